@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: MIT
+#
+# make            everything, into build/
+# make demo       from nothing to a command run in a microVM (installs what is missing)
+# make check      every test (installs what is missing)
+# make lint       style, layers, warnings as errors with gcc and clang
+# make bench      speed, against peers in the same run
+# make soak       what takes long: a thousand boots, kill -9 at every step
+# make fuzz       every fuzz target, FUZZ_SECONDS each
+# make kernel     our own guest kernel; make kernel-uml: one for User-mode Linux
+# make install    DESTDIR= PREFIX=/usr/local; make uninstall
+#
+# VARIANT=asan|tsan|clang|fuzz builds the same into build/VARIANT.
+#
+# Files are found by their place: cmd/vk-x.c and cmd/vk-x/**.c are the program
+# vk-x, common/*.c is linked by all, agent/*.c is the guest's process 1,
+# tests/P.c tests P.c.
+
+BUILD ?= build
+VARIANT ?=
+O := $(BUILD)$(if $(VARIANT),/$(VARIANT))
+PREFIX ?= /usr/local
+DESTDIR ?=
+PKG_CONFIG ?= pkg-config
+FUZZ_SECONDS ?= 5
+
+# ---- what each program links ------------------------------------------------
+
+LIBS_vk-pull := libarchive libcurl jansson libcrypto
+LIBS_vk-mkext := libarchive ext2fs com_err libcrypto
+LIBS_vk-boot := libarchive jansson libseccomp ext2fs com_err
+LIBS_vk-switch := jansson libseccomp
+LIBS_vk-exec := jansson libarchive
+LIBS_vk-fleet := jansson
+LIBS_vk-gitlab := jansson
+
+# ---- compilers --------------------------------------------------------------
+
+COMMIT := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
+
+WARN := -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes \
+	-Wmissing-prototypes -Wold-style-definition -Wundef -Wvla \
+	-Wwrite-strings -Wformat=2 -Wimplicit-fallthrough -Wnull-dereference \
+	-Wno-format-nonliteral
+OPT := -O2 -g
+HARDEN := -fstack-protector-strong -fPIE -fno-strict-aliasing
+LDHARDEN := -pie -Wl,-z,relro,-z,now,-z,noexecstack
+ifeq ($(VARIANT),asan)
+OPT := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+	-fno-omit-frame-pointer
+else ifeq ($(VARIANT),tsan)
+OPT := -O1 -g -fsanitize=thread
+else ifeq ($(VARIANT),clang)
+CC := clang
+else ifeq ($(VARIANT),fuzz)
+CC := clang
+OPT := -O1 -g -fsanitize=fuzzer-no-link,address,undefined \
+	-fno-sanitize-recover=undefined -DFUZZING
+else
+HARDEN += -D_FORTIFY_SOURCE=2
+endif
+
+CPPFLAGS += -D_GNU_SOURCE -I. -include common/banned.h
+CFLAGS ?=
+ALL_CFLAGS := -std=gnu11 $(OPT) $(HARDEN) $(WARN) -pthread -MMD -MP $(CFLAGS)
+ALL_LDFLAGS := $(OPT) $(LDHARDEN) -pthread -Wl,--as-needed $(LDFLAGS)
+
+AGENT_CC ?= musl-gcc
+AGENT_CFLAGS := -std=gnu11 -Os -g -fno-pie -ffunction-sections \
+	-fdata-sections -fstack-protector-strong $(WARN) -MMD -MP \
+	-idirafter /usr/include -idirafter /usr/include/$(shell gcc -dumpmachine) \
+	$(CFLAGS)
+AGENT_LDFLAGS := -static -no-pie -Wl,--gc-sections -Wl,-z,noexecstack
+
+# ---- what there is ----------------------------------------------------------
+
+PROGRAMS := $(patsubst cmd/%.c,%,$(wildcard cmd/vk-*.c))
+sources = $(sort $(wildcard cmd/$(1)/*.c cmd/$(1)/*/*.c))
+objects = $(patsubst %.c,$(O)/obj/%.o,$(1))
+COMMON := $(sort $(wildcard common/*.c))
+AGENT := $(sort $(wildcard agent/*.c))
+UNIT_TESTS := $(sort $(wildcard tests/common/*.c tests/agent/*.c \
+	tests/cmd/*/*.c tests/cmd/*/*/*.c))
+FUZZERS := $(sort $(wildcard tests/fuzz/*/*.c))
+
+all: $(PROGRAMS:%=$(O)/%) $(if $(AGENT),$(O)/vk-agent)
+
+.PHONY: all check demo lint bench soak fuzz kernel kernel-uml install \
+	uninstall clean unit-tests fuzzers FORCE
+.SECONDARY:
+.DELETE_ON_ERROR:
+
+# What pkg-config says is asked once and kept.
+$(O)/libs.mk: Makefile
+	@mkdir -p $(@D)
+	@{ $(foreach l,libarchive libcurl jansson libcrypto ext2fs com_err \
+	    libseccomp,echo 'CFLAGS_$(l) := '"$$($(PKG_CONFIG) --cflags $(l))"; \
+	    echo 'LDLIBS_$(l) := '"$$($(PKG_CONFIG) --libs $(l))";) } \
+	    > $@.new 2> $(O)/libs.err || { cat $(O)/libs.err; \
+	    echo "a library is missing: scripts/setup build installs it"; \
+	    rm -f $@.new; exit 1; }
+	@mv $@.new $@
+ifneq ($(filter-out clean install uninstall demo check,$(or $(MAKECMDGOALS),all)),)
+-include $(O)/libs.mk
+endif
+
+# ---- objects ----------------------------------------------------------------
+
+$(O)/obj/%.o: %.c $(O)/libs.mk
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+
+$(O)/obj/common/opt.o: CPPFLAGS += -DVK_COMMIT='"$(COMMIT)"'
+
+$(O)/obj-agent/%.o: %.c
+	@mkdir -p $(@D)
+	$(AGENT_CC) $(CPPFLAGS) $(AGENT_CFLAGS) -c -o $@ $<
+
+$(O)/libcommon.a: $(call objects,$(COMMON))
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(O)/libcommon-agent.a: $(COMMON:%.c=$(O)/obj-agent/%.o)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+define program
+$(O)/$(1): $(call objects,cmd/$(1).c $(call sources,$(1))) $(O)/libcommon.a
+	$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ $$(foreach l,$$(LIBS_$(1)),$$(LDLIBS_$$(l)))
+endef
+$(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
+
+# Kept with its symbols beside it: the guest's copy is stripped.
+$(O)/vk-agent: $(AGENT:%.c=$(O)/obj-agent/%.o) $(O)/libcommon-agent.a
+	$(AGENT_CC) $(AGENT_LDFLAGS) -o $@.debug $^
+	strip -o $@ $@.debug
+
+# ---- tests ------------------------------------------------------------------
+
+# tests/cmd/vk-x/... links all of vk-x but its main file, tests/agent/... all
+# of the agent (built for the host) but its main file.
+owner = $(word 3,$(subst /, ,$(1)))
+define unit_test
+$(O)/$(1:.c=): $(call objects,$(1) $(2)) $(O)/libcommon.a
+	@mkdir -p $$(@D)
+	$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ $$(foreach l,$(3),$$(LDLIBS_$$(l)))
+endef
+$(foreach t,$(filter tests/common/%,$(UNIT_TESTS)),$(eval \
+	$(call unit_test,$(t),,jansson libarchive)))
+$(foreach t,$(filter tests/agent/%,$(UNIT_TESTS)),$(eval \
+	$(call unit_test,$(t),$(filter-out agent/vk-agent.c,$(AGENT)),)))
+$(foreach t,$(filter tests/cmd/%,$(UNIT_TESTS)),$(eval \
+	$(call unit_test,$(t),$(call sources,$(call owner,$(t))),$(LIBS_$(call owner,$(t))))))
+
+unit-tests: $(UNIT_TESTS:%.c=$(O)/%)
+
+# Built with VARIANT=fuzz; FUZZ_SECONDS each.
+define fuzzer
+$(O)/$(1:.c=): $(call objects,$(1) $(2)) $(O)/libcommon.a
+	@mkdir -p $$(@D)
+	$$(CC) $$(ALL_LDFLAGS) -fsanitize=fuzzer -o $$@ $$^ $$(foreach l,$(3),$$(LDLIBS_$$(l)))
+endef
+$(foreach t,$(filter tests/fuzz/common/%,$(FUZZERS)),$(eval \
+	$(call fuzzer,$(t),,jansson libarchive)))
+$(foreach t,$(filter tests/fuzz/agent/%,$(FUZZERS)),$(eval \
+	$(call fuzzer,$(t),$(filter-out agent/vk-agent.c,$(AGENT)),)))
+$(foreach t,$(filter tests/fuzz/vk-%,$(FUZZERS)),$(eval \
+	$(call fuzzer,$(t),$(call sources,$(call owner,$(t))),$(LIBS_$(call owner,$(t))))))
+
+fuzzers: $(FUZZERS:%.c=$(O)/%)
+
+fuzz:
+	$(MAKE) VARIANT=fuzz fuzzers
+	scripts/fuzz $(BUILD)/fuzz $(FUZZ_SECONDS)
+
+check:
+	scripts/check
+
+demo:
+	scripts/demo
+
+lint:
+	scripts/lint
+
+bench: all
+	scripts/bench
+
+soak: all
+	scripts/soak
+
+kernel:
+	kernel/build
+
+kernel-uml:
+	kernel/build uml
+
+# ---- installation -----------------------------------------------------------
+
+install uninstall:
+	scripts/install $@ "$(DESTDIR)" "$(PREFIX)" "$(O)"
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(shell test -d $(O) && find $(O) -name '*.d' 2>/dev/null)

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * io.h - whole reads and writes on descriptors
+ *
+ * All of them go on after EINTR and short counts. They are for blocking
+ * descriptors; EAGAIN is an error here.
+ */
+#ifndef VK_COMMON_IO_H
+#define VK_COMMON_IO_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Reads until len bytes or end of file. Returns the count, -1 with errno. */
+ssize_t io_read(int fd, void *into, size_t len);
+
+/* The same at an offset of a file. */
+ssize_t io_pread(int fd, void *into, size_t len, uint64_t offset);
+
+/* Writes all of it. Returns 0, -1 with errno. */
+int io_write(int fd, const void *from, size_t len);
+int io_pwrite(int fd, const void *from, size_t len, uint64_t offset);
+
+/* Sets or clears O_NONBLOCK. Returns 0, -1 with errno. */
+int io_nonblock(int fd, int on);
+
+#endif

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=sh
+#
+# lib.sh - shell tests in the Test Anything Protocol
+#
+#	. "$(dirname "$0")/../lib.sh"      # or as many ../ as it takes
+#	run vk-pull nonsense:              # status in $rc, streams in files
+#	is "$rc" 64 "an unknown scheme is a usage error"
+#	like "$(cat "$err")" 'nonsense:' "the reference is named"
+#	done_testing
+#
+# Gives: $top (checkout), $build (what is tested; from $BUILD, made absolute),
+# $tmp (a folder of the test's own, removed at its end), PATH with $build in
+# front. A test ends only what it started: at_exit 'kill "$pid"'.
+#
+# Marks in a test's header, read by scripts/check:
+#	# needs: kvm     runs where /dev/kvm runs kernels: directly, or in the lab
+#	# needs: root    runs as root only
+
+set -u
+LC_ALL=C
+export LC_ALL
+top=$(cd "$(dirname "$0")" && git rev-parse --show-toplevel 2>/dev/null ||
+	while [ ! -f Makefile ] && [ "$PWD" != / ]; do cd ..; done && pwd)
+build=${BUILD:-$top/build}
+case $build in /*) ;; *) build=$top/$build ;; esac
+PATH=$build:$PATH
+tmp=$(mktemp -d "${TMPDIR:-/tmp}/vk-test.XXXXXX") || exit 1
+out=$tmp/.out
+err=$tmp/.err
+rc=
+tap_count=0
+tap_failed=0
+tap_at_exit=
+
+# Runs a command line when the test ends, last registered first.
+at_exit() {
+	tap_at_exit="$1
+$tap_at_exit"
+}
+
+tap_end() {
+	trap - EXIT
+	eval "$tap_at_exit"
+	rm -rf "$tmp"
+}
+trap tap_end EXIT
+trap 'exit 143' TERM
+trap 'exit 130' INT
+
+# ok STATUS NAME: a check; STATUS 0 is good.
+ok() {
+	tap_count=$((tap_count + 1))
+	if [ "$1" -eq 0 ]; then
+		echo "ok $tap_count - $2"
+	else
+		echo "not ok $tap_count - $2"
+		tap_failed=$((tap_failed + 1))
+		return 1
+	fi
+}
+
+pass() { ok 0 "$1"; }
+fail() { ok 1 "$1"; }
+
+# is GOT EXPECTED NAME: the same text.
+is() {
+	if [ "$1" = "$2" ]; then
+		pass "$3"
+	else
+		fail "$3" || :
+		diag "got:      $1"
+		diag "expected: $2"
+	fi
+}
+
+# like GOT REGEX NAME: an extended regular expression matches a line.
+like() {
+	if printf '%s\n' "$1" | grep -Eq -e "$2"; then
+		pass "$3"
+	else
+		fail "$3" || :
+		diag "got:      $1"
+		diag "expected: /$2/"
+	fi
+}
+
+unlike() {
+	if printf '%s\n' "$1" | grep -Eq -e "$2"; then
+		fail "$3" || :
+		diag "got:        $1"
+		diag "not wanted: /$2/"
+	else
+		pass "$3"
+	fi
+}
+
+diag() { printf '%s\n' "$*" | sed 's/^/# /'; }
+
+# run CMD…: stdout to $out, stderr to $err, status to $rc; stdin as it is.
+run() {
+	rc=0
+	"$@" >"$out" 2>"$err" || rc=$?
+}
+
+# await SECONDS CMD…: until CMD succeeds; for what has no event to wait on.
+await() {
+	await_left=$(($1 * 20))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		await_left=$((await_left - 1))
+		[ "$await_left" -gt 0 ] || return 1
+		sleep 0.05
+	done
+}
+
+# skip NAME WHY: one check that cannot run here.
+skip() {
+	tap_count=$((tap_count + 1))
+	echo "ok $tap_count - $1 # SKIP $2"
+}
+
+# skip_all WHY: the whole test cannot run here.
+skip_all() {
+	echo "1..0 # SKIP $1"
+	exit 0
+}
+
+# have CMD WHY: the whole test is skipped without it.
+have() {
+	command -v "$1" >/dev/null 2>&1 || skip_all "$1 is not installed${2:+: $2}"
+}
+
+done_testing() {
+	echo "1..$tap_count"
+	[ "$tap_failed" -eq 0 ] && [ "$tap_count" -gt 0 ]
+	exit $?
+}
