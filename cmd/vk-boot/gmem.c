@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/* gmem.c - the guest's memory, as the host may touch it */
+#include "cmd/vk-boot/gmem.h"
+
+#include "common/scope.h"
+#include "common/size.h"
+
+#include <sys/mman.h>
+
+int
+gmem_add(
+    struct gmem *mem, uint64_t gpa, uint64_t len, int shared, struct err *e)
+{
+	struct gmem_region *r = &mem->regions[mem->count];
+	int flags = shared ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS;
+	cleanup_fd int fd = -1;
+	char text[SIZE_TEXT_MAX];
+	void *at;
+
+	if (mem->count == GMEM_REGIONS_MAX)
+		return err_set(e, EX_SOFTWARE, "memory: too many regions");
+	if (shared) {
+		fd = memfd_create("vk-guest-memory", MFD_CLOEXEC);
+		if (fd < 0 || ftruncate(fd, (off_t)len) < 0)
+			return err_errno(e, EX_OSERR, "memory");
+	}
+	at = mmap(
+	    NULL, len, PROT_READ | PROT_WRITE, flags | MAP_NORESERVE, fd, 0);
+	if (at == MAP_FAILED)
+		return err_errno(
+		    e, EX_OSERR, "guest memory of %s", size_text(len, text));
+	/* Huge pages where there are any; a guest's memory is none of a core
+	 * dump's business, and what it writes is not the same page twice. */
+	madvise(at, len, MADV_HUGEPAGE);
+	madvise(at, len, MADV_DONTDUMP);
+	*r = (struct gmem_region){
+	    .gpa = gpa,
+	    .len = len,
+	    .hva = at,
+	    .fd = steal_fd(&fd),
+	};
+	mem->count++;
+	return 0;
+}
+
+void
+gmem_release(struct gmem *mem)
+{
+	for (unsigned i = 0; i < mem->count; i++) {
+		munmap(mem->regions[i].hva, mem->regions[i].len);
+		fd_close(&mem->regions[i].fd);
+	}
+	mem->count = 0;
+}
+
+void *
+gmem_at(const struct gmem *mem, uint64_t gpa, uint64_t len)
+{
+	for (unsigned i = 0; i < mem->count; i++) {
+		const struct gmem_region *r = &mem->regions[i];
+		uint64_t offset = gpa - r->gpa;
+
+		if (gpa >= r->gpa && offset <= r->len && len <= r->len - offset)
+			return r->hva + offset;
+	}
+	return NULL;
+}
