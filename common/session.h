@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * session.h - the host's end of one session with the guest's agent
+ *
+ *	fd = session_connect(".../vsock", EXEC_PORT, &e);
+ *	struct session_request r = SESSION_REQUEST_INIT;
+ *	r.argv = argv;
+ *	r.flags = OPEN_STDIN | OPEN_DEFAULTS;
+ *	if (session_run(fd, &r, &result, &e) < 0)
+ *		die_err(&e);
+ *	return session_status(&result);
+ *
+ * session_run() blocks until the command has ended and all that it wrote is
+ * written, so it has a thread or a process of its own. It allocates at most
+ * a few STREAM_WINDOWs, whatever the guest says: everything the guest says is
+ * checked, and a breach ends the session with EX_PROTOCOL.
+ *
+ * The caller ignores SIGPIPE. The descriptors stay the caller's and keep their
+ * flags (no O_NONBLOCK is set on what others share). A pipe or a terminal is
+ * opened anew through /proc/self/fd where that is allowed, so that large
+ * writes cannot block; where it is not, writes are short ones.
+ */
+#ifndef VK_COMMON_SESSION_H
+#define VK_COMMON_SESSION_H
+
+#include "common/err.h"
+#include "common/frame.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct session_request {
+	enum open_kind kind;
+	unsigned flags;      /* OPEN_* */
+	char *const *argv;   /* ends with NULL; NULL: none */
+	char *const *env;    /* "K=V" ..., ends with NULL; NULL: none */
+	char *const *paths;  /* ITEM_PATHs, ends with NULL; NULL: none */
+	const char *user;    /* NULL: the default */
+	const char *dir;     /* NULL: the default */
+	const char *term;    /* TERM for OPEN_TTY; NULL: xterm */
+	const char *target;  /* OPEN_CONNECT, OPEN_LISTEN */
+	uint32_t id;         /* OPEN_ATTACH, _KILL, _LOGS: a session; 0: main */
+	int signal;          /* OPEN_KILL, OPEN_STOP; 0: none */
+	uint64_t token;      /* OPEN_JOIN */
+	uint64_t clock_ns;   /* OPEN_CLOCK */
+	uint32_t grace_ms;   /* between TERM and KILL when this end is gone */
+	uint64_t timeout_ms; /* the command is ended after that; 0: never */
+
+	/* Where the streams are; -1: nowhere (reads give EOF, and what the
+	 * guest writes is dropped). in is used with OPEN_STDIN only. in and
+	 * out may be one socket: an EOF then shuts down its one half. */
+	int in, out, err;
+	int tty; /* whose window size is sent; -1: none */
+
+	/* A pipe's read end, or -1: each byte is a signal's number for the
+	 * command; SIGWINCH sends the size of tty. A signal handler, or any
+	 * thread, writes to the other end. */
+	int signals;
+	/* Ends the session when it becomes readable (an eventfd); -1: none.
+	 * The agent then ends the command: TERM, grace_ms, KILL. */
+	int cancel;
+
+	/* Called for SIGTSTP once the guest's command was told: it stops the
+	 * caller's own process. NULL: nothing more happens. */
+	void (*stop_self)(void);
+	/* Called when the command runs, and for each OPEN_LISTEN connection.
+	 * NULL: not. */
+	void (*started)(void *context, uint32_t id, uint32_t pid);
+	void (*accepted)(void *context, uint64_t token);
+	void *context;
+};
+
+#define SESSION_GRACE_MS 1000
+#define SESSION_REQUEST_INIT                                                   \
+	{                                                                      \
+		.kind = OPEN_EXEC, .grace_ms = SESSION_GRACE_MS, .in = -1,     \
+		.out = -1, .err = -1, .tty = -1, .signals = -1, .cancel = -1   \
+	}
+
+enum session_end {
+	SESSION_EXITED,    /* code is its exit code */
+	SESSION_KILLED,    /* code is the signal */
+	SESSION_FAILED,    /* never ran; code is 125, 126 or 127, text why */
+	SESSION_TIMED_OUT, /* ended by timeout_ms */
+	SESSION_CANCELLED, /* cancel */
+	SESSION_DETACHED,  /* runs on (OPEN_DETACH): id is its name */
+};
+
+struct session_result {
+	enum session_end end;
+	int code;
+	bool core;               /* SESSION_KILLED: it dumped core */
+	uint32_t id;             /* 0 until it started */
+	uint32_t pid;            /* in the guest */
+	char text[ERR_TEXT_MAX]; /* SESSION_FAILED; printable */
+};
+
+/*
+ * Connects to a port of the guest through the VM's `vsock` socket: "CONNECT
+ * port", "OK port". Waits for the answer at most timeout_ms. Returns the
+ * descriptor, -1 with err: EX_NOINPUT no such VM, EX_UNAVAILABLE nobody
+ * listens.
+ */
+int session_connect(
+    const char *path, unsigned port, unsigned timeout_ms, struct err *);
+
+/* Runs a session over a connected stream. Returns 0 with the result, -1 with
+ * err: the connection was lost, or the guest broke the rules. fd is not
+ * closed. */
+int session_run(int fd, const struct session_request *, struct session_result *,
+    struct err *);
+
+/* What a shell would say of it: the exit code, 128 + signal, 125 to 127,
+ * 124 for a time-out, 130 if cancelled, 0 if detached. */
+int session_status(const struct session_result *);
+
+/* The payload of an OPEN for it. Returns 0, -1 with err where it passes
+ * FRAME_OPEN_MAX. */
+int session_open_payload(
+    const struct session_request *, struct buf *, struct err *);
+
+#endif
