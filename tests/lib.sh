@@ -20,8 +20,12 @@
 set -u
 LC_ALL=C
 export LC_ALL
-top=$(cd "$(dirname "$0")" && git rev-parse --show-toplevel 2>/dev/null ||
-	while [ ! -f Makefile ] && [ "$PWD" != / ]; do cd ..; done && pwd)
+top=$(cd "$(dirname "$0")" && {
+	git rev-parse --show-toplevel 2>/dev/null || {
+		while [ ! -f Makefile ] && [ "$PWD" != / ]; do cd ..; done
+		pwd
+	}
+})
 build=${BUILD:-$top/build}
 case $build in /*) ;; *) build=$top/$build ;; esac
 PATH=$build:$PATH
