@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+/* kvm.c - the one file that knows KVM */
+#include "cmd/vk-boot/kvm.h"
+
+#include "cmd/vk-boot/x86/cpuid.h"
+#include "cmd/vk-boot/x86/layout.h"
+
+#include "common/scope.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Three pages that Intel's real-mode emulation needs, out of the guest's way
+ * (KVM_SET_TSS_ADDR, KVM_SET_IDENTITY_MAP_ADDR). */
+#define TSS_ADDRESS      0xfffbd000ul
+#define IDENTITY_ADDRESS 0xfffbc000ull
+
+/* Says who may open it and how to become one of them. */
+static void
+hint_permission(struct err *e)
+{
+	struct stat st;
+	struct group *group = NULL;
+
+	if (stat("/dev/kvm", &st) == 0)
+		group = getgrgid(st.st_gid);
+	if (group && strcmp(group->gr_name, "root") != 0)
+		err_hint(e,
+		    "its users are the group %s: sudo usermod -aG %s $USER, "
+		    "then log in again",
+		    group->gr_name, group->gr_name);
+	else
+		err_hint(e, "sudo setfacl -m u:$USER:rw /dev/kvm lets you in");
+}
+
+int
+kvm_open(struct kvm *kvm, struct err *e)
+{
+	*kvm = (struct kvm){.vm = -1, .gsi_next = KVM_GSI_FIRST};
+	pthread_mutex_init(&kvm->lock, NULL);
+	kvm->dev = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	if (kvm->dev < 0) {
+		int number = errno;
+
+		err_errno(e, EX_UNAVAILABLE, "/dev/kvm");
+		if (number == EACCES || number == EPERM)
+			hint_permission(e);
+		else
+			err_hint(e,
+			    "load kvm-intel or kvm-amd (sudo modprobe), "
+			    "switch virtualisation on in the firmware, "
+			    "or allow nesting in the hypervisor");
+		return -1;
+	}
+	if (ioctl(kvm->dev, KVM_GET_API_VERSION, 0) != KVM_API_VERSION)
+		return err_set(e, EX_UNAVAILABLE,
+		    "/dev/kvm: not the KVM interface that this program speaks");
+	kvm->run_size = ioctl(kvm->dev, KVM_GET_VCPU_MMAP_SIZE, 0);
+	if (kvm->run_size < (int)sizeof(struct kvm_run))
+		return err_errno(e, EX_UNAVAILABLE, "/dev/kvm: vCPU size");
+	return 0;
+}
+
+static int
+enable_split_irqchip(struct kvm *kvm)
+{
+	struct kvm_enable_cap cap = {
+	    .cap = KVM_CAP_SPLIT_IRQCHIP,
+	    .args = {IOAPIC_PINS},
+	};
+
+	return ioctl(kvm->vm, KVM_ENABLE_CAP, &cap);
+}
+
+int
+kvm_create(struct kvm *kvm, struct err *e)
+{
+	uint64_t identity = IDENTITY_ADDRESS;
+	int cpus;
+
+	do
+		kvm->vm = ioctl(kvm->dev, KVM_CREATE_VM, 0);
+	while (kvm->vm < 0 && errno == EINTR);
+	if (kvm->vm < 0)
+		return err_errno(
+		    e, EX_UNAVAILABLE, "/dev/kvm: cannot make a VM");
+	cpus = ioctl(kvm->vm, KVM_CHECK_EXTENSION, KVM_CAP_MAX_VCPUS);
+	kvm->cpus_max = cpus > 0 ? (unsigned)cpus : 1;
+	/* Not every kind of KVM has these two, and only Intel's wants them. */
+	ioctl(kvm->vm, KVM_SET_IDENTITY_MAP_ADDR, &identity);
+	ioctl(kvm->vm, KVM_SET_TSS_ADDR, TSS_ADDRESS);
+	if (enable_split_irqchip(kvm) < 0)
+		return err_errno(
+		    e, EX_UNAVAILABLE, "/dev/kvm: no split irqchip");
+	return 0;
+}
+
+void
+kvm_release(struct kvm *kvm)
+{
+	fd_close(&kvm->vm);
+	fd_close(&kvm->dev);
+}
+
+int
+kvm_map(struct kvm *kvm, unsigned slot, const struct gmem_region *region,
+    struct err *e)
+{
+	struct kvm_userspace_memory_region map = {
+	    .slot = slot,
+	    .guest_phys_addr = region->gpa,
+	    .memory_size = region->len,
+	    .userspace_addr = (uintptr_t)region->hva,
+	};
+
+	if (ioctl(kvm->vm, KVM_SET_USER_MEMORY_REGION, &map) < 0)
+		return err_errno(e, EX_OSERR, "guest memory");
+	return 0;
+}
+
+static int
+set_cpuid(
+    struct kvm *kvm, const struct kvm_cpu *cpu, unsigned cpus, struct err *e)
+{
+	/* As many leaves as any processor has told so far, twice over. */
+	enum { LEAVES_MAX = 256 };
+	cleanup_free struct kvm_cpuid2 *cpuid =
+	    calloc(1, sizeof(*cpuid) + LEAVES_MAX * sizeof(cpuid->entries[0]));
+	struct cpuid_wanted wanted = {
+	    .id = cpu->id,
+	    .cpus = cpus,
+	    .tsc_deadline = ioctl(kvm->vm, KVM_CHECK_EXTENSION,
+				KVM_CAP_TSC_DEADLINE_TIMER) > 0,
+	};
+
+	if (!cpuid)
+		return err_errno(e, EX_OSERR, "vCPU %u", cpu->id);
+	cpuid->nent = LEAVES_MAX;
+	if (ioctl(kvm->dev, KVM_GET_SUPPORTED_CPUID, cpuid) < 0)
+		return err_errno(e, EX_OSERR, "vCPU %u: features", cpu->id);
+	cpuid_adjust(cpuid, LEAVES_MAX, &wanted);
+	if (ioctl(cpu->fd, KVM_SET_CPUID2, cpuid) < 0)
+		return err_errno(e, EX_OSERR, "vCPU %u: features", cpu->id);
+	return 0;
+}
+
+int
+kvm_cpu_create(struct kvm *kvm, struct kvm_cpu *cpu, unsigned id, unsigned cpus,
+    struct err *e)
+{
+	*cpu = (struct kvm_cpu){.id = id};
+	cpu->fd = ioctl(kvm->vm, KVM_CREATE_VCPU, id);
+	if (cpu->fd < 0)
+		return err_errno(e, EX_OSERR, "vCPU %u", id);
+	cpu->run = mmap(NULL, (size_t)kvm->run_size, PROT_READ | PROT_WRITE,
+	    MAP_SHARED, cpu->fd, 0);
+	if (cpu->run == MAP_FAILED) {
+		cpu->run = NULL;
+		return err_errno(e, EX_OSERR, "vCPU %u", id);
+	}
+	return set_cpuid(kvm, cpu, cpus, e);
+}
+
+void
+kvm_cpu_release(struct kvm *kvm, struct kvm_cpu *cpu)
+{
+	if (cpu->run)
+		munmap(cpu->run, (size_t)kvm->run_size);
+	cpu->run = NULL;
+	fd_close(&cpu->fd);
+}
+
+int
+kvm_ioeventfd(struct kvm *kvm, uint64_t gpa, unsigned len, int fd, bool on)
+{
+	struct kvm_ioeventfd event = {
+	    .addr = gpa,
+	    .len = len,
+	    .fd = fd,
+	    .flags = on ? 0 : KVM_IOEVENTFD_FLAG_DEASSIGN,
+	};
+
+	return ioctl(kvm->vm, KVM_IOEVENTFD, &event);
+}
+
+int
+kvm_gsi_new(struct kvm *kvm)
+{
+	return kvm->gsi_next < KVM_GSI_MAX ? (int)kvm->gsi_next++ : -1;
+}
+
+/* KVM takes the whole table at once. */
+static int
+set_routes(struct kvm *kvm)
+{
+	cleanup_free struct kvm_irq_routing *table =
+	    calloc(1, sizeof(*table) + KVM_GSI_MAX * sizeof(table->entries[0]));
+
+	if (!table)
+		return -1;
+	for (unsigned i = 0; i < KVM_GSI_MAX; i++)
+		if (kvm->routed[i])
+			table->entries[table->nr++] = kvm->routes[i];
+	return ioctl(kvm->vm, KVM_SET_GSI_ROUTING, table);
+}
+
+int
+kvm_route(struct kvm *kvm, int gsi, uint64_t address, uint32_t data)
+{
+	struct kvm_irq_routing_entry entry = {
+	    .gsi = (uint32_t)gsi,
+	    .type = KVM_IRQ_ROUTING_MSI,
+	    .u.msi = {.address_lo = (uint32_t)address,
+		.address_hi = (uint32_t)(address >> 32),
+		.data = data},
+	};
+	struct kvm_irq_routing_entry *had = &kvm->routes[gsi];
+	int result = 0;
+
+	pthread_mutex_lock(&kvm->lock);
+	if (!kvm->routed[gsi] ||
+	    memcmp(&had->u.msi, &entry.u.msi, sizeof(entry.u.msi)) != 0) {
+		*had = entry;
+		kvm->routed[gsi] = true;
+		result = set_routes(kvm);
+	}
+	pthread_mutex_unlock(&kvm->lock);
+	return result;
+}
+
+int
+kvm_irqfd(struct kvm *kvm, int gsi, int fd, bool on)
+{
+	struct kvm_irqfd irqfd = {
+	    .fd = (uint32_t)fd,
+	    .gsi = (uint32_t)gsi,
+	    .flags = on ? 0 : KVM_IRQFD_FLAG_DEASSIGN,
+	};
+
+	return ioctl(kvm->vm, KVM_IRQFD, &irqfd);
+}
+
+int
+kvm_message(struct kvm *kvm, uint64_t address, uint32_t data)
+{
+	struct kvm_msi msi = {
+	    .address_lo = (uint32_t)address,
+	    .address_hi = (uint32_t)(address >> 32),
+	    .data = data,
+	};
+
+	return ioctl(kvm->vm, KVM_SIGNAL_MSI, &msi);
+}

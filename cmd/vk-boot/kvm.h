@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * kvm.h - the one file that knows KVM
+ *
+ * A VM here has local APICs in the kernel and its I/O APIC in our hands (split
+ * irqchip): making the in-kernel one costs milliseconds, and nothing of ours
+ * but the serial port and the power button has a pin. Devices interrupt by
+ * messages (MSI-X): an eventfd, a route and KVM do it without us.
+ */
+#ifndef VK_BOOT_KVM_H
+#define VK_BOOT_KVM_H
+
+#include "cmd/vk-boot/gmem.h"
+
+#include <linux/kvm.h>
+#include <pthread.h>
+#include <stdbool.h>
+
+/* Interrupt numbers 0 .. 23 are the I/O APIC's pins; messages come after. 32
+ * devices of up to 17 sources each (16 queues and configuration). */
+#define KVM_GSI_FIRST 24
+#define KVM_GSI_MAX   600
+
+struct kvm {
+	int dev; /* /dev/kvm */
+	int vm;
+	int run_size; /* bytes of a vCPU's shared page */
+	unsigned cpus_max;
+	pthread_mutex_t lock; /* guards routes */
+	struct kvm_irq_routing_entry routes[KVM_GSI_MAX];
+	bool routed[KVM_GSI_MAX];
+	unsigned gsi_next;
+};
+
+struct kvm_cpu {
+	int fd;
+	unsigned id;
+	struct kvm_run *run;
+};
+
+/*
+ * Opens /dev/kvm. Where it is missing or not permitted, err says so with what
+ * mends it, and the status is EX_UNAVAILABLE.
+ */
+int kvm_open(struct kvm *, struct err *);
+
+/* Makes the VM and its split irqchip. */
+int kvm_create(struct kvm *, struct err *);
+
+/* Ends it all; may be called twice. */
+void kvm_release(struct kvm *);
+
+/* Shows the guest a region as memory; slot is the caller's count. */
+int kvm_map(
+    struct kvm *, unsigned slot, const struct gmem_region *, struct err *);
+
+/* A vCPU with the host's features passed on. cpus is how many there will be. */
+int kvm_cpu_create(
+    struct kvm *, struct kvm_cpu *, unsigned id, unsigned cpus, struct err *);
+void kvm_cpu_release(struct kvm *, struct kvm_cpu *);
+
+/*
+ * A write of len bytes (0: any) at the guest-physical address becomes an event
+ * on fd instead of an exit; on = false takes it back. Returns 0, -1 errno.
+ */
+int kvm_ioeventfd(struct kvm *, uint64_t gpa, unsigned len, int fd, bool on);
+
+/* A number for one interrupt source, -1 if there are no more. */
+int kvm_gsi_new(struct kvm *);
+
+/* Where the source's message goes; used by kvm_irqfd from then on. */
+int kvm_route(struct kvm *, int gsi, uint64_t address, uint32_t data);
+
+/* Events on fd become that message; on = false takes it back. What was given
+ * to fd in between is delivered when it is turned on. */
+int kvm_irqfd(struct kvm *, int gsi, int fd, bool on);
+
+/* Sends a message now. */
+int kvm_message(struct kvm *, uint64_t address, uint32_t data);
+
+#endif
