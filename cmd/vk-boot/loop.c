@@ -130,29 +130,33 @@ loop_start(struct loop *loop, struct err *e)
 	return 0;
 }
 
+int
+loop_turn(struct loop *loop, int timeout_ms)
+{
+	struct epoll_event events[EVENTS_MAX];
+	int count = epoll_wait(loop->epoll, events, EVENTS_MAX, timeout_ms);
+
+	for (int i = 0; i < count && !atomic_load(&loop->stop); i++) {
+		struct loop_source *source = events[i].data.ptr;
+
+		loop->left = count - i - 1;
+		loop->events = events + i + 1;
+		if (source)
+			source->ready(source, events[i].events);
+	}
+	loop->left = 0;
+	return count;
+}
+
 void
 loop_run(struct loop *loop)
 {
-	struct epoll_event events[EVENTS_MAX];
-
 	if (!loop->threaded) {
 		loop->thread = pthread_self();
 		loop->running = true;
 	}
-	while (!atomic_load(&loop->stop)) {
-		int count = epoll_wait(loop->epoll, events, EVENTS_MAX, -1);
-
-		loop->events = events;
-		for (int i = 0; i < count && !atomic_load(&loop->stop); i++) {
-			struct loop_source *source = events[i].data.ptr;
-
-			loop->left = count - i - 1;
-			loop->events = events + i + 1;
-			if (source)
-				source->ready(source, events[i].events);
-		}
-		loop->left = 0;
-	}
+	while (!atomic_load(&loop->stop))
+		loop_turn(loop, -1);
 	if (!loop->threaded)
 		loop->running = false;
 }

@@ -35,6 +35,11 @@ int loop_start(struct loop *, struct err *);
 /* Runs it in this thread, until loop_stop. */
 void loop_run(struct loop *);
 
+/* Waits up to timeout_ms (-1: for ever) and does what is ready then. Returns
+ * how many descriptors were. For tests and fuzzers: they run no loop, they turn
+ * it. */
+int loop_turn(struct loop *, int timeout_ms);
+
 /* Ends it, from any thread; takes effect after the callback that runs. */
 void loop_stop(struct loop *);
 

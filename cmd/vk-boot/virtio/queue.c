@@ -211,6 +211,13 @@ walk(struct virtq *vq, struct virtio_request *request, const void *table,
 	}
 }
 
+void
+request_rewind(struct virtio_request *request)
+{
+	request->read_part = request->write_part = 0;
+	request->read_offset = request->write_offset = 0;
+}
+
 int
 virtq_pop(struct virtq *vq, struct virtio_request *request)
 {
@@ -225,8 +232,7 @@ virtq_pop(struct virtq *vq, struct virtio_request *request)
 	request->head = load16(vq->driver_hva, RING_ENTRIES + 2u * slot);
 	request->readable = request->writable = 0;
 	request->readable_len = request->writable_len = 0;
-	request->read_part = request->write_part = 0;
-	request->read_offset = request->write_offset = 0;
+	request_rewind(request);
 	if (walk(vq, request, vq->desc_hva, vq->size, request->head, false) < 0)
 		return -1;
 	vq->next_avail++;

@@ -99,7 +99,7 @@ void virtq_push(
     struct virtq *, const struct virtio_request *, uint32_t written);
 
 /* Takes a popped request back as if it had never been popped; only for the
- * one popped last. */
+ * one popped last (and then for the one before it, and so on). */
 void virtq_unpop(struct virtq *);
 
 /* Interrupts the driver if anything was pushed and it wants to know. */
@@ -122,6 +122,9 @@ int request_read(struct virtio_request *, void *into, size_t len);
 
 /* Fills the next writable bytes. Returns how many fitted. */
 size_t request_write(struct virtio_request *, const void *from, size_t len);
+
+/* Both start over at the front: for a header that is known last. */
+void request_rewind(struct virtio_request *);
 
 /* What request_read and request_write have not reached yet. */
 uint64_t request_readable_left(const struct virtio_request *);
