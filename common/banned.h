@@ -19,8 +19,10 @@
 #pragma GCC poison strtok
 /* No error: number_parse, size_parse. */
 #pragma GCC poison atoi atol atoll
-/* Neither random nor repeatable. */
-#pragma GCC poison rand srand
+/* Neither random nor repeatable. Not poisoned: openssl has arguments of that
+ * name. */
+int rand(void) __attribute__((error("neither random nor repeatable")));
+void srand(unsigned) __attribute__((error("neither random nor repeatable")));
 /* The stack has no limit that it tells. */
 #undef alloca
 #pragma GCC poison alloca
