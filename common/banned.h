@@ -21,8 +21,8 @@
 #pragma GCC poison atoi atol atoll
 /* Neither random nor repeatable. Not poisoned: openssl has arguments of that
  * name. */
-int rand(void) __attribute__((error("neither random nor repeatable")));
-void srand(unsigned) __attribute__((error("neither random nor repeatable")));
+#define rand()      rand_is_banned_neither_random_nor_repeatable
+#define srand(seed) srand_is_banned_neither_random_nor_repeatable
 /* The stack has no limit that it tells. */
 #undef alloca
 #pragma GCC poison alloca
