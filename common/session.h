@@ -68,6 +68,9 @@ struct session_request {
 	void (*started)(void *context, uint32_t id, uint32_t pid);
 	void (*accepted)(void *context, uint64_t token);
 	void *context;
+
+	/* The process is confined: nothing is opened anew. */
+	bool no_open;
 };
 
 #define SESSION_GRACE_MS 1000

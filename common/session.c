@@ -1,0 +1,623 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * session.c - the host's end of one session with the guest's agent
+ *
+ * One poll(2) loop over the connection and the caller's descriptors. What
+ * bounds it:
+ *
+ *	to the guest	stdin is read only while less than a DATA frame waits
+ *			to be sent and the guest has given credit;
+ *	from the guest	a stream holds at most the STREAM_WINDOW that was
+ *			given; a guest that sends more breaks the rules.
+ *
+ * The end: EXITED tells the status as soon as the guest knows it; the session
+ * is over when both streams have had their EOF too and all is written.
+ */
+#include "common/session.h"
+
+#include "common/io.h"
+#include "common/sink.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* An agent answers at once; a guest under heavy load within seconds. */
+#define GREETING_MS 30000
+
+struct output {
+	struct sink sink;
+	struct buf waiting;
+	uint32_t granted; /* what the guest may still send */
+	uint32_t written; /* not told the guest yet */
+	bool eof;         /* the guest sends no more */
+	bool gone;        /* nobody reads it here */
+};
+
+struct session {
+	const struct session_request *request;
+	struct session_result *result;
+	struct err *e;
+	int fd;
+	struct frame_reader reader;
+	struct buf out;                     /* to the guest */
+	struct output output[STREAM_COUNT]; /* [STREAM_IN] is unused */
+	bool in_open;
+	uint32_t in_credit;
+	bool greeted, ended;
+	int64_t deadline_ms; /* of what comes next; 0: none */
+	bool timed_out;
+};
+
+static int64_t
+now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* ---- to the guest ---------------------------------------------------------
+ */
+
+static void
+say_window(struct session *s)
+{
+	struct winsize size;
+	uint8_t payload[8];
+	struct writer w = writer_of(payload, sizeof(payload));
+
+	if (s->request->tty < 0 ||
+	    ioctl(s->request->tty, TIOCGWINSZ, &size) < 0)
+		return;
+	put_le(&w, size.ws_row, 2);
+	put_le(&w, size.ws_col, 2);
+	put_le(&w, size.ws_xpixel, 2);
+	put_le(&w, size.ws_ypixel, 2);
+	frame_add(&s->out, FRAME_WINDOW, 0, payload, sizeof(payload));
+}
+
+static void
+say_signal(struct session *s, int signal)
+{
+	uint8_t number = (uint8_t)signal;
+
+	frame_add(&s->out, FRAME_SIGNAL, 0, &number, 1);
+}
+
+/* Writes what waits for the guest. */
+static int
+flush(struct session *s)
+{
+	ssize_t n;
+
+	if (s->out.failed)
+		return err_set(s->e, EX_OSERR, "out of memory");
+	if (s->out.len == 0)
+		return 0;
+	do
+		n = send(s->fd, s->out.data, s->out.len,
+		    MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && errno == ENOTSOCK)
+		n = write(s->fd, s->out.data, s->out.len);
+	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		return 0;
+	if (n < 0 && (errno == EPIPE || errno == ECONNRESET)) {
+		/* What the guest said last may still be there to be read. */
+		s->out.len = 0;
+		s->in_open = false;
+		return 0;
+	}
+	if (n < 0)
+		return err_errno(s->e, EX_IOERR, "connection to the guest");
+	buf_drop(&s->out, (size_t)n);
+	return 0;
+}
+
+static bool
+in_wanted(const struct session *s)
+{
+	return s->in_open && s->greeted && s->in_credit > 0 &&
+	       s->out.len < FRAME_DATA_MAX;
+}
+
+/* One read of stdin into a DATA frame. */
+static int
+take_input(struct session *s)
+{
+	size_t want = FRAME_DATA_MAX;
+	uint8_t *room;
+	ssize_t n;
+
+	if (want > s->in_credit)
+		want = s->in_credit;
+	room = buf_reserve(&s->out, FRAME_HEAD + want);
+	if (!room)
+		return err_set(s->e, EX_OSERR, "out of memory");
+	n = read(s->request->in, room + FRAME_HEAD, want);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (n <= 0) { /* an error here (EIO: a terminal hung up) is an end */
+		s->in_open = false;
+		frame_add(&s->out, FRAME_EOF, STREAM_IN, NULL, 0);
+		return 0;
+	}
+	frame_head(room, FRAME_DATA, STREAM_IN, (size_t)n);
+	s->out.len += FRAME_HEAD + (size_t)n;
+	s->in_credit -= (uint32_t)n;
+	return 0;
+}
+
+/* ---- from the guest -------------------------------------------------------
+ */
+
+/* Nobody reads this stream any more: the command is to feel that. */
+static void
+lose_output(struct session *s, struct output *o)
+{
+	o->gone = true;
+	buf_release(&o->waiting);
+	if (!o->eof)
+		frame_add(
+		    &s->out, FRAME_EOF, (unsigned)(o - s->output), NULL, 0);
+}
+
+static void
+count_written(struct session *s, struct output *o, size_t n)
+{
+	o->written += (uint32_t)n;
+	if (o->written < STREAM_WINDOW / 2 || o->eof)
+		return;
+	frame_add_u32(
+	    &s->out, FRAME_CREDIT, (unsigned)(o - s->output), o->written);
+	o->granted += o->written;
+	o->written = 0;
+}
+
+/* Writes as much as goes. Returns the count. */
+static size_t
+write_out(struct session *s, struct output *o, const uint8_t *from, size_t len)
+{
+	size_t done = 0;
+
+	while (done < len && !o->gone) {
+		ssize_t n = sink_write(&o->sink, from + done, len - done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+			break;
+		if (n < 0) {
+			if (errno != EPIPE && errno != EIO &&
+			    errno != ECONNRESET && !s->e->text[0])
+				err_errno(s->e, EX_IOERR, "output");
+			lose_output(s, o);
+			break;
+		}
+		done += (size_t)n;
+	}
+	count_written(s, o, done);
+	return done;
+}
+
+static void
+drain_output(struct session *s, struct output *o)
+{
+	size_t n =
+	    write_out(s, o, (const uint8_t *)o->waiting.data, o->waiting.len);
+
+	if (!o->gone)
+		buf_drop(&o->waiting, n);
+}
+
+/* A connection's other half is told; a plain stdout has no such thing. */
+static void
+finish_output(struct session *s, struct output *o)
+{
+	if (o->sink.fd >= 0 && o->sink.fd == s->request->in && !o->gone &&
+	    o->waiting.len == 0)
+		shutdown(o->sink.fd, SHUT_WR);
+}
+
+static int
+take_data(struct session *s, const struct frame *f)
+{
+	struct output *o = &s->output[f->stream];
+	size_t n = 0;
+
+	if (f->stream == STREAM_IN || o->eof || f->len == 0 ||
+	    f->len > o->granted)
+		return err_set(s->e, EX_PROTOCOL,
+		    "the guest sent %u bytes out of turn", f->len);
+	o->granted -= f->len;
+	if (o->sink.fd < 0 || o->gone) {
+		count_written(s, o, f->len);
+		return 0;
+	}
+	if (o->waiting.len == 0)
+		n = write_out(s, o, f->data, f->len);
+	if (n < f->len && !o->gone &&
+	    buf_add(&o->waiting, f->data + n, f->len - n) < 0)
+		return err_set(s->e, EX_OSERR, "out of memory");
+	return 0;
+}
+
+static int
+take_credit(struct session *s, const struct frame *f)
+{
+	struct cursor c = cursor_of(f->data, f->len);
+	uint32_t more = get_le32(&c);
+
+	if (c.bad || f->stream != STREAM_IN ||
+	    more > STREAM_WINDOW - s->in_credit)
+		return err_set(
+		    s->e, EX_PROTOCOL, "the guest gave credit out of bounds");
+	s->in_credit += more;
+	return 0;
+}
+
+static int
+take_eof(struct session *s, const struct frame *f)
+{
+	struct output *o = &s->output[f->stream];
+
+	if (f->stream == STREAM_IN) {
+		s->in_open = false; /* the command reads no more */
+		return 0;
+	}
+	o->eof = true;
+	finish_output(s, o);
+	return 0;
+}
+
+static int
+take_started(struct session *s, const struct frame *f)
+{
+	struct cursor c = cursor_of(f->data, f->len);
+	uint32_t id = get_le32(&c), pid = get_le32(&c);
+
+	if (c.bad || s->result->id != 0)
+		return err_set(s->e, EX_PROTOCOL, "the guest started it twice");
+	s->result->id = id;
+	s->result->pid = pid;
+	if (s->request->started)
+		s->request->started(s->request->context, id, pid);
+	if (s->request->flags & OPEN_DETACH) {
+		s->result->end = SESSION_DETACHED;
+		s->ended = true;
+		for (int i = STREAM_OUT; i < STREAM_COUNT; i++)
+			s->output[i].eof = true;
+	}
+	return 0;
+}
+
+static int
+take_exited(struct session *s, const struct frame *f)
+{
+	struct cursor c = cursor_of(f->data, f->len);
+	int status = (int)get_le32(&c);
+
+	if (c.bad || s->ended || !(WIFEXITED(status) || WIFSIGNALED(status)))
+		return err_set(
+		    s->e, EX_PROTOCOL, "the guest told no proper status");
+	s->ended = true;
+	s->in_open = false;
+	if (WIFEXITED(status)) {
+		s->result->end = SESSION_EXITED;
+		s->result->code = WEXITSTATUS(status);
+	} else {
+		s->result->end = SESSION_KILLED;
+		s->result->code = WTERMSIG(status);
+		s->result->core = WCOREDUMP(status);
+	}
+	if (s->timed_out)
+		s->result->end = SESSION_TIMED_OUT;
+	return 0;
+}
+
+static int
+take_failed(struct session *s, const struct frame *f)
+{
+	struct cursor c = cursor_of(f->data, f->len);
+	uint8_t code = get_u8(&c);
+
+	if (c.bad || code < 125 || code > 127)
+		return err_set(
+		    s->e, EX_PROTOCOL, "the guest told no proper failure");
+	s->result->end = SESSION_FAILED;
+	s->result->code = code;
+	snprintf(s->result->text, sizeof(s->result->text), "%.*s",
+	    (int)(c.left < ERR_TEXT_MAX ? c.left : ERR_TEXT_MAX - 1),
+	    c.left ? (const char *)c.at : "");
+	err_printable(s->result->text);
+	s->ended = true;
+	s->in_open = false;
+	for (int i = STREAM_OUT; i < STREAM_COUNT; i++)
+		s->output[i].eof = true;
+	return 0;
+}
+
+static int
+take_accepted(struct session *s, const struct frame *f)
+{
+	struct cursor c = cursor_of(f->data, f->len);
+	uint64_t token = get_le64(&c);
+
+	if (c.bad || s->request->kind != OPEN_LISTEN)
+		return err_set(s->e, EX_PROTOCOL,
+		    "the guest accepted what nobody asked for");
+	if (s->request->accepted)
+		s->request->accepted(s->request->context, token);
+	return 0;
+}
+
+static int
+take_frame(struct session *s, const struct frame *f)
+{
+	struct cursor c;
+
+	if (!s->greeted) {
+		if (frame_check_hello(f, &c, "the guest's agent", s->e) < 0)
+			return -1;
+		s->greeted = true;
+		s->deadline_ms =
+		    s->request->timeout_ms
+			? now_ms() + (int64_t)s->request->timeout_ms
+			: 0;
+		return 0;
+	}
+	switch (f->type) {
+	case FRAME_DATA:
+		return take_data(s, f);
+	case FRAME_CREDIT:
+		return take_credit(s, f);
+	case FRAME_EOF:
+		return take_eof(s, f);
+	case FRAME_STARTED:
+		return take_started(s, f);
+	case FRAME_EXITED:
+		return take_exited(s, f);
+	case FRAME_FAILED:
+		return take_failed(s, f);
+	case FRAME_ACCEPTED:
+		return take_accepted(s, f);
+	default:
+		return err_set(s->e, EX_PROTOCOL,
+		    "the guest sent a frame of type %u", f->type);
+	}
+}
+
+/* Reads once from the guest and acts on all frames that are whole. */
+static int
+take_connection(struct session *s)
+{
+	struct frame f;
+	ssize_t n = frame_fill(&s->reader, s->fd);
+	int got;
+
+	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		return 0;
+	if (n <= 0)
+		return err_set(s->e, EX_IOERR,
+		    s->greeted ? "the connection to the guest was lost"
+			       : "the guest's agent does not answer");
+	while ((got = frame_next(&s->reader, &f, s->e)) > 0)
+		if (take_frame(s, &f) < 0)
+			return -1;
+	return got;
+}
+
+/* ---- the loop -------------------------------------------------------------
+ */
+
+static int
+take_signals(struct session *s)
+{
+	uint8_t numbers[64];
+	ssize_t n = read(s->request->signals, numbers, sizeof(numbers));
+
+	for (ssize_t i = 0; i < n; i++) {
+		if (numbers[i] == SIGWINCH) {
+			say_window(s);
+			continue;
+		}
+		say_signal(s, numbers[i]);
+		if (numbers[i] != SIGTSTP || !s->request->stop_self)
+			continue;
+		if (flush(s) < 0)
+			return -1;
+		s->request->stop_self();
+	}
+	return 0;
+}
+
+/* A deadline has passed: of the greeting, of the command, of its grace. */
+static int
+pass_deadline(struct session *s)
+{
+	if (!s->greeted)
+		return err_set(
+		    s->e, EX_UNAVAILABLE, "the guest's agent does not answer");
+	if (s->timed_out && s->deadline_ms) {
+		say_signal(s, SIGKILL);
+		s->deadline_ms = 0;
+		return 0;
+	}
+	s->timed_out = true;
+	say_signal(s, SIGTERM);
+	s->deadline_ms = now_ms() + s->request->grace_ms + 1;
+	return 0;
+}
+
+static bool
+is_over(const struct session *s)
+{
+	for (int i = STREAM_OUT; i < STREAM_COUNT; i++)
+		if (!s->output[i].eof || s->output[i].waiting.len > 0)
+			return false;
+	return s->ended;
+}
+
+enum {
+	AT_GUEST,
+	AT_SIGNALS,
+	AT_CANCEL,
+	AT_STDIN,
+	AT_STDOUT,
+	AT_STDERR,
+	AT_COUNT
+};
+
+static int
+wait_for(struct session *s, struct pollfd *p)
+{
+	const struct session_request *r = s->request;
+	int64_t left = -1;
+
+	p[AT_GUEST] = (struct pollfd){.fd = s->fd,
+	    .events = (short)(POLLIN | (s->out.len ? POLLOUT : 0))};
+	p[AT_SIGNALS] = (struct pollfd){.fd = r->signals, .events = POLLIN};
+	p[AT_CANCEL] = (struct pollfd){.fd = r->cancel, .events = POLLIN};
+	p[AT_STDIN] =
+	    (struct pollfd){.fd = in_wanted(s) ? r->in : -1, .events = POLLIN};
+	for (int i = STREAM_OUT; i < STREAM_COUNT; i++)
+		p[AT_STDOUT + i - STREAM_OUT] = (struct pollfd){
+		    .fd = s->output[i].waiting.len ? s->output[i].sink.fd : -1,
+		    .events = POLLOUT};
+	if (s->deadline_ms) {
+		left = s->deadline_ms - now_ms();
+		if (left <= 0)
+			return pass_deadline(s) < 0 ? -1 : 0;
+		if (left > INT_MAX)
+			left = INT_MAX;
+	}
+	if (poll(p, AT_COUNT, (int)left) < 0) {
+		for (int i = 0; i < AT_COUNT; i++)
+			p[i].revents = 0;
+		if (errno != EINTR)
+			return err_errno(s->e, EX_OSERR, "poll");
+	}
+	return 1;
+}
+
+/* One turn. Returns 0, -1 with err. */
+static int
+turn(struct session *s)
+{
+	struct pollfd p[AT_COUNT];
+	int waited;
+
+	if (flush(s) < 0)
+		return -1;
+	waited = wait_for(s, p);
+	if (waited <= 0)
+		return waited;
+	if (p[AT_CANCEL].revents) {
+		s->result->end = SESSION_CANCELLED;
+		return 1;
+	}
+	if (p[AT_SIGNALS].revents && take_signals(s) < 0)
+		return -1;
+	for (int i = STREAM_OUT; i < STREAM_COUNT; i++)
+		if (p[AT_STDOUT + i - STREAM_OUT].revents) {
+			drain_output(s, &s->output[i]);
+			if (s->output[i].eof)
+				finish_output(s, &s->output[i]);
+		}
+	if (p[AT_GUEST].revents & ~POLLOUT && take_connection(s) < 0)
+		return -1;
+	if (p[AT_STDIN].revents && in_wanted(s) && take_input(s) < 0)
+		return -1;
+	return 0;
+}
+
+static int
+start(struct session *s)
+{
+	struct buf payload cleanup_buf = BUF_INIT(FRAME_OPEN_MAX);
+	const struct session_request *r = s->request;
+
+	buf_init(&s->out, FRAME_OPEN_MAX + 2 * STREAM_WINDOW);
+	for (int i = STREAM_OUT; i < STREAM_COUNT; i++) {
+		struct output *o = &s->output[i];
+
+		buf_init(&o->waiting, STREAM_WINDOW);
+		sink_init(
+		    &o->sink, i == STREAM_OUT ? r->out : r->err, !r->no_open);
+		o->granted = STREAM_WINDOW;
+	}
+	s->in_open = (r->flags & OPEN_STDIN) && r->in >= 0;
+	s->in_credit = STREAM_WINDOW;
+	s->deadline_ms = now_ms() + GREETING_MS;
+	if (io_nonblock(s->fd, 1) < 0)
+		return err_errno(s->e, EX_OSERR, "connection to the guest");
+	if (frame_reader_init(&s->reader, FRAME_DATA_MAX) < 0 ||
+	    frame_add_hello(&s->out) < 0)
+		return err_set(s->e, EX_OSERR, "out of memory");
+	if (session_open_payload(r, &payload, s->e) < 0)
+		return -1;
+	if (frame_add(&s->out, FRAME_OPEN, 0, payload.data, payload.len) < 0)
+		return err_set(s->e, EX_OSERR, "out of memory");
+	if ((r->flags & OPEN_STDIN) && !s->in_open)
+		frame_add(&s->out, FRAME_EOF, STREAM_IN, NULL, 0);
+	return 0;
+}
+
+static void
+end(struct session *s)
+{
+	frame_reader_release(&s->reader);
+	buf_release(&s->out);
+	for (int i = STREAM_OUT; i < STREAM_COUNT; i++) {
+		buf_release(&s->output[i].waiting);
+		sink_release(&s->output[i].sink);
+	}
+}
+
+int
+session_run(int fd, const struct session_request *request,
+    struct session_result *result, struct err *e)
+{
+	struct session s = {
+	    .request = request, .result = result, .e = e, .fd = fd};
+	int status;
+
+	*result = (struct session_result){.end = SESSION_FAILED};
+	e->text[0] = '\0';
+	status = start(&s);
+	while (status == 0 && !is_over(&s))
+		status = turn(&s);
+	end(&s);
+	/* An output that failed (a full disk) is told, after the end. */
+	return status < 0 || e->text[0] ? -1 : 0;
+}
+
+int
+session_status(const struct session_result *result)
+{
+	switch (result->end) {
+	case SESSION_EXITED:
+	case SESSION_FAILED:
+		return result->code;
+	case SESSION_KILLED:
+		return 128 + result->code;
+	case SESSION_TIMED_OUT:
+		return 124;
+	case SESSION_CANCELLED:
+		return 130;
+	case SESSION_DETACHED:
+		break;
+	}
+	return 0;
+}
