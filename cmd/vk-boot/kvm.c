@@ -211,7 +211,7 @@ set_routes(struct kvm *kvm)
 	return ioctl(kvm->vm, KVM_SET_GSI_ROUTING, table);
 }
 
-int
+void
 kvm_route(struct kvm *kvm, int gsi, uint64_t address, uint32_t data)
 {
 	struct kvm_irq_routing_entry entry = {
@@ -222,15 +222,25 @@ kvm_route(struct kvm *kvm, int gsi, uint64_t address, uint32_t data)
 		.data = data},
 	};
 	struct kvm_irq_routing_entry *had = &kvm->routes[gsi];
-	int result = 0;
 
 	pthread_mutex_lock(&kvm->lock);
 	if (!kvm->routed[gsi] ||
 	    memcmp(&had->u.msi, &entry.u.msi, sizeof(entry.u.msi)) != 0) {
 		*had = entry;
-		kvm->routed[gsi] = true;
-		result = set_routes(kvm);
+		kvm->routed[gsi] = kvm->routes_due = true;
 	}
+	pthread_mutex_unlock(&kvm->lock);
+}
+
+int
+kvm_routes_commit(struct kvm *kvm)
+{
+	int result = 0;
+
+	pthread_mutex_lock(&kvm->lock);
+	if (kvm->routes_due)
+		result = set_routes(kvm);
+	kvm->routes_due = false;
 	pthread_mutex_unlock(&kvm->lock);
 	return result;
 }

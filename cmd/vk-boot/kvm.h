@@ -29,6 +29,7 @@ struct kvm {
 	pthread_mutex_t lock; /* guards routes */
 	struct kvm_irq_routing_entry routes[KVM_GSI_MAX];
 	bool routed[KVM_GSI_MAX];
+	bool routes_due; /* KVM does not know them all yet */
 	unsigned gsi_next;
 };
 
@@ -68,8 +69,9 @@ int kvm_ioeventfd(struct kvm *, uint64_t gpa, unsigned len, int fd, bool on);
 /* A number for one interrupt source, -1 if there are no more. */
 int kvm_gsi_new(struct kvm *);
 
-/* Where the source's message goes; used by kvm_irqfd from then on. */
-int kvm_route(struct kvm *, int gsi, uint64_t address, uint32_t data);
+/* Where the source's message goes, from the next kvm_routes_commit on. */
+void kvm_route(struct kvm *, int gsi, uint64_t address, uint32_t data);
+int kvm_routes_commit(struct kvm *);
 
 /* Events on fd become that message; on = false takes it back. What was given
  * to fd in between is delivered when it is turned on. */
