@@ -268,3 +268,56 @@ kvm_message(struct kvm *kvm, uint64_t address, uint32_t data)
 
 	return ioctl(kvm->vm, KVM_SIGNAL_MSI, &msi);
 }
+
+int
+kvm_cpu_run(struct kvm_cpu *cpu)
+{
+	return ioctl(cpu->fd, KVM_RUN, 0) < 0 ? -1 : 0;
+}
+
+int
+kvm_cpu_get(struct kvm_cpu *cpu, struct kvm_sregs *sregs, struct err *e)
+{
+	if (ioctl(cpu->fd, KVM_GET_SREGS, sregs) < 0)
+		return err_errno(e, EX_OSERR, "vCPU %u: registers", cpu->id);
+	return 0;
+}
+
+int
+kvm_cpu_set(struct kvm_cpu *cpu, const struct kvm_regs *regs,
+    const struct kvm_sregs *sregs, struct err *e)
+{
+	if (ioctl(cpu->fd, KVM_SET_SREGS, sregs) < 0 ||
+	    ioctl(cpu->fd, KVM_SET_REGS, regs) < 0)
+		return err_errno(e, EX_OSERR, "vCPU %u: registers", cpu->id);
+	return 0;
+}
+
+int
+kvm_cpu_real_mode(struct kvm_cpu *cpu, uint16_t at, struct err *e)
+{
+	struct kvm_regs regs = {.rip = at, .rflags = 2};
+	struct kvm_sregs sregs;
+
+	if (kvm_cpu_get(cpu, &sregs, e) < 0)
+		return -1;
+	sregs.cs.base = 0;
+	sregs.cs.selector = 0;
+	return kvm_cpu_set(cpu, &regs, &sregs, e);
+}
+
+int
+kvm_cpu_set_msrs(struct kvm_cpu *cpu, const struct kvm_msr_entry *entries,
+    unsigned count, struct err *e)
+{
+	cleanup_free struct kvm_msrs *msrs =
+	    calloc(1, sizeof(*msrs) + count * sizeof(*entries));
+
+	if (!msrs)
+		return err_errno(e, EX_OSERR, "vCPU %u", cpu->id);
+	msrs->nmsrs = count;
+	memcpy(msrs->entries, entries, count * sizeof(*entries));
+	if (ioctl(cpu->fd, KVM_SET_MSRS, msrs) < 0)
+		return err_errno(e, EX_OSERR, "vCPU %u: MSRs", cpu->id);
+	return 0;
+}

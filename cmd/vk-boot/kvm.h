@@ -60,6 +60,19 @@ int kvm_cpu_create(
     struct kvm *, struct kvm_cpu *, unsigned id, unsigned cpus, struct err *);
 void kvm_cpu_release(struct kvm *, struct kvm_cpu *);
 
+/* Until the next exit: 0 with cpu->run filled in, -1 with errno. */
+int kvm_cpu_run(struct kvm_cpu *);
+
+/* Registers. 0, -1 with err. */
+int kvm_cpu_get(struct kvm_cpu *, struct kvm_sregs *, struct err *);
+int kvm_cpu_set(struct kvm_cpu *, const struct kvm_regs *,
+    const struct kvm_sregs *, struct err *);
+/* As after reset, but at 0:at. */
+int kvm_cpu_real_mode(struct kvm_cpu *, uint16_t at, struct err *);
+/* Those that KVM does not know are passed over. */
+int kvm_cpu_set_msrs(struct kvm_cpu *, const struct kvm_msr_entry *,
+    unsigned count, struct err *);
+
 /*
  * A write of len bytes (0: any) at the guest-physical address becomes an event
  * on fd instead of an exit; on = false takes it back. Returns 0, -1 errno.

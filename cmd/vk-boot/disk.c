@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: MIT */
+/* disk.c - what is behind a block device: a base, and an overlay over it */
+#include "cmd/vk-boot/disk.h"
+
+#include "common/cursor.h"
+#include "common/io.h"
+#include "common/scope.h"
+#include "common/size.h"
+
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <linux/fs.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#define PAGE           4096
+#define HEADER_SIZE    PAGE
+#define HEADER_MAGIC   "vk-overlay\n"
+#define HEADER_VERSION 1
+
+/* What tells one base from another: its size and the 4 KiB where ext4, xfs and
+ * the like have their superblock with its UUID. */
+#define IDENTITY_SIZE 4096
+
+static int
+set_lock(int fd, const char *path, int how, struct err *e)
+{
+	if (flock(fd, how | LOCK_NB) == 0)
+		return 0;
+	if (errno != EWOULDBLOCK)
+		return err_errno(e, EX_OSERR, "%s: lock", path);
+	err_set(e, EX_TEMPFAIL, "%s: in use by another VM%s", path,
+	    how == LOCK_SH ? " that writes it" : "");
+	return -1;
+}
+
+static int
+file_size(int fd, const char *path, uint64_t *size, struct err *e)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return err_errno(e, 0, "%s", path);
+	if (S_ISBLK(st.st_mode)) {
+		if (ioctl(fd, BLKGETSIZE64, size) < 0)
+			return err_errno(e, 0, "%s", path);
+	} else if (S_ISREG(st.st_mode)) {
+		*size = (uint64_t)st.st_size;
+	} else {
+		return err_set(e, EX_NOINPUT,
+		    "%s: neither a file nor a block device", path);
+	}
+	*size -= *size % DISK_SECTOR;
+	if (*size == 0)
+		return err_set(e, EX_DATAERR, "%s: empty", path);
+	return 0;
+}
+
+/* A file without a name, so that it ends with us: beside other temporary files
+ * or, where that file system cannot, in memory. */
+static int
+open_unnamed(struct err *e)
+{
+	const char *folder = getenv("TMPDIR");
+	int fd;
+
+	if (!folder || !*folder)
+		folder = "/var/tmp";
+	fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (fd < 0)
+		fd = memfd_create("vk-overlay", MFD_CLOEXEC);
+	if (fd < 0)
+		err_errno(e, EX_CANTCREAT, "overlay");
+	return fd;
+}
+
+static uint64_t
+map_bytes(uint64_t size)
+{
+	uint64_t clusters = (size + DISK_CLUSTER - 1) / DISK_CLUSTER;
+
+	return (clusters / 8 + PAGE) / PAGE * PAGE;
+}
+
+static int
+make_map(struct disk *disk, struct err *e)
+{
+	disk->map_size = map_bytes(disk->size);
+	disk->map = mmap(NULL, disk->map_size, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (disk->map == MAP_FAILED) {
+		disk->map = NULL;
+		return err_errno(e, EX_OSERR, "%s: overlay", disk->name);
+	}
+	if (!disk->kept)
+		return 0;
+	disk->dirty = calloc(disk->map_size / PAGE, 1);
+	return disk->dirty ? 0 : err_errno(e, EX_OSERR, "overlay");
+}
+
+/* The header that fits the base. */
+static int
+make_header(const struct disk *disk, uint8_t *header, struct err *e)
+{
+	struct writer w = writer_of(header, HEADER_SIZE);
+	uint8_t identity[IDENTITY_SIZE] = {0};
+	uint64_t sum = 0xcbf29ce484222325; /* FNV-1a, 64 bits */
+
+	if (io_pread(disk->base, identity, sizeof(identity), 0) < 0)
+		return err_errno(e, EX_IOERR, "%s", disk->name);
+	for (size_t i = 0; i < sizeof(identity); i++) {
+		/* Mount time, write time, mount count, state and checksum of an
+		 * ext4 superblock change without the disk being another. */
+		if ((i >= 1024 + 0x2c && i < 1024 + 0x3c) || i >= 1024 + 0x170)
+			continue;
+		sum = (sum ^ identity[i]) * 0x100000001b3;
+	}
+	put_bytes(&w, HEADER_MAGIC, 12);
+	put_le(&w, HEADER_VERSION, 4);
+	put_le(&w, disk->size, 8);
+	put_le(&w, DISK_CLUSTER, 8);
+	put_le(&w, sum, 8);
+	put_zeros(&w, w.left);
+	return 0;
+}
+
+static int
+open_kept(struct disk *disk, const char *path, struct err *e)
+{
+	uint8_t header[HEADER_SIZE], found[HEADER_SIZE];
+	struct stat st;
+
+	disk->overlay = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (disk->overlay < 0)
+		return err_errno(e, EX_CANTCREAT, "%s", path);
+	if (set_lock(disk->overlay, path, LOCK_EX, e) < 0)
+		return -1;
+	if (make_header(disk, header, e) < 0)
+		return -1;
+	if (fstat(disk->overlay, &st) < 0)
+		return err_errno(e, 0, "%s", path);
+	if (st.st_size == 0) {
+		if (io_pwrite(disk->overlay, header, sizeof(header), 0) < 0 ||
+		    ftruncate(disk->overlay,
+			(off_t)(disk->data_start + disk->size)) < 0)
+			return err_errno(e, EX_CANTCREAT, "%s", path);
+		return 0;
+	}
+	if (io_pread(disk->overlay, found, sizeof(found), 0) != sizeof(found) ||
+	    memcmp(found, header, 12) != 0)
+		return err_set(e, EX_DATAERR, "%s: not an overlay", path);
+	if (memcmp(found, header, sizeof(header)) != 0)
+		return err_set(e, EX_DATAERR,
+		    "%s: belongs to another image than %s", path, disk->name);
+	if (io_pread(disk->overlay, disk->map, disk->map_size, HEADER_SIZE) !=
+	    (ssize_t)disk->map_size)
+		return err_set(e, EX_DATAERR, "%s: truncated", path);
+	return 0;
+}
+
+static int
+open_overlay(struct disk *disk, const char *path, struct err *e)
+{
+	disk->kept = path != NULL;
+	if (make_map(disk, e) < 0)
+		return -1;
+	if (disk->kept) {
+		disk->data_start = HEADER_SIZE + disk->map_size;
+		return open_kept(disk, path, e);
+	}
+	disk->overlay = open_unnamed(e);
+	if (disk->overlay < 0)
+		return -1;
+	if (ftruncate(disk->overlay, (off_t)disk->size) < 0)
+		return err_errno(e, EX_CANTCREAT, "overlay");
+	return 0;
+}
+
+int
+disk_open(struct disk *disk, const struct disk_config *config, struct err *e)
+{
+	size_t len = strlen(config->path);
+	bool writes_base = config->write && !config->read_only;
+
+	*disk = (struct disk){
+	    .base = -1,
+	    .overlay = -1,
+	    .read_only = config->read_only,
+	    .unsafe = config->unsafe,
+	};
+	snprintf(disk->name, sizeof(disk->name), "%s%s",
+	    len < sizeof(disk->name) ? "" : "...",
+	    config->path +
+		(len < sizeof(disk->name) ? 0 : len + 4 - sizeof(disk->name)));
+	disk->base = open(config->path,
+	    (writes_base ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOCTTY);
+	if (disk->base < 0)
+		return err_errno(e, 0, "%s", config->path);
+	if (file_size(disk->base, config->path, &disk->size, e) < 0 ||
+	    set_lock(disk->base, config->path, writes_base ? LOCK_EX : LOCK_SH,
+		e) < 0)
+		return -1;
+	if (!writes_base && !config->read_only)
+		return open_overlay(disk, config->overlay, e);
+	return 0;
+}
+
+void
+disk_close(struct disk *disk)
+{
+	if (disk->kept && disk->overlay >= 0)
+		disk_flush(disk);
+	fd_close(&disk->base);
+	fd_close(&disk->overlay);
+	if (disk->map)
+		munmap(disk->map, disk->map_size);
+	free(disk->dirty);
+	disk->map = NULL;
+	disk->dirty = NULL;
+}
+
+static bool
+in_overlay(const struct disk *disk, uint64_t cluster)
+{
+	return disk->map[cluster / 64] >> cluster % 64 & 1;
+}
+
+struct disk_run
+disk_where(const struct disk *disk, uint64_t offset, uint64_t len)
+{
+	struct disk_run run = {.fd = disk->base, .offset = offset, .len = len};
+	uint64_t cluster = offset / DISK_CLUSTER, end;
+	bool over;
+
+	if (disk->overlay < 0)
+		return run;
+	over = in_overlay(disk, cluster);
+	if (over) {
+		run.fd = disk->overlay;
+		run.offset = disk->data_start + offset;
+	}
+	do
+		end = ++cluster * DISK_CLUSTER;
+	while (end - offset < len && in_overlay(disk, cluster) == over);
+	if (end - offset < len)
+		run.len = end - offset;
+	return run;
+}
+
+/* Copies the part of a cluster that a write will not fill. */
+static int
+copy_up(struct disk *disk, uint64_t from, uint64_t to)
+{
+	uint8_t data[DISK_CLUSTER];
+	ssize_t got;
+
+	if (from == to)
+		return 0;
+	got = io_pread(disk->base, data, to - from, from);
+	if (got < 0)
+		return -1;
+	/* Past a base that ends inside a cluster there is nothing. */
+	return io_pwrite(
+	    disk->overlay, data, (size_t)got, disk->data_start + from);
+}
+
+int
+disk_prepare(
+    struct disk *disk, uint64_t offset, uint64_t len, struct disk_run *run)
+{
+	uint64_t first = offset / DISK_CLUSTER;
+	uint64_t last = (offset + len - 1) / DISK_CLUSTER;
+	uint64_t end = (last + 1) * DISK_CLUSTER;
+
+	if (end > disk->size)
+		end = disk->size;
+	*run = (struct disk_run){
+	    .fd = disk->base,
+	    .offset = offset,
+	    .len = len,
+	};
+	if (disk->overlay < 0)
+		return 0;
+	run->fd = disk->overlay;
+	run->offset = disk->data_start + offset;
+	if (!in_overlay(disk, first) &&
+	    copy_up(disk, first * DISK_CLUSTER, offset) < 0)
+		return -1;
+	if (!in_overlay(disk, last) && copy_up(disk, offset + len, end) < 0)
+		return -1;
+	return 0;
+}
+
+void
+disk_written(struct disk *disk, uint64_t offset, uint64_t len)
+{
+	uint64_t last = (offset + len - 1) / DISK_CLUSTER;
+
+	if (disk->overlay < 0)
+		return;
+	for (uint64_t c = offset / DISK_CLUSTER; c <= last; c++) {
+		if (in_overlay(disk, c))
+			continue;
+		disk->map[c / 64] |= 1ull << c % 64;
+		if (disk->dirty)
+			disk->dirty[c / 8 / PAGE] = 1;
+	}
+}
+
+/* Where a hole cannot be made, zeros are written. */
+static int
+write_zeros(int fd, uint64_t offset, uint64_t len)
+{
+	static const uint8_t zeros[64 * 1024];
+
+	while (len > 0) {
+		size_t part = len < sizeof(zeros) ? len : sizeof(zeros);
+
+		if (io_pwrite(fd, zeros, part, offset) < 0)
+			return -1;
+		offset += part;
+		len -= part;
+	}
+	return 0;
+}
+
+int
+disk_zero(struct disk *disk, uint64_t offset, uint64_t len, bool unmap)
+{
+	int mode = unmap ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE;
+	struct disk_run run;
+
+	if (len == 0)
+		return 0;
+	if (disk_prepare(disk, offset, len, &run) < 0)
+		return -1;
+	/* A throw-away overlay only ever has holes: nobody will miss room that
+	 * was not reserved. */
+	if (disk->overlay >= 0 && !disk->kept)
+		mode = FALLOC_FL_PUNCH_HOLE;
+	if (fallocate(run.fd, mode | FALLOC_FL_KEEP_SIZE, (off_t)run.offset,
+		(off_t)len) < 0 &&
+	    write_zeros(run.fd, run.offset, len) < 0)
+		return -1;
+	disk_written(disk, offset, len);
+	return 0;
+}
+
+/* Writes the pages of bits that changed. */
+static int
+write_map(struct disk *disk)
+{
+	bool any = false;
+
+	for (uint64_t page = 0; page < disk->map_size / PAGE; page++) {
+		if (!disk->dirty[page])
+			continue;
+		if (io_pwrite(disk->overlay,
+			(const uint8_t *)disk->map + page * PAGE, PAGE,
+			HEADER_SIZE + page * PAGE) < 0)
+			return -1;
+		disk->dirty[page] = 0;
+		any = true;
+	}
+	return any && !disk->unsafe ? fdatasync(disk->overlay) : 0;
+}
+
+int
+disk_flush(struct disk *disk)
+{
+	if (disk->read_only)
+		return 0;
+	if (disk->overlay < 0)
+		return disk->unsafe ? 0 : fdatasync(disk->base);
+	if (!disk->kept)
+		return 0; /* it will not outlive us */
+	if (!disk->unsafe && fdatasync(disk->overlay) < 0)
+		return -1;
+	return write_map(disk);
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * disk.h - what is behind a block device: a base, and an overlay over it
+ *
+ * The base is never written to unless asked. Writes go to an overlay, a sparse
+ * file of the base's size; a bit for each cluster says where its data is. A
+ * throw-away overlay has no name (it ends with its descriptor, however we end).
+ * One that is kept has a header and its bits in front:
+ *
+ *	0	magic, version, size and identity of the base
+ *	4096	the bits, rounded up to a page
+ *	...	the data, at data_start + offset on the disk
+ *
+ * Order of a flush: data, fdatasync, bits, fdatasync. So a bit on the disk
+ * never speaks of data that is not there, and what was flushed survives; what
+ * was not may be lost, as with any disk's cache.
+ *
+ * One thread uses a disk at a time.
+ */
+#ifndef VK_BOOT_DISK_H
+#define VK_BOOT_DISK_H
+
+#include "common/err.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define DISK_SECTOR  512
+#define DISK_CLUSTER 4096
+
+struct disk_config {
+	const char *path;    /* the base: a file or a block device */
+	const char *overlay; /* NULL: a throw-away one */
+	bool read_only;      /* no writes at all */
+	bool write;          /* into the base itself */
+	bool unsafe;         /* a flush is not passed on */
+};
+
+struct disk {
+	char name[64]; /* for messages: the base's path, its end if long */
+	uint64_t size; /* bytes, whole sectors */
+	bool read_only, unsafe;
+	int base;
+	int overlay;         /* -1: none */
+	uint64_t data_start; /* in the overlay */
+	bool kept;           /* the overlay has a name */
+	uint64_t *map;       /* a bit a cluster: it is in the overlay */
+	uint64_t map_size;   /* bytes, whole pages */
+	uint8_t *dirty;      /* a byte a page of map: not in the file yet */
+};
+
+/*
+ * Opens and locks both: several VMs may read one base, but none while another
+ * writes it (EX_TEMPFAIL). A kept overlay of another base is refused
+ * (EX_DATAERR). Returns 0, -1 with err.
+ */
+int disk_open(struct disk *, const struct disk_config *, struct err *);
+
+/* Flushes a kept overlay and closes; may be called twice, and on a disk that
+ * is all zeros but base and overlay, which are -1. */
+void disk_close(struct disk *);
+
+/* Where [offset, offset + len) or its first part lies. */
+struct disk_run {
+	int fd;
+	uint64_t offset; /* in fd */
+	uint64_t len;    /* at most what was asked for */
+};
+
+/* For reading. */
+struct disk_run disk_where(const struct disk *, uint64_t offset, uint64_t len);
+
+/*
+ * For writing: the whole range, after what else belongs to its first and last
+ * cluster was copied from the base. disk_written says that the data is there.
+ * 0, -1 with errno.
+ */
+int disk_prepare(
+    struct disk *, uint64_t offset, uint64_t len, struct disk_run *);
+void disk_written(struct disk *, uint64_t offset, uint64_t len);
+
+/* The range reads as zeros from now on; unmap gives its room back where the
+ * file system can. 0, -1 with errno. */
+int disk_zero(struct disk *, uint64_t offset, uint64_t len, bool unmap);
+
+/* What was written is on the medium. 0, -1 with errno. */
+int disk_flush(struct disk *);
+
+#endif

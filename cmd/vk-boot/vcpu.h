@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vcpu.h - a virtual processor: a thread that runs the guest and carries its
+ * accesses to the buses
+ */
+#ifndef VK_BOOT_VCPU_H
+#define VK_BOOT_VCPU_H
+
+#include "cmd/vk-boot/bus.h"
+#include "cmd/vk-boot/kvm.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* Why a vCPU's thread ended by itself. */
+enum vcpu_end {
+	VCPU_STOPPED,      /* vcpu_stop */
+	VCPU_TRIPLE_FAULT, /* the guest is beyond help, or reset that way */
+	VCPU_FAILED,       /* KVM gave up; text says why */
+};
+
+struct vcpu {
+	struct kvm_cpu cpu;
+	const struct bus *ports, *memory;
+	pthread_t thread;
+	bool started;
+	atomic_bool stop;
+	uint64_t exits; /* counted for stats */
+	/* Called in the thread when it ends for anything but vcpu_stop. */
+	void (*ended)(void *owner, enum vcpu_end, const char *text);
+	void *owner;
+};
+
+/* Sets up the signal that stops vCPUs; once, before the first starts. */
+int vcpu_prepare(struct err *);
+
+int vcpu_start(struct vcpu *, struct err *);
+
+/* Asks, and waits for the end. May be called twice, and on one that never
+ * started. */
+void vcpu_ask_stop(struct vcpu *);
+void vcpu_join(struct vcpu *);
+
+#endif
