@@ -24,6 +24,7 @@
 
 /* ---- inside the first 640 KiB: what the loader leaves for the kernel ---- */
 #define BOOT_GDT     0x00000500ull
+#define BOOT_SETUP   0x00001000ull /* setup_data: a seed for random numbers */
 #define BOOT_START   0x00006000ull /* PVH start info, memory map, modules */
 #define BOOT_PARAMS  0x00007000ull /* "zero page" of the Linux protocol */
 #define BOOT_STACK   0x00008ff0ull

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+/* unpack.c - compressed bytes of a file, unpacked once and kept */
+#include "cmd/vk-boot/unpack.h"
+
+#include "cmd/vk-boot/cache.h"
+#include "cmd/vk-boot/digest.h"
+#include "common/io.h"
+#include "common/scope.h"
+#include "common/size.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#define BLOCK ((size_t)128 << 10)
+
+const char *
+unpack_format(const void *start, size_t len)
+{
+	static const struct {
+		const char *name;
+		uint8_t len;
+		uint8_t magic[UNPACK_MAGIC_LEN];
+	} formats[] = {
+	    {"gzip", 3, {0x1f, 0x8b, 8}},
+	    {"bzip2", 3, {'B', 'Z', 'h'}},
+	    {"lzma", 3, {0x5d, 0, 0}},
+	    {"xz", 6, {0xfd, '7', 'z', 'X', 'Z', 0}},
+	    {"lz4", 4, {0x04, 0x22, 0x4d, 0x18}},
+	    {"lz4", 4, {0x02, 0x21, 0x4c, 0x18}}, /* the kernel's framing */
+	    {"zstd", 4, {0x28, 0xb5, 0x2f, 0xfd}},
+	};
+
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++)
+		if (len >= formats[i].len &&
+		    memcmp(start, formats[i].magic, formats[i].len) == 0)
+			return formats[i].name;
+	return NULL;
+}
+
+/* ---- libarchive --------------------------------------------------------- */
+
+/* The functions that are used, of the types its header gives: name in the
+ * structure, name in the library. */
+#define ARCHIVE_FUNCTIONS(f)                                                   \
+	f(new, archive_read_new) f(free, archive_read_free)                    \
+	    f(open, archive_read_open) f(next, archive_read_next_header) f(    \
+		block, archive_read_data_block) f(error, archive_error_string) \
+		f(raw, archive_read_support_format_raw)                        \
+		    f(gzip, archive_read_support_filter_gzip)                  \
+			f(bzip2, archive_read_support_filter_bzip2)            \
+			    f(lzma, archive_read_support_filter_lzma)          \
+				f(xz, archive_read_support_filter_xz) f(       \
+				    lz4, archive_read_support_filter_lz4)      \
+				    f(zstd, archive_read_support_filter_zstd)
+
+static struct {
+#define MEMBER(member, name) __typeof__(&name) member;
+	ARCHIVE_FUNCTIONS(MEMBER)
+	bool ready;
+} library;
+
+static int
+open_library(struct err *e)
+{
+	static const char *const names[] = {
+	    "libarchive.so.13", "libarchive.so"};
+	void *handle = NULL;
+	bool found = true;
+
+	if (library.ready)
+		return 0;
+	for (size_t i = 0; !handle && i < 2; i++)
+		handle = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
+	if (!handle)
+		return err_set(e, EX_UNAVAILABLE, "libarchive: %s", dlerror());
+#define FIND(member, name)                                                     \
+	found &= (library.member = dlsym(handle, #name)) != NULL;
+	ARCHIVE_FUNCTIONS(FIND)
+	if (!found)
+		return err_set(e, EX_UNAVAILABLE,
+		    "libarchive: functions are missing in it");
+	library.ready = true;
+	return 0;
+}
+
+/* Where libarchive reads: a range of a file. */
+struct source {
+	int fd;
+	uint64_t offset, left;
+	char block[BLOCK];
+};
+
+static ssize_t
+source_read(struct archive *archive, void *data, const void **at)
+{
+	struct source *source = data;
+	size_t want = source->left < BLOCK ? (size_t)source->left : BLOCK;
+	ssize_t got = io_pread(source->fd, source->block, want, source->offset);
+
+	(void)archive;
+	if (got > 0) {
+		source->offset += (uint64_t)got;
+		source->left -= (uint64_t)got;
+	}
+	*at = source->block;
+	return got;
+}
+
+/* Copies what comes out of archive to the file `to`. */
+static int
+copy_out(struct archive *archive, int to, uint64_t max, struct err *e)
+{
+	char text[SIZE_TEXT_MAX];
+	const void *at;
+	size_t len;
+	int64_t offset;
+	int rc;
+
+	while (
+	    (rc = library.block(archive, &at, &len, &offset)) == ARCHIVE_OK) {
+		if (offset < 0 || (uint64_t)offset > max ||
+		    len > max - (uint64_t)offset)
+			return err_set(e, EX_DATAERR, "unpacks to more than %s",
+			    size_text(max, text));
+		if (io_pwrite(to, at, len, (uint64_t)offset) < 0)
+			return err_errno(e, EX_IOERR, "unpacked file");
+	}
+	if (rc == ARCHIVE_EOF)
+		return 0;
+	return err_set(e, EX_DATAERR, "damaged: %s",
+	    library.error(archive) ? library.error(archive) : "unpacking");
+}
+
+static int
+unpack_to(int to, const struct unpack *unpack, struct err *e)
+{
+	cleanup_free struct source *source = calloc(1, sizeof(*source));
+	struct archive_entry *entry;
+	struct archive *archive;
+	int rc = -1;
+
+	if (!source)
+		return err_errno(e, EX_OSERR, "unpacking");
+	if (open_library(e) < 0)
+		return -1;
+	archive = library.new();
+	if (!archive)
+		return err_set(e, EX_OSERR, "libarchive: no memory");
+	*source = (struct source){
+	    .fd = unpack->fd, .offset = unpack->offset, .left = unpack->len};
+	library.raw(archive);
+	library.gzip(archive);
+	library.bzip2(archive);
+	library.lzma(archive);
+	library.xz(archive);
+	library.lz4(archive);
+	library.zstd(archive);
+	if (library.open(archive, source, NULL, source_read, NULL) !=
+		ARCHIVE_OK ||
+	    library.next(archive, &entry) != ARCHIVE_OK)
+		err_set(e, EX_DATAERR, "damaged: %s", library.error(archive));
+	else
+		rc = copy_out(archive, to, unpack->max, e);
+	library.free(archive);
+	return rc;
+}
+
+/* ---- what is kept ------------------------------------------------------- */
+
+#define LINK_NAME_MAX 160
+
+/*
+ * A name for the file as it lies there. A file that is written to gets new
+ * times, one that takes its place a new inode; and its own ctime nobody can
+ * set.
+ */
+static int
+link_name(const struct unpack *unpack, char name[LINK_NAME_MAX])
+{
+	struct stat st;
+
+	if (fstat(unpack->fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return -1;
+	snprintf(name, LINK_NAME_MAX, "%jx-%jx-%jx-%jx.%09ld-%jx.%09ld-%jx+%jx",
+	    (uintmax_t)st.st_dev, (uintmax_t)st.st_ino, (uintmax_t)st.st_size,
+	    (uintmax_t)st.st_mtim.tv_sec, st.st_mtim.tv_nsec,
+	    (uintmax_t)st.st_ctim.tv_sec, st.st_ctim.tv_nsec,
+	    (uintmax_t)unpack->offset, (uintmax_t)unpack->len);
+	return 0;
+}
+
+static int
+open_kept(const char *folder, const char *name)
+{
+	char path[PATH_MAX];
+	int n = snprintf(path, sizeof(path), "%s/%s", folder, name);
+
+	if (n < 0 || (size_t)n >= sizeof(path))
+		return -1;
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+/* So that the next start finds the digest without reading the file. */
+static void
+keep_link(const char *folder, const char *name, const char *digest)
+{
+	char path[PATH_MAX];
+	int n = snprintf(path, sizeof(path), "%s/%s", folder, name);
+
+	if (n > 0 && (size_t)n < sizeof(path) && symlink(digest, path) < 0)
+		return; /* it is there already, or cannot be: either is fine */
+}
+
+/* Unpacks into folder under the name of the digest. */
+static int
+unpack_and_keep(const struct unpack *unpack, const char *folder,
+    const char *digest, struct err *e)
+{
+	cleanup_fd int fd = cache_create(folder);
+
+	if (fd < 0)
+		fd = memfd_create("vk-unpacked", MFD_CLOEXEC);
+	if (fd < 0)
+		return err_errno(e, EX_OSERR, "unpacking");
+	if (unpack_to(fd, unpack, e) < 0)
+		return -1;
+	if (digest[0])
+		cache_name(fd, folder, digest); /* or the next start does it */
+	return steal_fd(&fd);
+}
+
+static int
+unpack_unkept(const struct unpack *unpack, struct err *e)
+{
+	cleanup_fd int fd = memfd_create("vk-unpacked", MFD_CLOEXEC);
+
+	if (fd < 0)
+		return err_errno(e, EX_OSERR, "unpacking");
+	return unpack_to(fd, unpack, e) < 0 ? -1 : steal_fd(&fd);
+}
+
+int
+unpack_open(const struct unpack *unpack, struct err *e)
+{
+	char buffer[PATH_MAX], link[LINK_NAME_MAX], digest[DIGEST_HEX];
+	const char *folder = unpack->folder;
+	int fd;
+
+	if (!folder)
+		folder = cache_folder(buffer, "unpacked", e) == 0 ? buffer : "";
+	if (!folder[0] || link_name(unpack, link) < 0)
+		return unpack_unkept(unpack, e);
+	fd = open_kept(folder, link);
+	if (fd >= 0)
+		return fd;
+	if (digest_file(unpack->fd, unpack->offset, unpack->len, digest, e) < 0)
+		return -1;
+	fd = open_kept(folder, digest);
+	if (fd < 0)
+		fd = unpack_and_keep(unpack, folder, digest, e);
+	if (fd >= 0)
+		keep_link(folder, link, digest);
+	return fd;
+}
