@@ -2,6 +2,7 @@
 /* probe.c - does this KVM run code, or does it only say so? */
 #include "cmd/vk-boot/probe.h"
 
+#include <errno.h>
 #include <string.h>
 #include <time.h>
 
@@ -57,7 +58,7 @@ int
 probe_run(struct kvm_cpu *cpu, const struct gmem *mem, struct err *e)
 {
 	uint8_t *at = gmem_at(mem, PROBE_AT, sizeof(code));
-	uint64_t best = UINT64_MAX, ns;
+	uint64_t best = UINT64_MAX, ns = UINT64_MAX;
 
 	memcpy(at, code, sizeof(code));
 	for (int i = 0; i < TRIES && best > LIMIT_NS; i++) {
