@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: MIT */
+/* options.c - what the user asked of vk-boot */
+#include "cmd/vk-boot/options.h"
+
+#include "cmd/vk-boot/machine.h"
+
+#include "common/log.h"
+#include "common/run_folder.h"
+#include "common/scope.h"
+#include "common/size.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+/* A VM that is asked for nothing else; Debian with systemd is at ease in it. */
+#define MEMORY_DEFAULT (512 * MIB)
+/* An emulated machine needs up to a minute for a stock kernel. */
+#define BOOT_TIMEOUT_MS 120000
+#define STOP_TIMEOUT_MS 10000
+/* A file of variables is read whole. */
+#define ENV_FILE_MAX (1u << 20)
+
+#define STRING_SETTER(member)                                                  \
+	static int set_##member(void *into, const char *value, struct err *e)  \
+	{                                                                      \
+		(void)e;                                                       \
+		((struct options *)into)->member = value;                      \
+		return 0;                                                      \
+	}
+
+#define FLAG_SETTER(member)                                                    \
+	static int set_##member(void *into, const char *value, struct err *e)  \
+	{                                                                      \
+		(void)value, (void)e;                                          \
+		((struct options *)into)->member = true;                       \
+		return 0;                                                      \
+	}
+
+#define DURATION_SETTER(member)                                                \
+	static int set_##member(void *into, const char *value, struct err *e)  \
+	{                                                                      \
+		return set_duration(                                           \
+		    &((struct options *)into)->member##_ms, value, e);         \
+	}
+
+#define FD_SETTER(member)                                                      \
+	static int set_##member(void *into, const char *value, struct err *e)  \
+	{                                                                      \
+		return set_fd(&((struct options *)into)->member, value, e);    \
+	}
+
+static int
+set_duration(uint64_t *ms, const char *value, struct err *e)
+{
+	if (duration_parse(value, ms) < 0)
+		return err_set(
+		    e, EX_USAGE, "%s: not a duration (10s, 500ms, 2m)", value);
+	return 0;
+}
+
+static int
+set_fd(int *fd, const char *value, struct err *e)
+{
+	uint64_t number;
+
+	if (number_parse(value, 65535, &number) < 0)
+		return err_set(e, EX_USAGE, "%s: not a descriptor", value);
+	*fd = (int)number;
+	/* It is ours alone: nothing that we start shall hold it open. */
+	if (fcntl(*fd, F_SETFD, FD_CLOEXEC) < 0)
+		return err_errno(e, EX_USAGE, "%s", value);
+	return 0;
+}
+
+STRING_SETTER(kernel)
+STRING_SETTER(modules)
+STRING_SETTER(agent)
+STRING_SETTER(initrd)
+STRING_SETTER(overlay)
+STRING_SETTER(entrypoint)
+STRING_SETTER(user)
+STRING_SETTER(dir)
+FLAG_SETTER(no_probe)
+FLAG_SETTER(write)
+FLAG_SETTER(read_only)
+FLAG_SETTER(tty)
+FLAG_SETTER(keep)
+DURATION_SETTER(timeout)
+DURATION_SETTER(boot_timeout)
+DURATION_SETTER(stop_timeout)
+FD_SETTER(ready_fd)
+FD_SETTER(status_fd)
+
+static int
+add_word(struct word_list *list, const char *word, struct err *e)
+{
+	if (word_list_add(list, word) < 0)
+		return err_errno(e, EX_USAGE, "%s", word);
+	return 0;
+}
+
+static int
+set_append(void *into, const char *value, struct err *e)
+{
+	return add_word(&((struct options *)into)->append, value, e);
+}
+
+static int
+set_cpus(void *into, const char *value, struct err *e)
+{
+	uint64_t number;
+	long online = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (strcmp(value, "host") == 0)
+		number = online > 0 ? (uint64_t)online : 1;
+	else if (number_parse(value, MACHINE_CPUS_MAX, &number) < 0 ||
+		 number == 0)
+		return err_set(e, EX_USAGE, "%s: not 1 to %d, nor \"host\"",
+		    value, MACHINE_CPUS_MAX);
+	((struct options *)into)->cpus = (unsigned)number;
+	return 0;
+}
+
+static int
+set_memory(void *into, const char *value, struct err *e)
+{
+	struct options *o = into;
+
+	if (size_parse(value, &o->memory) < 0)
+		return err_set(e, EX_USAGE, "%s: not a size (512M, 2G)", value);
+	if (o->memory < MACHINE_MEMORY_MIN)
+		return err_set(e, EX_USAGE,
+		    "%s: too little, no kernel starts in less than %dM", value,
+		    (int)(MACHINE_MEMORY_MIN / MIB));
+	if (o->memory % 4096 != 0)
+		return err_set(e, EX_USAGE, "%s: not a multiple of 4K", value);
+	return 0;
+}
+
+static int
+set_name(void *into, const char *value, struct err *e)
+{
+	if (!run_name_valid(value))
+		return err_set(e, EX_USAGE,
+		    "%s: not a name (letters, digits, _ . -; at most %d)",
+		    value, RUN_NAME_MAX);
+	((struct options *)into)->name = value;
+	return 0;
+}
+
+static int
+set_hostname(void *into, const char *value, struct err *e)
+{
+	if (!run_name_valid(value))
+		return err_set(e, EX_USAGE, "%s: not a host name", value);
+	((struct options *)into)->hostname = value;
+	return 0;
+}
+
+/* NAME=VALUE, or NAME alone for the value that it has here, if any. */
+static int
+add_variable(struct options *o, const char *text, struct err *e)
+{
+	cleanup_free char *pair = NULL;
+	const char *value;
+
+	if (*text == '=' || *text == '\0')
+		return err_set(e, EX_USAGE, "%s: no name", text);
+	if (strchr(text, '='))
+		return add_word(&o->env, text, e);
+	value = getenv(text);
+	if (!value)
+		return 0;
+	if (asprintf(&pair, "%s=%s", text, value) < 0)
+		return err_errno(e, EX_OSERR, "%s", text);
+	return add_word(&o->env, pair, e);
+}
+
+static int
+set_env(void *into, const char *value, struct err *e)
+{
+	return add_variable(into, value, e);
+}
+
+/* Lines as -e takes them; empty ones and those that start with # are none. */
+static int
+set_env_file(void *into, const char *path, struct err *e)
+{
+	cleanup_free char *line = NULL;
+	size_t size = 0, total = 0;
+	FILE *file = fopen(path, "re");
+	int result = 0;
+	ssize_t len;
+
+	if (!file)
+		return err_errno(e, 0, "%s", path);
+	while (result == 0 && (len = getline(&line, &size, file)) >= 0) {
+		total += (size_t)len;
+		if (total > ENV_FILE_MAX)
+			result = err_set(e, EX_DATAERR, "%s: too long", path);
+		line[strcspn(line, "\n")] = '\0';
+		if (result == 0 && *line && *line != '#')
+			result = add_variable(into, line, e);
+	}
+	if (result == 0 && ferror(file))
+		result = err_errno(e, EX_IOERR, "%s", path);
+	fclose(file);
+	return result;
+}
+
+static int
+set_verbose(void *into, const char *value, struct err *e)
+{
+	(void)into, (void)value, (void)e;
+	log_verbose = true;
+	return 0;
+}
+
+static const struct opt table[] = {
+    {'k', "kernel", "FILE", "boot this kernel: bzImage or ELF", set_kernel},
+    {'M', "modules", "DIR", "the kernel's modules: DIR/lib/modules/VERSION",
+	set_modules},
+    {'a', "append", "PARAMS", "kernel parameters to add", set_append},
+    {'i', "initrd", "FILE", "an initrd to add to ours", set_initrd},
+    {0, "agent", "FILE", "process 1 of the guest", set_agent},
+    {'c', "cpus", "N", "processors, or \"host\" for as many as here (1)",
+	set_cpus},
+    {'m', "memory", "SIZE", "memory (512M)", set_memory},
+    {0, "overlay", "FILE", "keep what the guest writes in FILE", set_overlay},
+    {0, "write", NULL, "write into the image itself", set_write},
+    {0, "read-only", NULL, "the guest cannot write its root", set_read_only},
+    {'u', "user", "USER", "name or uid, with :group or :gid", set_user},
+    {'w', "workdir", "DIR", "working directory, made if missing", set_dir},
+    {'e', "env", "NAME[=VALUE]", "set a variable, or pass it on", set_env},
+    {'E', "env-file", "FILE", "the same for each line", set_env_file},
+    {0, "entrypoint", "PROGRAM", "in the place of the image's", set_entrypoint},
+    {'t', "tty", NULL, "the command gets a terminal", set_tty},
+    {0, "keep", NULL, "the VM outlives its command", set_keep},
+    {0, "hostname", "NAME", "the guest's host name", set_hostname},
+    {0, "name", "NAME", "vk-exec finds the VM by it", set_name},
+    {0, "timeout", "TIME", "stop the VM after that", set_timeout},
+    {0, "boot-timeout", "TIME", "give up if it is not up by then (2m)",
+	set_boot_timeout},
+    {0, "stop-timeout", "TIME", "then what does not stop is killed (10s)",
+	set_stop_timeout},
+    {0, "ready-fd", "FD", "a newline there when the guest is up", set_ready_fd},
+    {0, "status-fd", "FD", "a JSON object a line there as things happen",
+	set_status_fd},
+    {0, "no-probe", NULL, "start even if KVM is too slow for a kernel",
+	set_no_probe},
+    {'v', "verbose", NULL, "say what happens, and when", set_verbose},
+};
+
+const struct opt_command options_command = {
+    .name = "vk-boot",
+    .synopsis = "[options] IMAGE [--] [COMMAND [ARG...]]",
+    .purpose = "Boots a file system image as a microVM and runs a command "
+	       "in it.",
+    .options = table,
+    .count = OPT_COUNT(table),
+    .operands_end = true,
+};
+
+/* The image and the command, from what stands behind the options. */
+static int
+take_operands(struct options *o, char **operands, struct err *e)
+{
+	if (*operands && strcmp(*operands, "--") != 0)
+		o->image = *operands++;
+	if (!o->image && !o->initrd) {
+		err_set(e, EX_USAGE, "no image given");
+		return err_hint(
+		    e, "usage: vk-boot %s", options_command.synopsis);
+	}
+	if (*operands && strcmp(*operands, "--") == 0)
+		operands++;
+	else if (*operands && **operands == '-')
+		return err_set(e, EX_USAGE,
+		    "%s: options go before the image, a command after --",
+		    *operands);
+	o->argv = *operands ? operands : NULL;
+	if (o->overlay && (o->write || o->read_only))
+		return err_set(e, EX_USAGE,
+		    "--overlay goes with neither --write nor --read-only");
+	if (o->write && o->read_only)
+		return err_set(
+		    e, EX_USAGE, "--write and --read-only exclude each other");
+	return 0;
+}
+
+enum opt_result
+options_parse(struct options *o, int argc, char **argv, struct err *e)
+{
+	enum opt_result result;
+	int first;
+
+	*o = (struct options){
+	    .cpus = 1,
+	    .memory = MEMORY_DEFAULT,
+	    .ready_fd = -1,
+	    .status_fd = -1,
+	    .boot_timeout_ms = BOOT_TIMEOUT_MS,
+	    .stop_timeout_ms = STOP_TIMEOUT_MS,
+	};
+	result = opt_parse(&options_command, argc, argv, o, &first, e);
+	if (result != OPT_RUN)
+		return result;
+	return take_operands(o, argv + first, e) < 0 ? OPT_ERROR : OPT_RUN;
+}
+
+void
+options_release(struct options *o)
+{
+	word_list_release(&o->append);
+	word_list_release(&o->env);
+}

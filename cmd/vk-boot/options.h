@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* options.h - what the user asked of vk-boot (vk-boot(1)) */
+#ifndef VK_BOOT_OPTIONS_H
+#define VK_BOOT_OPTIONS_H
+
+#include "cmd/vk-boot/command.h"
+
+#include "common/opt.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct options {
+	const char *image; /* the root's file; NULL with only an initrd */
+
+	/* booting */
+	const char *kernel, *modules, *agent, *initrd;
+	struct word_list append; /* kernel parameters */
+
+	/* machine */
+	unsigned cpus;
+	uint64_t memory; /* bytes */
+	bool no_probe;
+
+	/* the image's disk */
+	const char *overlay;
+	bool write, read_only;
+
+	/* command */
+	char **argv; /* NULL: the image's own */
+	const char *entrypoint, *user, *dir, *hostname;
+	struct word_list env;
+	bool tty, keep;
+
+	/* life */
+	const char *name;                     /* NULL: no run folder */
+	int ready_fd, status_fd;              /* -1: none */
+	uint64_t timeout_ms, boot_timeout_ms; /* 0: none */
+	uint64_t stop_timeout_ms;
+};
+
+extern const struct opt_command options_command;
+
+/* Fills in what was not asked for, then reads argv. As opt_parse. */
+enum opt_result options_parse(
+    struct options *, int argc, char **argv, struct err *);
+void options_release(struct options *);
+
+#endif
