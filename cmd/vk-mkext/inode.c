@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/* inode.c - inodes as they lie in the table */
+#include "cmd/vk-mkext/inode.h"
+
+#include "common/cursor.h"
+
+#include <ext2fs/ext2_fs.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* Linux does not count a directory's links beyond this (dir_nlink). */
+#define DIRECTORY_LINKS_MAX 65000u
+
+/* Times of ext4 end in 2446: 34 bits, from 1901 on. */
+#define TIME_MIN ((int64_t)INT32_MIN)
+#define TIME_MAX (((int64_t)3 << 32) + INT32_MAX)
+
+static int
+add_extra(struct inode_plan *p, struct space *s, uint32_t object,
+    uint32_t count, struct err *e)
+{
+	struct inode_extra *x;
+
+	if (p->extra_count == p->extra_room) {
+		uint32_t room = p->extra_room ? p->extra_room * 2 : 64;
+		void *grown = reallocarray(p->extras, room, sizeof(*p->extras));
+
+		if (!grown)
+			return err_set(e, EX_OSERR, "out of memory");
+		p->extras = grown;
+		p->extra_room = room;
+	}
+	if (count > GROUP_BLOCKS - SPACE_DESCRIPTORS - 1)
+		return err_set(e, EX_DATAERR, "a file in too many pieces");
+	x = &p->extras[p->extra_count];
+	x->object = object;
+	x->count = count;
+	x->first = space_take_whole(s, count, e);
+	if (!x->first)
+		return -1;
+	p->extra_count++;
+	return 0;
+}
+
+struct inode_plan *
+inode_plan_new(const struct tree *t, struct space *s, struct err *e)
+{
+	struct inode_plan *p = calloc(1, sizeof(*p));
+
+	if (!p) {
+		err_set(e, EX_OSERR, "out of memory");
+		return NULL;
+	}
+	p->tree = t;
+	p->subdirectories = calloc(t->object_count, sizeof(*p->subdirectories));
+	if (!p->subdirectories) {
+		err_set(e, EX_OSERR, "out of memory");
+		goto fail;
+	}
+	for (uint32_t i = 1; i < t->object_count; i++) {
+		const struct object *o = tree_object(t, i);
+		uint32_t blocks;
+
+		if (o->links == 0)
+			continue;
+		if (S_ISDIR(o->mode) && i != TREE_ROOT &&
+		    p->subdirectories[o->parent] < UINT16_MAX)
+			p->subdirectories[o->parent]++;
+		blocks = extent_blocks(t->runs + o->run, o->runs);
+		if (blocks > 0 && add_extra(p, s, i, blocks, e) < 0)
+			goto fail;
+	}
+	return p;
+fail:
+	inode_plan_free(p);
+	return NULL;
+}
+
+void
+inode_plan_free(struct inode_plan *p)
+{
+	if (!p)
+		return;
+	free(p->extras);
+	free(p->subdirectories);
+	free(p);
+}
+
+static const struct inode_extra *
+extra_of(const struct inode_plan *p, uint32_t object)
+{
+	uint32_t low = 0, high = p->extra_count;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (p->extras[middle].object < object)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < p->extra_count && p->extras[low].object == object
+		   ? &p->extras[low]
+		   : NULL;
+}
+
+/* Low 32 bits, and in the extra field two more bits and the nanoseconds. */
+static void
+set_time(uint32_t *low, uint32_t *extra, const struct moment *m)
+{
+	int64_t seconds = m->seconds < TIME_MIN   ? TIME_MIN
+			  : m->seconds > TIME_MAX ? TIME_MAX
+						  : m->seconds;
+	uint32_t epoch = (uint32_t)((seconds - (int32_t)seconds) >> 32) & 3;
+
+	*low = (uint32_t)seconds;
+	*extra = epoch | m->nanoseconds << 2;
+}
+
+/* The form of old kernels where it suffices, as Linux does. */
+static void
+set_device(uint32_t block[2], uint32_t major, uint32_t minor)
+{
+	if (major < 256 && minor < 256)
+		block[0] = major << 8 | minor;
+	else
+		block[1] = (minor & 0xff) | major << 8 | (minor & ~0xffu) << 12;
+}
+
+static void
+set_meta(struct ext2_inode_large *d, const struct object *o)
+{
+	d->i_mode = o->mode;
+	d->i_uid = (uint16_t)o->uid;
+	d->osd2.linux2.l_i_uid_high = (uint16_t)(o->uid >> 16);
+	d->i_gid = (uint16_t)o->gid;
+	d->osd2.linux2.l_i_gid_high = (uint16_t)(o->gid >> 16);
+	d->i_size = (uint32_t)o->size;
+	d->i_size_high = (uint32_t)(o->size >> 32);
+	d->i_flags = o->flags;
+	d->i_extra_isize = INODE_EXTRA;
+	set_time(&d->i_atime, &d->i_atime_extra, &o->accessed);
+	set_time(&d->i_ctime, &d->i_ctime_extra, &o->changed);
+	set_time(&d->i_mtime, &d->i_mtime_extra, &o->modified);
+	set_time(&d->i_crtime, &d->i_crtime_extra, &o->modified);
+}
+
+static uint16_t
+links_of(const struct inode_plan *p, uint32_t object)
+{
+	const struct object *o = tree_object(p->tree, object);
+	uint32_t links = o->links;
+
+	if (S_ISDIR(o->mode)) {
+		links = 2u + p->subdirectories[object];
+		if (links > DIRECTORY_LINKS_MAX)
+			links = 1;
+	}
+	return (uint16_t)links;
+}
+
+int
+inode_build(struct inode_plan *p, uint32_t object, uint8_t *into,
+    const struct extent_sink *sink, struct err *e)
+{
+	const struct object *o = tree_object(p->tree, object);
+	const struct inode_extra *x = extra_of(p, object);
+	struct ext2_inode_large *d = (struct ext2_inode_large *)into;
+	uint64_t sectors = x ? x->count : 0;
+	const struct run *runs = p->tree->runs + o->run;
+	uint8_t root[EXTENT_ROOT_SIZE] = {0};
+
+	set_meta(d, o);
+	d->i_links_count = links_of(p, object);
+	for (uint32_t i = 0; i < o->runs; i++)
+		sectors += runs[i].count;
+	sectors *= BLOCK_SIZE / 512;
+	d->i_blocks = (uint32_t)sectors;
+	d->osd2.linux2.l_i_blocks_hi = (uint16_t)(sectors >> 32);
+	if (S_ISCHR(o->mode) || S_ISBLK(o->mode)) {
+		set_device(d->i_block, o->device.major, o->device.minor);
+		return 0;
+	}
+	if (S_ISLNK(o->mode) && o->runs == 0) {
+		memcpy(d->i_block, tree_text(p->tree, o->target.text),
+		    o->target.length);
+		return 0;
+	}
+	if (S_ISFIFO(o->mode))
+		return 0;
+	d->i_flags |= EXT4_EXTENTS_FL;
+	if (S_ISDIR(o->mode) && o->size > BLOCK_SIZE)
+		d->i_flags |= EXT2_INDEX_FL;
+	p->inode = o->inode;
+	if (extent_build(runs, o->runs, root, x ? x->first : 0, sink, e) < 0)
+		return -1;
+	memcpy(d->i_block, root, sizeof(root));
+	return 0;
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/* layout.c - how large the file system is, and how many inodes it has */
+#include "cmd/vk-mkext/layout.h"
+
+#include "common/size.h"
+
+#include <stddef.h>
+
+/* A table fills whole blocks, and a bitmap block has one bit for each. */
+#define INODES_STEP (BLOCK_SIZE / INODE_SIZE)
+#define INODES_MAX  (BLOCK_SIZE * 8)
+
+/* libext2fs drops a last group that has less than this beside its tables. */
+#define LAST_GROUP_MIN 50
+
+static uint64_t
+groups_of(uint64_t blocks)
+{
+	return (blocks + GROUP_BLOCKS - 1) / GROUP_BLOCKS;
+}
+
+/* Inodes of each group; 0 if groups cannot hold those in use. */
+static uint32_t
+inodes_per_group(const struct layout_wish *w, uint64_t blocks, uint64_t groups)
+{
+	uint64_t wanted = w->inodes;
+	uint64_t each;
+
+	if (wanted == 0 && !w->tight)
+		wanted =
+		    blocks * BLOCK_SIZE / LAYOUT_BYTES_PER_INODE + w->used / 8;
+	if (wanted < w->used)
+		wanted = w->used;
+	each = (wanted + groups - 1) / groups;
+	each = (each + INODES_STEP - 1) / INODES_STEP * INODES_STEP;
+	if (each > INODES_MAX)
+		each = groups * INODES_MAX >= w->used ? INODES_MAX : 0;
+	return (uint32_t)each;
+}
+
+/* Where the last table would end; UINT64_MAX if that is too far. */
+static uint64_t
+end_of(const struct space *content, uint64_t groups, uint32_t table,
+    uint64_t journal)
+{
+	struct space s = *content;
+	struct err ignored = ERR_INIT;
+	uint64_t got;
+
+	s.limit = SPACE_BLOCKS_MAX;
+	for (uint64_t left = journal; left > 0; left -= got)
+		if (!space_take(&s, left, &got, &ignored))
+			return UINT64_MAX;
+	for (uint64_t left = 2 * groups; left > 0; left -= got)
+		if (!space_take(&s, left, &got, &ignored))
+			return UINT64_MAX;
+	for (uint64_t i = 0; i < groups; i++)
+		if (!space_take_whole(&s, table, &ignored))
+			return UINT64_MAX;
+	return s.next;
+}
+
+/* A last group too small to be one is made as large as it must be, or is
+ * left away where the size is fixed. */
+static uint64_t
+fit_last_group(const struct layout_wish *w, uint64_t blocks, uint32_t table)
+{
+	uint64_t last = blocks % GROUP_BLOCKS;
+	uint64_t least = 2 + table + LAST_GROUP_MIN;
+
+	if (space_has_super(blocks / GROUP_BLOCKS))
+		least += 1 + SPACE_DESCRIPTORS;
+	if (last == 0 || last >= least)
+		return blocks;
+	return w->total ? blocks - last : blocks - last + least;
+}
+
+static int
+too_small(uint64_t needed, struct err *e)
+{
+	char text[SIZE_TEXT_MAX];
+
+	err_set(e, EX_DATAERR, "the content needs %s",
+	    size_text(needed * BLOCK_SIZE, text));
+	return err_hint(e, "a larger size can be given with -s");
+}
+
+static int
+too_many(const struct layout_wish *w, struct err *e)
+{
+	err_set(e, EX_DATAERR, "%u files need more inodes than there can be",
+	    w->used);
+	return err_hint(e, "a larger size can be given with -s");
+}
+
+/* The size is given: everything must fit it. */
+static int
+plan_total(struct layout *l, const struct layout_wish *w,
+    const struct space *space, struct err *e)
+{
+	uint64_t blocks = w->bytes / BLOCK_SIZE, end, before;
+
+	do {
+		before = blocks;
+		l->groups = (uint32_t)groups_of(blocks);
+		if (blocks > SPACE_BLOCKS_MAX || blocks == 0)
+			return too_small(space->next, e);
+		l->inodes_per_group = inodes_per_group(w, blocks, l->groups);
+		if (!l->inodes_per_group)
+			return too_many(w, e);
+		blocks = fit_last_group(w, blocks, layout_table_blocks(l));
+	} while (blocks != before);
+	l->blocks = blocks;
+	end =
+	    end_of(space, l->groups, layout_table_blocks(l), w->journal_blocks);
+	return end > blocks ? too_small(end, e) : 0;
+}
+
+/* The free space is given: more groups need more tables, which may need more
+ * groups; grows until it fits. */
+static int
+plan_free(struct layout *l, const struct layout_wish *w,
+    const struct space *space, struct err *e)
+{
+	uint64_t spare = w->bytes / BLOCK_SIZE, groups = 1, blocks, end;
+
+	for (;;) {
+		if (groups > SPACE_GROUPS_MAX)
+			return too_small(groups * GROUP_BLOCKS, e);
+		l->inodes_per_group = inodes_per_group(
+		    w, groups * (uint64_t)GROUP_BLOCKS, groups);
+		if (!l->inodes_per_group) {
+			groups++;
+			continue;
+		}
+		end = end_of(
+		    space, groups, layout_table_blocks(l), w->journal_blocks);
+		if (end == UINT64_MAX || end > SPACE_BLOCKS_MAX - spare)
+			return too_small(SPACE_BLOCKS_MAX, e);
+		blocks = end + spare;
+		/* Inodes may need more groups than blocks do. */
+		if (blocks <= (groups - 1) * GROUP_BLOCKS)
+			blocks = (groups - 1) * GROUP_BLOCKS + 1;
+		blocks = fit_last_group(w, blocks, layout_table_blocks(l));
+		if (groups_of(blocks) <= groups)
+			break;
+		groups = groups_of(blocks);
+	}
+	l->groups = (uint32_t)groups;
+	l->blocks = blocks;
+	return 0;
+}
+
+int
+layout_plan(struct layout *l, const struct layout_wish *w,
+    const struct space *space, struct err *e)
+{
+	return w->total ? plan_total(l, w, space, e)
+			: plan_free(l, w, space, e);
+}

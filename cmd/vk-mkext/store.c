@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+/* store.c - file content on its way into blocks of the image */
+#include "cmd/vk-mkext/store.h"
+
+#include "common/io.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* What is as long as this is not worth copying first. */
+#define DIRECT ((size_t)64 << 10)
+
+int
+store_init(struct store *s, int fd, struct tree *tree, struct space *space,
+    struct err *e)
+{
+	*s = (struct store){.fd = fd, .tree = tree, .space = space};
+	s->gathered = malloc(STORE_GATHER);
+	s->partial = malloc(BLOCK_SIZE);
+	if (!s->gathered || !s->partial)
+		return err_set(e, EX_OSERR, "out of memory");
+	return 0;
+}
+
+void
+store_release(struct store *s)
+{
+	free(s->gathered);
+	free(s->partial);
+	s->gathered = s->partial = NULL;
+}
+
+static int
+write_at(struct store *s, uint64_t block, const void *data, size_t length,
+    struct err *e)
+{
+	if (io_pwrite(s->fd, data, length, block * BLOCK_SIZE) < 0)
+		return err_errno(e, EX_IOERR, "write");
+	return 0;
+}
+
+int
+store_flush(struct store *s, struct err *e)
+{
+	size_t length = s->length;
+
+	s->length = 0;
+	return length ? write_at(s, s->block, s->gathered, length, e) : 0;
+}
+
+/* Whole blocks to a place in the image. */
+static int
+put(struct store *s, uint64_t block, const uint8_t *data, size_t length,
+    struct err *e)
+{
+	if (s->length > 0 && (s->block + s->length / BLOCK_SIZE != block ||
+				 length > STORE_GATHER - s->length))
+		if (store_flush(s, e) < 0)
+			return -1;
+	if (length >= DIRECT && s->length == 0)
+		return write_at(s, block, data, length, e);
+	if (s->length == 0)
+		s->block = block;
+	memcpy(s->gathered + s->length, data, length);
+	s->length += length;
+	return 0;
+}
+
+int
+store_block(struct store *s, uint64_t block, const void *data, struct err *e)
+{
+	return put(s, block, data, BLOCK_SIZE, e);
+}
+
+static bool
+is_zero(const uint8_t *block)
+{
+	uint64_t head, all = 0;
+
+	memcpy(&head, block, sizeof(head));
+	if (head)
+		return false;
+	for (size_t i = 0; i < BLOCK_SIZE; i += 64) {
+		uint64_t words[8];
+
+		memcpy(words, block + i, sizeof(words));
+		for (size_t k = 0; k < 8; k++)
+			all |= words[k];
+		if (all)
+			return false;
+	}
+	return true;
+}
+
+/* count blocks, none of them a hole. */
+static int
+place(struct store *s, uint32_t logical, const uint8_t *data, uint64_t count,
+    struct err *e)
+{
+	while (count > 0) {
+		struct run r = {.logical = logical};
+		uint64_t got;
+
+		r.physical = space_take(s->space, count, &got, e);
+		if (!r.physical)
+			return -1;
+		r.count = (uint32_t)got;
+		if (tree_add_run(s->tree, s->object, &r, e) < 0 ||
+		    put(s, r.physical, data, got * BLOCK_SIZE, e) < 0)
+			return -1;
+		s->content += got * BLOCK_SIZE;
+		logical += r.count;
+		data += got * BLOCK_SIZE;
+		count -= got;
+	}
+	return 0;
+}
+
+/* count blocks, some of them perhaps zeros. */
+static int
+blocks(struct store *s, uint32_t logical, const uint8_t *data, uint64_t count,
+    struct err *e)
+{
+	uint64_t at = 0, end;
+
+	while (at < count) {
+		if (is_zero(data + at * BLOCK_SIZE)) {
+			at++;
+			continue;
+		}
+		for (end = at + 1;
+		     end < count && !is_zero(data + end * BLOCK_SIZE);)
+			end++;
+		if (place(s, logical + (uint32_t)at, data + at * BLOCK_SIZE,
+			end - at, e) < 0)
+			return -1;
+		at = end;
+	}
+	return 0;
+}
+
+void
+store_open(struct store *s, uint32_t object)
+{
+	s->object = object;
+	s->offset = 0;
+	tree_object(s->tree, object)->runs = 0;
+}
+
+/* Fills the partial block with bytes, or zeros where data is NULL, and sends
+ * it off when it is full. Gives how many it took. */
+static int
+fill(struct store *s, const uint8_t *data, uint64_t length, size_t *took,
+    struct err *e)
+{
+	size_t at = s->offset % BLOCK_SIZE, room = BLOCK_SIZE - at;
+
+	*took = length < room ? (size_t)length : room;
+	if (data)
+		memcpy(s->partial + at, data, *took);
+	else
+		memset(s->partial + at, 0, *took);
+	s->offset += *took;
+	if (*took < room)
+		return 0;
+	return blocks(
+	    s, (uint32_t)(s->offset / BLOCK_SIZE - 1), s->partial, 1, e);
+}
+
+/* Goes on to an offset; what lies between is zeros. */
+static int
+skip_to(struct store *s, uint64_t offset, struct err *e)
+{
+	size_t took, in_block = offset % BLOCK_SIZE;
+
+	if (s->offset % BLOCK_SIZE &&
+	    fill(s, NULL, offset - s->offset, &took, e) < 0)
+		return -1;
+	if (s->offset == offset)
+		return 0;
+	s->offset = offset - in_block;
+	memset(s->partial, 0, in_block);
+	s->offset = offset;
+	return 0;
+}
+
+int
+store_write(struct store *s, uint64_t offset, const void *data, size_t length,
+    struct err *e)
+{
+	const uint8_t *from = data;
+	size_t took, whole;
+
+	if (offset < s->offset)
+		return err_set(e, EX_DATAERR, "its pieces overlap");
+	if (offset > STORE_FILE_MAX || length > STORE_FILE_MAX - offset)
+		return err_set(
+		    e, EX_DATAERR, "larger than ext4 allows (16 TiB)");
+	if (skip_to(s, offset, e) < 0)
+		return -1;
+	if (s->offset % BLOCK_SIZE) {
+		if (fill(s, from, length, &took, e) < 0)
+			return -1;
+		from += took;
+		length -= took;
+	}
+	whole = length / BLOCK_SIZE;
+	if (whole > 0 &&
+	    blocks(s, (uint32_t)(s->offset / BLOCK_SIZE), from, whole, e) < 0)
+		return -1;
+	s->offset += whole * BLOCK_SIZE;
+	from += whole * BLOCK_SIZE;
+	length -= whole * BLOCK_SIZE;
+	return length > 0 ? fill(s, from, length, &took, e) : 0;
+}
+
+int
+store_close(struct store *s, uint64_t size, struct err *e)
+{
+	size_t took;
+
+	if (size < s->offset)
+		size = s->offset;
+	if (size > STORE_FILE_MAX)
+		return err_set(
+		    e, EX_DATAERR, "larger than ext4 allows (16 TiB)");
+	if (s->offset % BLOCK_SIZE && fill(s, NULL, BLOCK_SIZE, &took, e) < 0)
+		return -1;
+	tree_object(s->tree, s->object)->size = size;
+	return 0;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * store.h - file content on its way into blocks of the image
+ *
+ * Takes a file's bytes in order, with gaps; gives blocks that are not all
+ * zero a place and writes them there. Blocks of zeros and gaps become holes.
+ * Small pieces that lie next to each other leave in one write.
+ *
+ *	store_open(s, object);
+ *	store_write(s, offset, data, length, err);   any number of times
+ *	store_close(s, size, err);
+ *	...
+ *	store_flush(s, err);                         once, after the last file
+ */
+#ifndef VK_MKEXT_STORE_H
+#define VK_MKEXT_STORE_H
+
+#include "cmd/vk-mkext/space.h"
+#include "cmd/vk-mkext/tree.h"
+#include "common/err.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* ext4 with 4 KiB blocks: block numbers within a file have 32 bits. */
+#define STORE_FILE_MAX ((uint64_t)BLOCK_SIZE * (UINT32_MAX - 1))
+
+/* Small files are gathered up to this; it stays in the processor's cache. */
+#define STORE_GATHER ((size_t)256 << 10)
+
+struct store {
+	int fd; /* of the image, borrowed */
+	struct tree *tree;
+	struct space *space;
+	uint64_t content; /* bytes in blocks written so far */
+
+	uint32_t object;  /* being written */
+	uint64_t offset;  /* where in the file we are */
+	uint8_t *partial; /* the block that offset lies in */
+
+	uint8_t *gathered; /* not written yet ... */
+	uint64_t block;    /* ... belongs here */
+	size_t length;
+};
+
+int store_init(
+    struct store *, int fd, struct tree *, struct space *, struct err *);
+void store_release(struct store *); /* may be called twice */
+
+/* Forgets what content the object had. */
+void store_open(struct store *, uint32_t object);
+
+/* Fails if offset lies before what was written, or past STORE_FILE_MAX. */
+int store_write(struct store *, uint64_t offset, const void *data,
+    size_t length, struct err *);
+
+int store_close(struct store *, uint64_t size, struct err *);
+
+/* One block in a place of its own (a long symbolic link, a directory):
+ * goes through the same gathering. */
+int store_block(struct store *, uint64_t block, const void *data, struct err *);
+
+int store_flush(struct store *, struct err *);
+
+#endif
