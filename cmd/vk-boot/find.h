@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * find.h - the kernel and the agent where the user named none
+ *
+ * "bin" is the folder of the running program; what is looked for lies beside
+ * it in the build folder, and in ../lib/vk when installed.
+ */
+#ifndef VK_BOOT_FIND_H
+#define VK_BOOT_FIND_H
+
+#include "common/err.h"
+
+#include <limits.h>
+
+/*
+ * A kernel's path, the first of
+ *	$VK_KERNEL
+ *	bin/vmlinux, bin/../lib/vk/vmlinux
+ *	the newest of the cache's kernel/.../vmlinux ("make kernel")
+ *	the cache's debian-kernel/cloud and generic ("scripts/fetch-kernel")
+ *	the newest /boot/vmlinuz-* and /lib/modules/.../vmlinuz
+ * that can be read. Returns 0, -1 with err that names these.
+ */
+int find_kernel(char path[PATH_MAX], struct err *);
+
+/* The same, of the host's own only: the last two. */
+int find_host_kernel(char path[PATH_MAX], struct err *);
+
+/*
+ * Opens the agent: $VK_AGENT, else bin/vk-agent, bin/../lib/vk/vk-agent or
+ * bin/../libexec/vk/vk-agent. It has to be an executable for this machine that
+ * needs no other file. Returns a descriptor, -1 with err.
+ */
+int find_agent(struct err *);
+
+#endif
