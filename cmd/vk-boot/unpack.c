@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 
 #define BLOCK ((size_t)128 << 10)
+#define PAGE  4096u
 
 const char *
 unpack_format(const void *start, size_t len)
@@ -113,11 +114,52 @@ source_read(struct archive *archive, void *data, const void **at)
 	return got;
 }
 
-/* Copies what comes out of archive to the file `to`. */
+static bool
+is_zero(const char *at, size_t len)
+{
+	return len > 0 && at[0] == 0 && memcmp(at, at + 1, len - 1) == 0;
+}
+
+/*
+ * Writes at offset of the file, which is a hole there, and leaves pages of
+ * zeros holes: a third of Debian's vmlinux, which the loader then need not
+ * copy, nor the guest's memory hold.
+ */
+static int
+write_sparse(int to, const char *at, size_t len, uint64_t offset)
+{
+	while (len > 0) {
+		size_t run = 0;
+
+		while (run < len) {
+			size_t page = PAGE - (size_t)((offset + run) % PAGE);
+
+			if (page > len - run)
+				page = len - run;
+			if (is_zero(at + run, page)) {
+				if (run > 0)
+					break;
+				at += page;
+				len -= page;
+				offset += page;
+			} else
+				run += page;
+		}
+		if (io_pwrite(to, at, run, offset) < 0)
+			return -1;
+		at += run;
+		len -= run;
+		offset += run;
+	}
+	return 0;
+}
+
+/* Copies what comes out of archive to the empty file `to`. */
 static int
 copy_out(struct archive *archive, int to, uint64_t max, struct err *e)
 {
 	char text[SIZE_TEXT_MAX];
+	uint64_t end = 0;
 	const void *at;
 	size_t len;
 	int64_t offset;
@@ -129,13 +171,17 @@ copy_out(struct archive *archive, int to, uint64_t max, struct err *e)
 		    len > max - (uint64_t)offset)
 			return err_set(e, EX_DATAERR, "unpacks to more than %s",
 			    size_text(max, text));
-		if (io_pwrite(to, at, len, (uint64_t)offset) < 0)
+		if (write_sparse(to, at, len, (uint64_t)offset) < 0)
 			return err_errno(e, EX_IOERR, "unpacked file");
+		end = (uint64_t)offset + len;
 	}
-	if (rc == ARCHIVE_EOF)
-		return 0;
-	return err_set(e, EX_DATAERR, "damaged: %s",
-	    library.error(archive) ? library.error(archive) : "unpacking");
+	if (rc != ARCHIVE_EOF)
+		return err_set(e, EX_DATAERR, "damaged: %s",
+		    library.error(archive) ? library.error(archive)
+					   : "unpacking");
+	if (ftruncate(to, (off_t)end) < 0)
+		return err_errno(e, EX_IOERR, "unpacked file");
+	return 0;
 }
 
 static int

@@ -16,8 +16,10 @@
 #include "common/io.h"
 #include "common/size.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #define PAGE 4096ull
 
@@ -343,6 +345,35 @@ write_start_info(const struct loader *loader, const struct places *places,
 
 /* ---- loading ------------------------------------------------------------ */
 
+/* Copies a segment's bytes. Holes of the file (unpack.c makes them) are left
+ * as the zeros that fresh memory has. */
+static int
+load_segment(int fd, const struct kernel_segment *s, uint8_t *into)
+{
+	uint64_t at = s->offset, end = s->offset + s->file_size;
+
+	while (at < end) {
+		off_t data = lseek(fd, (off_t)at, SEEK_DATA);
+		uint64_t stop = end;
+
+		if (data < 0 && errno == ENXIO)
+			return 0; /* a hole up to the end */
+		if (data >= 0) {
+			off_t hole = lseek(fd, data, SEEK_HOLE);
+
+			at = (uint64_t)data;
+			if (hole >= 0 && (uint64_t)hole < end)
+				stop = (uint64_t)hole;
+		}
+		if (at >= end)
+			return 0;
+		if (io_pread(fd, into + (at - s->offset), stop - at, at) < 0)
+			return -1;
+		at = stop;
+	}
+	return 0;
+}
+
 static int
 load_kernel(
     const struct loader *loader, const struct places *places, struct err *e)
@@ -353,18 +384,15 @@ load_kernel(
 		const struct kernel_segment *s = &kernel->segments[i];
 		void *at =
 		    gmem_at(loader->mem, s->gpa + places->shift, s->file_size);
-		ssize_t got;
 
 		if (!at)
 			return too_small(places, e);
-		got = io_pread(kernel->fd, at, s->file_size, s->offset);
-		if (got < 0)
+		if (load_segment(kernel->fd, s, at) < 0)
 			return err_errno(e, EX_IOERR, "%s", kernel->path);
-		if ((uint64_t)got < s->file_size)
-			return err_set(e, EX_DATAERR,
-			    "%s: became shorter while it was read",
-			    kernel->path);
 	}
+	if (lseek(kernel->fd, 0, SEEK_END) < (off_t)kernel->size)
+		return err_set(e, EX_DATAERR,
+		    "%s: became shorter while it was read", kernel->path);
 	return 0;
 }
 
