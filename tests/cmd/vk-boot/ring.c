@@ -146,6 +146,5 @@ main(void)
 	ring_free(ring);
 	ring_free(NULL);
 	test_file();
-	    "again");
-	    return tap_done();
+	return tap_done();
 }
