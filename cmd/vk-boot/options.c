@@ -75,7 +75,6 @@ set_fd(int *fd, const char *value, struct err *e)
 
 STRING_SETTER(kernel)
 STRING_SETTER(modules)
-STRING_SETTER(agent)
 STRING_SETTER(initrd)
 STRING_SETTER(overlay)
 STRING_SETTER(entrypoint)
@@ -223,7 +222,6 @@ static const struct opt table[] = {
 	set_modules},
     {'a', "append", "PARAMS", "kernel parameters to add", set_append},
     {'i', "initrd", "FILE", "an initrd to add to ours", set_initrd},
-    {0, "agent", "FILE", "process 1 of the guest", set_agent},
     {'c', "cpus", "N", "processors, or \"host\" for as many as here (1)",
 	set_cpus},
     {'m', "memory", "SIZE", "memory (512M)", set_memory},

@@ -14,7 +14,7 @@ struct options {
 	const char *image; /* the root's file; NULL with only an initrd */
 
 	/* booting */
-	const char *kernel, *modules, *agent, *initrd;
+	const char *kernel, *modules, *initrd;
 	struct word_list append; /* kernel parameters */
 
 	/* machine */

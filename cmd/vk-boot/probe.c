@@ -7,11 +7,11 @@
 #include <time.h>
 
 /* Turns of a loop of two instructions, and how long they may take. KVM without
- * hardware was seen at 1.5 million instructions a second (13 ms), KVM inside a
+ * hardware was seen at 1.5 million instructions a second (5 ms), KVM inside a
  * software-emulated machine at over 40 million. Three tries, because the
  * machine may be busy: the best counts. */
-#define TURNS      10000
-#define LIMIT_NS   5000000
+#define TURNS	   4000
+#define LIMIT_NS   3000000
 #define TRIES      3
 #define PROBE_PORT 0xf4
 

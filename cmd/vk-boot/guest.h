@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * guest.h - the guest's life as the host sees it
+ *
+ * The machine runs; its agent calls (announce.h); the command is started as a
+ * session (session.h) and its end decides ours. Everything ends here: the
+ * command, a signal, a time limit, the guest's own power-off, a crash.
+ *
+ *	booting		vCPUs run, the agent has not called yet
+ *	starting	it has: version and image configuration are known
+ *	running		the command runs
+ *	stopping	asked to end in order, with a deadline
+ *	ended		nothing is to be expected any more
+ */
+#ifndef VK_BOOT_GUEST_H
+#define VK_BOOT_GUEST_H
+
+#include "cmd/vk-boot/machine.h"
+#include "cmd/vk-boot/options.h"
+#include "cmd/vk-boot/status.h"
+
+/* vk-boot's own exit statuses beside the command's (vk-boot(1)). */
+#define EXIT_GUEST_CRASHED 123
+#define EXIT_TIMED_OUT     124
+#define EXIT_FAILED        125
+
+struct guest_config {            /* borrowed */
+	struct machine *machine; /* ready to start */
+	const struct entry *entry;
+	struct virtio_device *vsock;
+	const struct options *options;
+	struct status *status;
+	/* Nothing that the guest wrote outlives it, so that its end need not
+	 * wait for it to put things in order. */
+	bool throw_away;
+	/* Prints the console's last lines, after something went wrong. */
+	void (*last_words)(void *owner);
+	void *owner;
+};
+
+/*
+ * Starts the guest, waits for its end and stops the machine. The calling
+ * thread has blocked the signals of guest_signals. Returns our exit status;
+ * what went wrong was said. -1 with err: it could not even be started.
+ */
+int guest_run(const struct guest_config *, struct err *);
+
+/* Blocks what guest_run takes by a descriptor; before any thread starts. */
+void guest_signals(void);
+
+#endif

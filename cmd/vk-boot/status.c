@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/* status.c - what happens to a VM, told to programs */
+#include "cmd/vk-boot/status.h"
+
+#include "common/io.h"
+#include "common/log.h"
+#include "common/scope.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+static uint64_t
+now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+void
+status_init(struct status *status, int ready_fd, int status_fd)
+{
+	*status = (struct status){
+	    .ready_fd = ready_fd,
+	    .status_fd = status_fd,
+	    .folder = -1,
+	    .start_ns = now_ns(),
+	    .now = json_object(),
+	};
+}
+
+void
+status_release(struct status *status)
+{
+	json_decref(status->now);
+	status->now = NULL;
+}
+
+uint64_t
+status_ms(const struct status *status)
+{
+	return (now_ns() - status->start_ns) / 1000000;
+}
+
+static void
+write_line(int fd, const char *text)
+{
+	cleanup_free char *line = NULL;
+
+	if (asprintf(&line, "%s\n", text) < 0) {
+		line = NULL;
+		return;
+	}
+	if (io_write(fd, line, strlen(line)) < 0)
+		log_info("--status-fd: %s", strerror(errno));
+}
+
+/* Replaces status.json. */
+static void
+replace_file(const struct status *status)
+{
+	cleanup_free char *text = json_dumps(status->now, JSON_INDENT(2));
+	cleanup_fd int fd = -1;
+
+	if (!text || status->folder < 0)
+		return;
+	fd = openat(status->folder, ".status.json",
+	    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return;
+	if (io_write(fd, text, strlen(text)) == 0)
+		renameat(status->folder, ".status.json", status->folder,
+		    "status.json");
+}
+
+void
+status_event(struct status *status, const char *event, json_t *members)
+{
+	json_t *line = json_object();
+	uint64_t ms = status_ms(status);
+	char *text;
+
+	json_object_set_new(line, "event", json_string(event));
+	json_object_set_new(line, "ms", json_integer((json_int_t)ms));
+	json_object_update(line, members);
+	json_object_set_new(status->now, "state", json_string(event));
+	json_object_update(status->now, members);
+	json_decref(members);
+	text = json_dumps(line, JSON_COMPACT | JSON_PRESERVE_ORDER);
+	json_decref(line);
+	if (!text)
+		return;
+	log_info("%6llu ms %s", (unsigned long long)ms, text);
+	if (status->status_fd >= 0)
+		write_line(status->status_fd, text);
+	free(text);
+	replace_file(status);
+}
+
+void
+status_ready(struct status *status)
+{
+	status_event(status, "ready", NULL);
+	if (status->ready_fd >= 0 && io_write(status->ready_fd, "\n", 1) < 0)
+		log_info("--ready-fd: %s", strerror(errno));
+}

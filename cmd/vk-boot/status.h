@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * status.h - what happens to a VM, told to programs
+ *
+ * --ready-fd: one newline when the guest's agent is up.
+ * --status-fd: a JSON object a line; each has "event" and "ms" (since vk-boot
+ *	started), further members by event:
+ *
+ *	start		"pid", "engine", "kernel", "cpus", "memory", "name"
+ *	boot		"stages": [{"name", "ms"}], the guest's own account
+ *	ready
+ *	log, oom	"text"
+ *	exited		"status": of the command
+ *	stopping	"why"
+ *	exit		"status": ours; "why": command, stopped, power-off,
+ *			crash, timeout, failure; always the last line
+ *
+ * Readers ignore events and members that they do not know. The run folder's
+ * status.json is one object with all of that so far: it is replaced by rename,
+ * so that a reader sees the old or the new one, whole.
+ */
+#ifndef VK_BOOT_STATUS_H
+#define VK_BOOT_STATUS_H
+
+#include <jansson.h>
+#include <stdint.h>
+
+struct status {
+	int ready_fd, status_fd; /* -1: none; borrowed */
+	int folder;              /* the run folder, -1: none; borrowed */
+	uint64_t start_ns;       /* CLOCK_MONOTONIC */
+	json_t *now;             /* status.json */
+};
+
+void status_init(struct status *, int ready_fd, int status_fd);
+void status_release(struct status *); /* may be called twice */
+
+/* Milliseconds since the start. */
+uint64_t status_ms(const struct status *);
+
+/* Tells an event; members is taken over (NULL: none). What nobody reads is
+ * nobody's loss: there are no errors. */
+void status_event(struct status *, const char *event, json_t *members);
+void status_ready(struct status *);
+
+#endif
