@@ -21,8 +21,9 @@
 #define HEADER_MAGIC   "vk-overlay\n"
 #define HEADER_VERSION 1
 
-/* What tells one base from another: its size and the 4 KiB where ext4, xfs and
- * the like have their superblock with its UUID. */
+/* What tells one base from another, and from itself after somebody wrote to
+ * it: its size, and the 4 KiB where ext4, xfs and the like have their
+ * superblock with its UUID and the time of its last writing. */
 #define IDENTITY_SIZE 4096
 
 static int
@@ -111,13 +112,8 @@ make_header(const struct disk *disk, uint8_t *header, struct err *e)
 
 	if (io_pread(disk->base, identity, sizeof(identity), 0) < 0)
 		return err_errno(e, EX_IOERR, "%s", disk->name);
-	for (size_t i = 0; i < sizeof(identity); i++) {
-		/* Mount time, write time, mount count, state and checksum of an
-		 * ext4 superblock change without the disk being another. */
-		if ((i >= 1024 + 0x2c && i < 1024 + 0x3c) || i >= 1024 + 0x170)
-			continue;
+	for (size_t i = 0; i < sizeof(identity); i++)
 		sum = (sum ^ identity[i]) * 0x100000001b3;
-	}
 	put_bytes(&w, HEADER_MAGIC, 12);
 	put_le(&w, HEADER_VERSION, 4);
 	put_le(&w, disk->size, 8);
