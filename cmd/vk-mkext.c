@@ -1,76 +1,115 @@
 /* SPDX-License-Identifier: MIT */
 /* vk-mkext.c - a tar becomes an ext4 image */
+#include "cmd/vk-mkext/look.h"
+#include "cmd/vk-mkext/meter.h"
 #include "cmd/vk-mkext/options.h"
 #include "cmd/vk-mkext/output.h"
-#include "cmd/vk-mkext/tar.h"
+#include "cmd/vk-mkext/recipe.h"
 #include "common/die.h"
-#include "common/scope.h"
+#include "common/log.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 static int
-open_input(const char *path, struct err *e)
+open_input(struct recipe_input *in, const char *path, struct err *e)
 {
-	int fd;
-
-	if (path && strcmp(path, "-") != 0) {
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-		return fd < 0 ? err_errno(e, 0, "%s", path) : fd;
+	in->name = path;
+	if (strcmp(path, "-") != 0) {
+		in->fd = open(path, O_RDONLY | O_CLOEXEC);
+		return in->fd < 0 ? err_errno(e, 0, "%s", path) : 0;
 	}
-	if (isatty(STDIN_FILENO)) {
-		err_set(e, EX_USAGE, "a tar is not read from a terminal");
-		return err_hint(e, "usage: vk-mkext [options] [TAR|-]");
-	}
-	return STDIN_FILENO;
+	in->name = "stdin";
+	in->fd = STDIN_FILENO;
+	if (!isatty(STDIN_FILENO))
+		return 0;
+	err_set(e, EX_USAGE, "a tar is not read from a terminal");
+	return err_hint(e, "usage: vk-mkext [options] [TAR|DIRECTORY|-]");
 }
 
-/* Reads the input into the image at fd. */
 static int
-build(struct options *o, const char *name, int input, int fd, struct err *e)
+build(struct options *o, const struct recipe_input *in, struct err *e)
 {
-	struct sum *sum = sum_new(e);
-	struct feed *feed = sum ? feed_new(input, sum, e) : NULL;
-	struct fingerprint *print = fingerprint_new(e);
-	struct tree tree = {.object_count = 0};
-	struct space space;
-	struct store store = {.fd = -1};
-	uint8_t digest[SUM_SIZE];
-	int result = -1;
+	struct output output;
+	struct meter meter;
+	struct recipe_progress progress = {meter_step, &meter};
+	int result;
 
-	space_init(&space, SPACE_BLOCKS_MAX);
-	if (!feed || !print || tree_init(&tree, e) < 0 ||
-	    store_init(&store, fd, &tree, &space, e) < 0)
-		goto out;
-	if (tar_read(feed, &tree, &store, e) < 0) {
-		err_prefix(e, "%s", name);
-		goto out;
-	}
-	if (sum_finish(sum, digest, e) < 0)
-		goto out;
-	fingerprint_add(print, "tar", digest, sizeof(digest));
-	if (fingerprint_uuid(print, o->image.uuid, e) < 0)
-		goto out;
-	o->image.time = tree.newest.seconds > 0 ? tree.newest.seconds : 1;
-	result = image_finish(fd, &tree, &space, &store, &o->image, e);
-out:
-	feed_free(feed);
-	sum_free(sum);
-	fingerprint_free(print);
-	store_release(&store);
-	tree_release(&tree);
+	if (output_open(&output, o->output, e) < 0)
+		return -1;
+	meter_open(&meter, in->fd, !o->quiet);
+	result = recipe_build(&o->recipe, in, output.fd, &progress, e);
+	meter_close(&meter);
+	if (result == 0)
+		result = output_commit(&output, o->sync, e);
+	output_close(&output);
 	return result;
+}
+
+static int
+fingerprint(struct options *o, const struct recipe_input *in, struct err *e)
+{
+	uint8_t uuid[UUID_SIZE];
+	char text[UUID_TEXT];
+
+	if (recipe_fingerprint(&o->recipe, in, uuid, e) < 0)
+		return -1;
+	uuid_text(uuid, text);
+	if (printf("%s\n", text) < 0 || fflush(stdout) < 0)
+		return err_errno(e, EX_IOERR, "stdout");
+	return 0;
+}
+
+/* 1: the image was made from something else. */
+static int
+check(struct options *o, const struct recipe_input *in, struct err *e)
+{
+	uint8_t wanted[UUID_SIZE], there[UUID_SIZE];
+
+	if (look_uuid(o->image, there, e) < 0 ||
+	    recipe_fingerprint(&o->recipe, in, wanted, e) < 0)
+		return -1;
+	if (memcmp(wanted, there, UUID_SIZE) == 0)
+		return 0;
+	log_info("%s: stale", o->image);
+	return 1;
+}
+
+static int
+run(struct options *o, const char *operand, struct err *e)
+{
+	struct recipe_input in;
+
+	switch (o->task) {
+	case TASK_LIST:
+		return look_list(o->image, operand ? operand : "/", e);
+	case TASK_EXTRACT:
+		return look_extract(o->image, operand ? operand : "/", e);
+	default:
+		break;
+	}
+	if (o->task != TASK_BUILD && o->recipe.part_count > 0 && !operand)
+		in = (struct recipe_input){"input", -1};
+	else if (open_input(&in, operand ? operand : "-", e) < 0)
+		return -1;
+	switch (o->task) {
+	case TASK_FINGERPRINT:
+		return fingerprint(o, &in, e);
+	case TASK_CHECK:
+		return check(o, &in, e);
+	default:
+		return build(o, &in, e);
+	}
 }
 
 int
 main(int argc, char **argv)
 {
-	struct options o;
-	struct output output;
+	static struct options o;
 	struct err e = ERR_INIT;
-	const char *input;
-	int first, fd;
+	int first, result;
 
 	options_init(&o);
 	switch (opt_parse(&options_command, argc, argv, &o, &first, &e)) {
@@ -81,18 +120,13 @@ main(int argc, char **argv)
 	case OPT_RUN:
 		break;
 	}
+	if (options_settle(&o, &e) < 0)
+		die_err(&e);
 	if (argc - first > 1)
-		die(EX_USAGE, "%s: one input is enough", argv[first + 1]);
-	input = first < argc ? argv[first] : "-";
-	fd = open_input(input, &e);
-	if (fd < 0 || output_open(&output, o.output, &e) < 0)
+		die(EX_USAGE, "%s: one operand is enough", argv[first + 1]);
+	result = run(&o, first < argc ? argv[first] : NULL, &e);
+	options_release(&o);
+	if (result < 0)
 		die_err(&e);
-	if (build(&o, strcmp(input, "-") == 0 ? "stdin" : input, fd, output.fd,
-		&e) < 0 ||
-	    output_commit(&output, o.sync, &e) < 0) {
-		output_close(&output);
-		die_err(&e);
-	}
-	output_close(&output);
-	return 0;
+	return result;
 }

@@ -261,6 +261,8 @@ mark_content(struct image *m)
 		mark(m, first, end - first);
 	for (uint32_t i = 0; i < m->plan->extra_count; i++)
 		mark(m, m->plan->extras[i].first, m->plan->extras[i].count);
+	for (uint32_t i = 0; i < m->plan->xattr_count; i++)
+		mark(m, m->plan->xattrs[i].at, 1);
 }
 
 /* What is free follows from what is used. */
@@ -365,6 +367,23 @@ write_directories(struct image *m, struct err *e)
 		m->directory = i;
 		m->run = m->in_run = 0;
 		if (!dir_build(m->tree, i, m->wish->uuid, &sink, e))
+			return -1;
+	}
+	return store_flush(m->store, e);
+}
+
+static int
+write_xattrs(struct image *m, struct err *e)
+{
+	for (uint32_t i = 0; i < m->plan->xattr_count; i++) {
+		const struct inode_xattrs *x = &m->plan->xattrs[i];
+		uint8_t block[BLOCK_SIZE] = {0};
+
+		xattr_put_block(&m->tree->xattrs, x->set, x->references, block);
+		if (library(ext2fs_ext_attr_block_csum_set(m->fs, 0, x->at,
+				(struct ext2_ext_attr_header *)block),
+			"extended attributes", e) < 0 ||
+		    store_block(m->store, x->at, block, e) < 0)
 			return -1;
 	}
 	return store_flush(m->store, e);
@@ -485,7 +504,8 @@ finish(struct image *m, int fd, uint64_t journal, struct err *e)
 		return -1;
 	if (journal > 0 && add_journal(m, journal, e) < 0)
 		return -1;
-	if (write_directories(m, e) < 0 || write_inodes(m, e) < 0)
+	if (write_directories(m, e) < 0 || write_xattrs(m, e) < 0 ||
+	    write_inodes(m, e) < 0)
 		return -1;
 	for (uint32_t g = 0; g < m->layout.groups; g++)
 		ext2fs_group_desc_csum_set(m->fs, g);

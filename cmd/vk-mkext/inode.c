@@ -3,11 +3,23 @@
 #include "cmd/vk-mkext/inode.h"
 
 #include "common/cursor.h"
+#include "common/scope.h"
 
+#include <assert.h>
 #include <ext2fs/ext2_fs.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+
+/* Bytes of the inode of ext2, which the large one goes on from. */
+#define INODE_OLD 128u
+
+static_assert(INODE_OLD + INODE_EXTRA + XATTR_INODE_ROOM == 256,
+    "an inode has 256 bytes");
+
+/* The structures of the disk are filled in as they are. */
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+    "ext4 is little-endian, and so is every machine this runs on");
 
 /* Linux does not count a directory's links beyond this (dir_nlink). */
 #define DIRECTORY_LINKS_MAX 65000u
@@ -43,38 +55,80 @@ add_extra(struct inode_plan *p, struct space *s, uint32_t object,
 	return 0;
 }
 
+/* Gives the object a block for its attributes: the last one of its set if that
+ * is not shared by too many already. last is by set. */
+static int
+add_xattrs(struct inode_plan *p, struct space *s, uint32_t object,
+    uint32_t *last, struct err *e)
+{
+	uint32_t set = tree_object(p->tree, object)->xattrs;
+	struct inode_xattrs *x;
+	uint64_t got;
+
+	if (!last[set] ||
+	    p->xattrs[last[set] - 1].references == XATTR_SHARED_MAX) {
+		if (p->xattr_count == p->xattr_room) {
+			uint32_t room = p->xattr_room ? p->xattr_room * 2 : 64;
+			void *grown = reallocarray(p->xattrs, room, sizeof(*x));
+
+			if (!grown)
+				return err_set(e, EX_OSERR, "out of memory");
+			p->xattrs = grown;
+			p->xattr_room = room;
+		}
+		x = &p->xattrs[p->xattr_count];
+		*x = (struct inode_xattrs){.set = set};
+		x->at = space_take(s, 1, &got, e);
+		if (!x->at)
+			return -1;
+		last[set] = ++p->xattr_count;
+	}
+	p->xattrs[last[set] - 1].references++;
+	p->xattr_of[object] = last[set];
+	return 0;
+}
+
+static int
+plan_object(struct inode_plan *p, struct space *s, uint32_t object,
+    uint32_t *last, struct err *e)
+{
+	const struct object *o = tree_object(p->tree, object);
+	uint32_t blocks = extent_blocks(p->tree->runs + o->run, o->runs);
+
+	if (S_ISDIR(o->mode) && object != TREE_ROOT &&
+	    p->subdirectories[o->parent] < UINT16_MAX)
+		p->subdirectories[o->parent]++;
+	if (blocks > 0 && add_extra(p, s, object, blocks, e) < 0)
+		return -1;
+	if (o->xattrs && xattr_needs_block(&p->tree->xattrs, o->xattrs))
+		return add_xattrs(p, s, object, last, e);
+	return 0;
+}
+
 struct inode_plan *
 inode_plan_new(const struct tree *t, struct space *s, struct err *e)
 {
 	struct inode_plan *p = calloc(1, sizeof(*p));
+	cleanup_free uint32_t *last = calloc(t->xattrs.count, sizeof(*last));
 
-	if (!p) {
+	if (p) {
+		p->tree = t;
+		p->subdirectories =
+		    calloc(t->object_count, sizeof(*p->subdirectories));
+		p->xattr_of = calloc(t->object_count, sizeof(*p->xattr_of));
+	}
+	if (!p || !last || !p->subdirectories || !p->xattr_of) {
 		err_set(e, EX_OSERR, "out of memory");
+		inode_plan_free(p);
 		return NULL;
 	}
-	p->tree = t;
-	p->subdirectories = calloc(t->object_count, sizeof(*p->subdirectories));
-	if (!p->subdirectories) {
-		err_set(e, EX_OSERR, "out of memory");
-		goto fail;
-	}
-	for (uint32_t i = 1; i < t->object_count; i++) {
-		const struct object *o = tree_object(t, i);
-		uint32_t blocks;
-
-		if (o->links == 0)
-			continue;
-		if (S_ISDIR(o->mode) && i != TREE_ROOT &&
-		    p->subdirectories[o->parent] < UINT16_MAX)
-			p->subdirectories[o->parent]++;
-		blocks = extent_blocks(t->runs + o->run, o->runs);
-		if (blocks > 0 && add_extra(p, s, i, blocks, e) < 0)
-			goto fail;
-	}
+	for (uint32_t i = 1; i < t->object_count; i++)
+		if (tree_object(t, i)->links > 0 &&
+		    plan_object(p, s, i, last, e) < 0) {
+			inode_plan_free(p);
+			return NULL;
+		}
 	return p;
-fail:
-	inode_plan_free(p);
-	return NULL;
 }
 
 void
@@ -84,6 +138,8 @@ inode_plan_free(struct inode_plan *p)
 		return;
 	free(p->extras);
 	free(p->subdirectories);
+	free(p->xattrs);
+	free(p->xattr_of);
 	free(p);
 }
 
@@ -160,41 +216,68 @@ links_of(const struct inode_plan *p, uint32_t object)
 	return (uint16_t)links;
 }
 
+/* What the inode says of blocks: how many there are, and of attributes. */
+static void
+set_blocks(const struct inode_plan *p, struct ext2_inode_large *d,
+    uint32_t object, uint64_t extra)
+{
+	const struct object *o = tree_object(p->tree, object);
+	const struct run *r = p->tree->runs + o->run;
+	uint64_t blocks = extra;
+
+	for (uint32_t i = 0; i < o->runs; i++)
+		blocks += r[i].count;
+	if (p->xattr_of[object]) {
+		uint64_t at = p->xattrs[p->xattr_of[object] - 1].at;
+
+		d->i_file_acl = (uint32_t)at;
+		d->osd2.linux2.l_i_file_acl_high = (uint16_t)(at >> 32);
+		blocks++;
+	}
+	blocks *= BLOCK_SIZE / 512;
+	d->i_blocks = (uint32_t)blocks;
+	d->osd2.linux2.l_i_blocks_hi = (uint16_t)(blocks >> 32);
+}
+
+static int
+set_extents(struct inode_plan *p, struct ext2_inode_large *d, uint32_t object,
+    const struct extent_sink *sink, struct err *e)
+{
+	const struct object *o = tree_object(p->tree, object);
+	const struct inode_extra *x = extra_of(p, object);
+	uint8_t root[EXTENT_ROOT_SIZE] = {0};
+
+	d->i_flags |= EXT4_EXTENTS_FL;
+	if (S_ISDIR(o->mode) && o->size > BLOCK_SIZE)
+		d->i_flags |= EXT2_INDEX_FL;
+	set_blocks(p, d, object, x ? x->count : 0);
+	p->inode = o->inode;
+	if (extent_build(p->tree->runs + o->run, o->runs, root,
+		x ? x->first : 0, sink, e) < 0)
+		return -1;
+	memcpy(d->i_block, root, sizeof(root));
+	return 0;
+}
+
 int
 inode_build(struct inode_plan *p, uint32_t object, uint8_t *into,
     const struct extent_sink *sink, struct err *e)
 {
 	const struct object *o = tree_object(p->tree, object);
-	const struct inode_extra *x = extra_of(p, object);
 	struct ext2_inode_large *d = (struct ext2_inode_large *)into;
-	uint64_t sectors = x ? x->count : 0;
-	const struct run *runs = p->tree->runs + o->run;
-	uint8_t root[EXTENT_ROOT_SIZE] = {0};
 
 	set_meta(d, o);
 	d->i_links_count = links_of(p, object);
-	for (uint32_t i = 0; i < o->runs; i++)
-		sectors += runs[i].count;
-	sectors *= BLOCK_SIZE / 512;
-	d->i_blocks = (uint32_t)sectors;
-	d->osd2.linux2.l_i_blocks_hi = (uint16_t)(sectors >> 32);
-	if (S_ISCHR(o->mode) || S_ISBLK(o->mode)) {
+	set_blocks(p, d, object, 0);
+	if (o->xattrs)
+		xattr_put_inode(&p->tree->xattrs, o->xattrs,
+		    into + INODE_OLD + INODE_EXTRA);
+	if (S_ISREG(o->mode) || S_ISDIR(o->mode) || o->runs > 0)
+		return set_extents(p, d, object, sink, e);
+	if (S_ISCHR(o->mode) || S_ISBLK(o->mode))
 		set_device(d->i_block, o->device.major, o->device.minor);
-		return 0;
-	}
-	if (S_ISLNK(o->mode) && o->runs == 0) {
+	else if (S_ISLNK(o->mode))
 		memcpy(d->i_block, tree_text(p->tree, o->target.text),
 		    o->target.length);
-		return 0;
-	}
-	if (S_ISFIFO(o->mode))
-		return 0;
-	d->i_flags |= EXT4_EXTENTS_FL;
-	if (S_ISDIR(o->mode) && o->size > BLOCK_SIZE)
-		d->i_flags |= EXT2_INDEX_FL;
-	p->inode = o->inode;
-	if (extent_build(runs, o->runs, root, x ? x->first : 0, sink, e) < 0)
-		return -1;
-	memcpy(d->i_block, root, sizeof(root));
 	return 0;
 }

@@ -23,11 +23,18 @@
 /* A symbolic link's target shorter than this lies in the inode. */
 #define INODE_TARGET_MAX 60u
 
-/* Blocks that an object has beside its content. */
+/* Blocks of an object's extent tree. */
 struct inode_extra {
 	uint64_t first;
 	uint32_t object;
 	uint32_t count;
+};
+
+/* A block of extended attributes, and how many inodes share it. */
+struct inode_xattrs {
+	uint64_t at;
+	uint32_t set;
+	uint32_t references;
 };
 
 struct inode_plan {
@@ -36,6 +43,9 @@ struct inode_plan {
 	uint32_t extra_count, extra_room;
 	uint32_t inode;           /* being built, for the extent sink */
 	uint16_t *subdirectories; /* by object, up to 65535 */
+	struct inode_xattrs *xattrs;
+	uint32_t xattr_count, xattr_room;
+	uint32_t *xattr_of; /* by object: xattrs + 1, 0: none */
 };
 
 struct inode_plan *inode_plan_new(

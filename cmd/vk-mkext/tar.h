@@ -12,11 +12,10 @@
 #define VK_MKEXT_TAR_H
 
 #include "cmd/vk-mkext/feed.h"
-#include "cmd/vk-mkext/store.h"
-#include "cmd/vk-mkext/tree.h"
+#include "cmd/vk-mkext/intake.h"
 #include "common/err.h"
 
 /* Reads all of the feed, also what follows the end mark. */
-int tar_read(struct feed *, struct tree *, struct store *, struct err *);
+int tar_read(struct feed *, struct intake *, struct err *);
 
 #endif

@@ -302,7 +302,7 @@ walk_directory(
 /* Splits a path into the directory that holds its last name and that name,
  * whose length is 0 if the path means the directory itself. */
 static int
-walk_to(struct walk *w, const char *path, struct place *p)
+walk_from(struct walk *w, uint32_t directory, const char *path, struct place *p)
 {
 	size_t length = strlen(path), start;
 
@@ -314,13 +314,21 @@ walk_to(struct walk *w, const char *path, struct place *p)
 	p->length = length - start;
 	if (p->length > TREE_NAME_MAX)
 		return refuse(w, "a name longer than 255 bytes");
+	if (length == 0)
+		start = strlen(path); /* nothing but slashes, if that */
 	if ((p->length == 1 && *p->name == '.') ||
 	    (p->length == 2 && memcmp(p->name, "..", 2) == 0)) {
 		start = length;
 		p->length = 0;
 	}
-	p->directory = walk_directory(w, TREE_ROOT, path, start);
+	p->directory = walk_directory(w, directory, path, start);
 	return p->directory ? 0 : -1;
+}
+
+static int
+walk_to(struct walk *w, const char *path, struct place *p)
+{
+	return walk_from(w, TREE_ROOT, path, p);
 }
 
 static void
@@ -381,21 +389,40 @@ object_for(struct walk *w, const struct place *p, uint16_t mode)
 	return attach(t, p, object, w->err) < 0 ? 0 : object;
 }
 
-int
-tree_make(struct tree *t, const char *path, const struct meta *m,
-    uint32_t *object, struct err *e)
+/* Goes on to where a symbolic link at the place leads, and so on. The name may
+ * then lie in the caller's buffer of TREE_TARGET_MAX + 1. */
+static int
+follow_last(struct walk *w, struct place *p, char *target)
 {
-	struct walk w = {.tree = t, .path = path, .make = true, .err = e};
+	const struct object *o;
+	uint32_t object;
+
+	while (p->length > 0 && (object = object_at(w->tree, p)) != 0 &&
+	       S_ISLNK(w->tree->objects[object].mode)) {
+		o = &w->tree->objects[object];
+		if (++w->links > TREE_LINKS_MAX)
+			return refuse(w, strerror(ELOOP));
+		memcpy(target, tree_text(w->tree, o->target.text),
+		    o->target.length);
+		target[o->target.length] = 0;
+		if (walk_from(w, p->directory, target, p) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+make(struct walk *w, const struct place *p, const struct meta *m,
+    uint32_t *object)
+{
+	struct tree *t = w->tree;
 	size_t length = m->target ? strlen(m->target) : 0;
-	struct place p;
 	uint32_t text;
 
 	if (S_ISLNK(m->mode) && (length == 0 || length > TREE_TARGET_MAX))
-		return refuse(&w, "a symbolic link's target must have 1 to "
-				  "4095 bytes");
-	if (walk_to(&w, path, &p) < 0)
-		return -1;
-	*object = object_for(&w, &p, m->mode);
+		return refuse(w, "a symbolic link's target must have 1 to "
+				 "4095 bytes");
+	*object = object_for(w, p, m->mode);
 	if (!*object)
 		return -1;
 	take_meta(&t->objects[*object], m);
@@ -403,12 +430,35 @@ tree_make(struct tree *t, const char *path, const struct meta *m,
 		t->newest = m->modified;
 	if (!S_ISLNK(m->mode))
 		return 0;
-	if (add_text(t, m->target, length, &text, e) < 0)
+	if (add_text(t, m->target, length, &text, w->err) < 0)
 		return -1;
 	t->objects[*object].target.text = text;
 	t->objects[*object].target.length = (uint32_t)length;
 	t->objects[*object].size = length;
 	return 0;
+}
+
+int
+tree_make(struct tree *t, const char *path, const struct meta *m,
+    uint32_t *object, struct err *e)
+{
+	struct walk w = {.tree = t, .path = path, .make = true, .err = e};
+	struct place p;
+
+	return walk_to(&w, path, &p) < 0 ? -1 : make(&w, &p, m, object);
+}
+
+int
+tree_make_through(struct tree *t, const char *path, const struct meta *m,
+    uint32_t *object, struct err *e)
+{
+	struct walk w = {.tree = t, .path = path, .make = true, .err = e};
+	char target[TREE_TARGET_MAX + 1];
+	struct place p;
+
+	if (walk_to(&w, path, &p) < 0 || follow_last(&w, &p, target) < 0)
+		return -1;
+	return make(&w, &p, m, object);
 }
 
 /* The object that a hard link means, promised if it is not there. */
@@ -472,38 +522,13 @@ tree_find(const struct tree *t, const char *path, bool follow)
 	/* Without make the walk changes nothing. */
 	struct walk w = {
 	    .tree = (struct tree *)t, .path = path, .err = &ignored};
+	char target[TREE_TARGET_MAX + 1];
 	struct place p;
-	uint32_t object;
 
-	if (walk_to(&w, path, &p) < 0)
+	if (walk_to(&w, path, &p) < 0 ||
+	    (follow && follow_last(&w, &p, target) < 0))
 		return 0;
-	object = p.length > 0 ? object_at(t, &p) : p.directory;
-	while (object && follow && S_ISLNK(t->objects[object].mode)) {
-		char target[TREE_TARGET_MAX + 1];
-		const struct object *o = &t->objects[object];
-		uint32_t from = p.directory;
-
-		if (++w.links > TREE_LINKS_MAX)
-			return 0;
-		memcpy(target, tree_text(t, o->target.text), o->target.length);
-		target[o->target.length] = 0;
-		/* The link's own directory is where it starts. */
-		char *last = strrchr(target, '/');
-
-		p.directory = last ? walk_directory(&w, from, target,
-					 (size_t)(last + 1 - target))
-				   : from;
-		if (!p.directory)
-			return 0;
-		p.name = last ? last + 1 : target;
-		p.length = strlen(p.name);
-		if (p.length == 0 || strcmp(p.name, ".") == 0)
-			return p.directory;
-		if (strcmp(p.name, "..") == 0)
-			return t->objects[p.directory].parent;
-		object = object_at(t, &p);
-	}
-	return object;
+	return p.length > 0 ? object_at(t, &p) : p.directory;
 }
 
 int
@@ -610,6 +635,8 @@ tree_init(struct tree *t, struct err *e)
 	buf_init(&t->texts, TEXTS_MAX - 1);
 	if (rehash(t, 1024) < 0)
 		return no_memory(e);
+	if (xattr_sets_init(&t->xattrs, e) < 0)
+		return -1;
 	if (array_grow(&t->objects, 1, &t->object_room, sizeof(*t->objects),
 		TREE_OBJECTS_MAX) < 0 ||
 	    array_grow(&t->names, 1, &t->name_room, sizeof(*t->names),
@@ -634,5 +661,6 @@ tree_release(struct tree *t)
 	free(t->runs);
 	free(t->buckets);
 	buf_release(&t->texts);
+	xattr_sets_release(&t->xattrs);
 	*t = (struct tree){.object_count = 0};
 }

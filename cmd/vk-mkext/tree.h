@@ -19,6 +19,7 @@
 #ifndef VK_MKEXT_TREE_H
 #define VK_MKEXT_TREE_H
 
+#include "cmd/vk-mkext/xattr.h"
 #include "common/buf.h"
 #include "common/err.h"
 
@@ -51,7 +52,7 @@ struct meta {
 	struct moment modified, accessed, changed;
 	uint32_t device_major, device_minor;
 	uint32_t flags;
-	uint32_t xattrs;    /* set of tree_xattrs, 0: none */
+	uint32_t xattrs;    /* set of the tree's xattrs, 0: none */
 	const char *target; /* of a symbolic link */
 };
 
@@ -110,7 +111,8 @@ struct tree {
 	uint32_t bucket_count; /* a power of two */
 	uint32_t inode_count;  /* highest inode number, by tree_number */
 	struct buf texts;      /* names and targets */
-	struct moment newest;  /* latest modification since 1970 */
+	struct xattr_sets xattrs;
+	struct moment newest; /* latest modification since 1970 */
 };
 
 int tree_init(struct tree *, struct err *);
@@ -124,6 +126,10 @@ void tree_release(struct tree *); /* may be called twice */
  * directory.
  */
 int tree_make(struct tree *, const char *path, const struct meta *,
+    uint32_t *object, struct err *);
+
+/* The same, but where path is a symbolic link, what it leads to is made. */
+int tree_make_through(struct tree *, const char *path, const struct meta *,
     uint32_t *object, struct err *);
 
 /*

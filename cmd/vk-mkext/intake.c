@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+/* intake.c - entries on their way from a source into the tree */
+#include "cmd/vk-mkext/intake.h"
+
+#include "cmd/vk-mkext/acl.h"
+#include "common/log.h"
+
+#include <fnmatch.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+void
+intake_init(struct intake *in, struct tree *tree, struct store *store,
+    const struct intake_rules *rules)
+{
+	*in = (struct intake){.tree = tree, .store = store, .rules = rules};
+	xattr_draft_init(&in->xattrs);
+}
+
+void
+intake_release(struct intake *in)
+{
+	xattr_draft_release(&in->xattrs);
+}
+
+/* Matches one pattern with a path and with each of its parents. */
+static bool
+matches(const char *pattern, const char *path)
+{
+	bool anywhere = !strchr(pattern, '/');
+	char part[PATH_MAX];
+	const char *start = path, *end;
+
+	while (*pattern == '/')
+		pattern++;
+	for (end = path; *end; start = end + (*end == '/')) {
+		size_t length;
+		const char *from = anywhere ? start : path;
+
+		end = start + strcspn(start, "/");
+		length = (size_t)(end - from);
+		if (length == 0 || length >= sizeof(part))
+			continue;
+		memcpy(part, from, length);
+		part[length] = 0;
+		if (fnmatch(pattern, part, FNM_PATHNAME) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool
+intake_excludes(const struct intake_rules *r, const char *path)
+{
+	while (*path == '/' || strncmp(path, "./", 2) == 0)
+		path++;
+	for (size_t i = 0; i < r->exclude_count; i++)
+		if (matches(r->excludes[i], path))
+			return true;
+	return false;
+}
+
+void
+intake_note(struct intake_note *n, const char *where)
+{
+	if (n->count++ == 0)
+		snprintf(n->first, sizeof(n->first), "%s", where);
+}
+
+int
+intake_entry(struct intake *in, const char *path, struct meta *m,
+    uint32_t *object, struct err *e)
+{
+	*object = 0;
+	if (in->progress)
+		in->progress(in->with);
+	if (S_ISSOCK(m->mode)) {
+		intake_note(&in->sockets, path);
+		in->xattrs.bytes.len = 0;
+		return 0;
+	}
+	if (in->rules->owner) {
+		m->uid = in->rules->uid;
+		m->gid = in->rules->gid;
+	}
+	if (xattr_keep(&in->tree->xattrs, &in->xattrs, &m->xattrs, e) < 0)
+		return err_prefix(e, "%s", path);
+	return tree_make(in->tree, path, m, object, e);
+}
+
+int
+intake_link(struct intake *in, const char *path, const char *target,
+    uint32_t *object, struct err *e)
+{
+	if (in->progress)
+		in->progress(in->with);
+	in->xattrs.bytes.len = 0;
+	if (intake_excludes(in->rules, target))
+		return err_set(e, EX_DATAERR,
+		    "%s: a hard link to %s, which is left out", path, target);
+	return tree_link(in->tree, path, target, object, e);
+}
+
+static int
+take_acl(struct intake *in, struct meta *m, enum xattr_space space,
+    const void *value, size_t length, struct err *e)
+{
+	struct acl acl;
+	uint8_t encoded[ACL_SIZE_MAX];
+
+	if (acl_parse(&acl, value, length, e) < 0)
+		return -1;
+	if (space == XATTR_ACL_ACCESS) {
+		m->mode = acl_mode(&acl, m->mode);
+		if (acl_is_mode(&acl))
+			return 0;
+	}
+	return xattr_add_raw(
+	    &in->xattrs, space, "", encoded, acl_encode(&acl, encoded), e);
+}
+
+int
+intake_xattr(struct intake *in, struct meta *m, const char *name,
+    const void *value, size_t length, struct err *e)
+{
+	int taken;
+
+	if (strcmp(name, "system.posix_acl_access") == 0)
+		return take_acl(in, m, XATTR_ACL_ACCESS, value, length, e);
+	if (strcmp(name, "system.posix_acl_default") == 0)
+		return take_acl(in, m, XATTR_ACL_DEFAULT, value, length, e);
+	taken = xattr_add(&in->xattrs, name, value, length, e);
+	if (taken == 0)
+		intake_note(&in->attributes, name);
+	return taken < 0 ? -1 : 0;
+}
+
+static void
+report(const struct intake_note *n, const char *one, const char *many)
+{
+	if (n->count == 1)
+		log_warn("%s: %s, left out", n->first, one);
+	else if (n->count > 1)
+		log_warn("%s and %" PRIu64 " more: %s, left out", n->first,
+		    n->count - 1, many);
+}
+
+void
+intake_report(const struct intake *in)
+{
+	report(&in->sockets, "a socket", "sockets");
+	report(&in->attributes, "an extended attribute that ext4 cannot hold",
+	    "extended attributes that ext4 cannot hold");
+	report(&in->names, "an ACL entry for a name without a number",
+	    "ACL entries for names without a number");
+}

@@ -1,0 +1,693 @@
+/* SPDX-License-Identifier: MIT */
+/* look.c - what is in an image, without mounting it */
+#include "cmd/vk-mkext/look.h"
+
+#include "cmd/vk-mkext/acl.h"
+#include "cmd/vk-mkext/space.h"
+#include "common/buf.h"
+#include "common/cursor.h"
+#include "common/scope.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <ext2fs/ext2_fs.h>
+#include <ext2fs/ext2fs.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Read at once. */
+#define PIECE ((size_t)256 << 10)
+
+/* A directory that waits for its turn. */
+struct pending {
+	ext2_ino_t inode;
+	char *path;
+};
+
+struct look {
+	const char *image;
+	ext2_filsys fs;
+	ext2fs_inode_bitmap seen; /* directories, and files with more names */
+	struct pending *stack;
+	size_t depth, room;
+	char **first; /* path of a file with more names, by order of seeing */
+	ext2_ino_t *first_inode;
+	size_t first_count, first_room;
+	struct archive *tar; /* NULL: list */
+	struct err *err;
+};
+
+/* An entry at hand. */
+struct view {
+	ext2_ino_t inode;
+	const char *path;
+	struct ext2_inode_large raw;
+	char *target;     /* of a symbolic link */
+	const char *same; /* path of the same file that came before */
+};
+
+static int
+library(struct look *l, errcode_t code, const char *what)
+{
+	if (!code)
+		return 0;
+	return err_set(l->err, EX_DATAERR, "%s: %s: %s", l->image, what,
+	    error_message(code));
+}
+
+static int
+no_memory(struct look *l)
+{
+	return err_set(l->err, EX_OSERR, "out of memory");
+}
+
+/* ---- what an inode says ------------------------------------------------- */
+
+static uint32_t
+uid_of(const struct view *v)
+{
+	return v->raw.i_uid | (uint32_t)v->raw.osd2.linux2.l_i_uid_high << 16;
+}
+
+static uint32_t
+gid_of(const struct view *v)
+{
+	return v->raw.i_gid | (uint32_t)v->raw.osd2.linux2.l_i_gid_high << 16;
+}
+
+static int64_t
+seconds_of(uint32_t low, uint32_t extra)
+{
+	return (int64_t)(int32_t)low + ((int64_t)(extra & 3) << 32);
+}
+
+static dev_t
+device_of(const struct view *v)
+{
+	uint32_t old = v->raw.i_block[0], new = v->raw.i_block[1];
+
+	if (old)
+		return makedev(old >> 8 & 0xff, old & 0xff);
+	return makedev(new >> 8 & 0xfff, (new & 0xff) | (new >> 12 & 0xfff00));
+}
+
+static bool
+is_device(const struct view *v)
+{
+	return S_ISCHR(v->raw.i_mode) || S_ISBLK(v->raw.i_mode);
+}
+
+static uint64_t
+size_of(const struct view *v)
+{
+	return EXT2_I_SIZE(&v->raw);
+}
+
+/* Reads a file's first bytes; gives how many. */
+static ssize_t
+read_file(struct look *l, const struct view *v, void *into, size_t size)
+{
+	ext2_file_t file;
+	unsigned got = 0;
+	errcode_t code;
+
+	code = ext2fs_file_open(l->fs, v->inode, 0, &file);
+	if (!code) {
+		code = ext2fs_file_read(file, into, (unsigned)size, &got);
+		ext2fs_file_close(file);
+	}
+	return library(l, code, v->path) < 0 ? -1 : (ssize_t)got;
+}
+
+static int
+read_target(struct look *l, struct view *v)
+{
+	uint64_t size = size_of(v);
+	ssize_t got;
+
+	if (size == 0 || size >= BLOCK_SIZE)
+		return err_set(l->err, EX_DATAERR,
+		    "%s: %s: a broken symbolic link", l->image, v->path);
+	v->target = calloc(1, size + 1);
+	if (!v->target)
+		return no_memory(l);
+	if (ext2fs_is_fast_symlink((struct ext2_inode *)&v->raw)) {
+		if (size > sizeof(v->raw.i_block))
+			return err_set(l->err, EX_DATAERR,
+			    "%s: %s: a broken symbolic link", l->image,
+			    v->path);
+		memcpy(v->target, v->raw.i_block, size);
+		return 0;
+	}
+	got = read_file(l, v, v->target, size);
+	return got < 0 ? -1 : 0;
+}
+
+/* The path under which the file came before, if it did; else remembers it. */
+static int
+find_same(struct look *l, struct view *v)
+{
+	if (ext2fs_test_inode_bitmap2(l->seen, v->inode)) {
+		for (size_t i = 0; i < l->first_count; i++)
+			if (l->first_inode[i] == v->inode)
+				v->same = l->first[i];
+		return 0;
+	}
+	if (l->first_count == l->first_room) {
+		size_t room = l->first_room ? l->first_room * 2 : 64;
+		char **first = reallocarray(l->first, room, sizeof(*first));
+		ext2_ino_t *inode;
+
+		if (!first)
+			return no_memory(l);
+		l->first = first;
+		inode = reallocarray(l->first_inode, room, sizeof(*inode));
+		if (!inode)
+			return no_memory(l);
+		l->first_inode = inode;
+		l->first_room = room;
+	}
+	l->first[l->first_count] = strdup(v->path);
+	if (!l->first[l->first_count])
+		return no_memory(l);
+	l->first_inode[l->first_count++] = v->inode;
+	ext2fs_mark_inode_bitmap2(l->seen, v->inode);
+	return 0;
+}
+
+static int
+view_open(struct look *l, struct view *v)
+{
+	struct ext2_inode *raw = (struct ext2_inode *)&v->raw;
+
+	if (library(l,
+		ext2fs_read_inode_full(
+		    l->fs, v->inode, raw, (int)sizeof(v->raw)),
+		v->path) < 0)
+		return -1;
+	if (S_ISLNK(v->raw.i_mode) && read_target(l, v) < 0)
+		return -1;
+	if (!S_ISDIR(v->raw.i_mode) && v->raw.i_links_count > 1)
+		return find_same(l, v);
+	return 0;
+}
+
+static void
+view_close(struct view *v)
+{
+	free(v->target);
+	v->target = NULL;
+}
+
+/* ---- as a list ---------------------------------------------------------- */
+
+static void
+mode_text(uint16_t mode, char text[11])
+{
+	static const char types[] = "?pc?d?b?-?l?s???";
+	static const char bits[] = "rwxrwxrwx";
+
+	text[0] = types[mode >> 12];
+	for (int i = 0; i < 9; i++)
+		text[1 + i] = mode & 0400 >> i ? bits[i] : '-';
+	if (mode & S_ISUID)
+		text[3] = mode & 0100 ? 's' : 'S';
+	if (mode & S_ISGID)
+		text[6] = mode & 0010 ? 's' : 'S';
+	if (mode & S_ISVTX)
+		text[9] = mode & 0001 ? 't' : 'T';
+	text[10] = 0;
+}
+
+/* Names are bytes: what is not printable is shown as \ooo, so that a line is
+ * an entry and a terminal is safe. */
+static void
+print_name(const char *name)
+{
+	for (; *name; name++) {
+		uint8_t c = (uint8_t)*name;
+
+		if (c < ' ' || c == 0x7f || c == '\\')
+			printf("\\%03o", c);
+		else
+			putchar(c);
+	}
+}
+
+static int
+print_view(const struct view *v)
+{
+	char mode[11], size[32], when[32] = "?";
+	time_t seconds = seconds_of(v->raw.i_mtime, v->raw.i_mtime_extra);
+	struct tm tm;
+
+	mode_text(v->raw.i_mode, mode);
+	if (is_device(v))
+		snprintf(size, sizeof(size), "%u,%u", major(device_of(v)),
+		    minor(device_of(v)));
+	else
+		snprintf(size, sizeof(size), "%" PRIu64,
+		    S_ISDIR(v->raw.i_mode) ? 0 : size_of(v));
+	if (gmtime_r(&seconds, &tm))
+		strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	printf("%s %" PRIu32 "/%" PRIu32 " %s %s ", mode, uid_of(v), gid_of(v),
+	    size, when);
+	print_name(v->path);
+	if (v->target || v->same) {
+		printf("%s", v->same ? " link to " : " -> ");
+		print_name(v->same ? v->same : v->target);
+	}
+	return putchar('\n') == EOF ? -1 : 0;
+}
+
+/* ---- as a tar ----------------------------------------------------------- */
+
+static int
+tar_error(struct look *l)
+{
+	const char *text = archive_error_string(l->tar);
+
+	return err_set(l->err, EX_IOERR, "stdout: %s", text ? text : "?");
+}
+
+static int
+archive_tag_of(uint16_t tag)
+{
+	switch (tag) {
+	case ACL_OWNER:
+		return ARCHIVE_ENTRY_ACL_USER_OBJ;
+	case ACL_USER:
+		return ARCHIVE_ENTRY_ACL_USER;
+	case ACL_OWNING_GROUP:
+		return ARCHIVE_ENTRY_ACL_GROUP_OBJ;
+	case ACL_GROUP:
+		return ARCHIVE_ENTRY_ACL_GROUP;
+	case ACL_MASK:
+		return ARCHIVE_ENTRY_ACL_MASK;
+	default:
+		return ARCHIVE_ENTRY_ACL_OTHER;
+	}
+}
+
+struct attributes {
+	struct archive_entry *entry;
+	struct look *look;
+	bool failed;
+};
+
+static void
+add_acl(struct attributes *a, int type, const void *value, size_t length)
+{
+	struct acl acl;
+
+	if (acl_parse(&acl, value, length, a->look->err) < 0) {
+		a->failed = true;
+		return;
+	}
+	for (size_t i = 0; i < acl.count; i++) {
+		const struct acl_entry *x = &acl.entries[i];
+		bool named = x->tag == ACL_USER || x->tag == ACL_GROUP;
+		char name[16];
+
+		snprintf(name, sizeof(name), "%" PRIu32, x->id);
+		archive_entry_acl_add_entry(a->entry, type, x->permissions,
+		    archive_tag_of(x->tag), named ? (int)x->id : -1,
+		    named ? name : "");
+	}
+}
+
+static int
+add_attribute(char *name, char *value, size_t length, void *with)
+{
+	struct attributes *a = with;
+
+	if (strcmp(name, "system.posix_acl_access") == 0)
+		add_acl(a, ARCHIVE_ENTRY_ACL_TYPE_ACCESS, value, length);
+	else if (strcmp(name, "system.posix_acl_default") == 0)
+		add_acl(a, ARCHIVE_ENTRY_ACL_TYPE_DEFAULT, value, length);
+	else
+		archive_entry_xattr_add_entry(a->entry, name, value, length);
+	return 0;
+}
+
+static int
+add_attributes(
+    struct look *l, const struct view *v, struct archive_entry *entry)
+{
+	struct attributes a = {.entry = entry, .look = l};
+	struct ext2_xattr_handle *handle;
+	errcode_t code;
+
+	code = ext2fs_xattrs_open(l->fs, v->inode, &handle);
+	if (code)
+		return library(l, code, v->path);
+	code = ext2fs_xattrs_read(handle);
+	if (!code)
+		code = ext2fs_xattrs_iterate(handle, add_attribute, &a);
+	ext2fs_xattrs_close(&handle);
+	if (a.failed)
+		return err_prefix(l->err, "%s: %s", l->image, v->path);
+	return library(l, code, v->path);
+}
+
+static struct archive_entry *
+entry_of(struct look *l, const struct view *v)
+{
+	struct archive_entry *entry = archive_entry_new2(l->tar);
+	const struct ext2_inode_large *r = &v->raw;
+
+	if (!entry)
+		return NULL;
+	archive_entry_copy_pathname(entry, v->path);
+	archive_entry_set_mode(entry, r->i_mode);
+	archive_entry_set_uid(entry, uid_of(v));
+	archive_entry_set_gid(entry, gid_of(v));
+	archive_entry_set_mtime(entry, seconds_of(r->i_mtime, r->i_mtime_extra),
+	    r->i_mtime_extra >> 2);
+	archive_entry_set_size(
+	    entry, S_ISREG(r->i_mode) && !v->same ? (la_int64_t)size_of(v) : 0);
+	if (is_device(v))
+		archive_entry_set_rdev(entry, device_of(v));
+	if (v->same)
+		archive_entry_copy_hardlink(entry, v->same);
+	else if (v->target)
+		archive_entry_copy_symlink(entry, v->target);
+	return entry;
+}
+
+/* Where the file's data lies, as the tar's map of a sparse file. */
+struct map {
+	struct archive_entry *entry;
+	uint64_t first, end; /* blocks of the piece being put together */
+	bool holes;
+};
+
+static int
+map_block(ext2_filsys fs, blk64_t *at, e2_blkcnt_t logical, blk64_t ref_block,
+    int ref_offset, void *with)
+{
+	struct map *m = with;
+
+	(void)fs, (void)at, (void)ref_block, (void)ref_offset;
+	if (logical < 0)
+		return 0;
+	if ((uint64_t)logical == m->end && m->end > m->first) {
+		m->end++;
+		return 0;
+	}
+	if (m->end > m->first)
+		archive_entry_sparse_add_entry(m->entry,
+		    (la_int64_t)(m->first * fs->blocksize),
+		    (la_int64_t)((m->end - m->first) * fs->blocksize));
+	m->holes |= (uint64_t)logical != m->end;
+	m->first = (uint64_t)logical;
+	m->end = m->first + 1;
+	return 0;
+}
+
+static int
+add_map(struct look *l, const struct view *v, struct archive_entry *entry)
+{
+	struct map m = {.entry = entry};
+	uint64_t size = size_of(v), from, length;
+	errcode_t code;
+
+	code = ext2fs_block_iterate3(l->fs, v->inode,
+	    BLOCK_FLAG_READ_ONLY | BLOCK_FLAG_DATA_ONLY, NULL, map_block, &m);
+	if (library(l, code, v->path) < 0)
+		return -1;
+	from = m.first * l->fs->blocksize;
+	length = (m.end - m.first) * l->fs->blocksize;
+	if (length == 0 ? size > 0 : from + length < size)
+		m.holes = true;
+	if (!m.holes) {
+		archive_entry_sparse_clear(entry);
+		return 0;
+	}
+	if (from < size && length > 0)
+		archive_entry_sparse_add_entry(entry, (la_int64_t)from,
+		    (la_int64_t)(length < size - from ? length : size - from));
+	else if (length == 0)
+		archive_entry_sparse_add_entry(entry, (la_int64_t)size, 0);
+	return 0;
+}
+
+static int
+send_content(struct look *l, const struct view *v)
+{
+	cleanup_free char *piece = malloc(PIECE);
+	uint64_t left = size_of(v);
+	ext2_file_t file;
+	int result = 0;
+
+	if (!piece)
+		return no_memory(l);
+	if (library(l, ext2fs_file_open(l->fs, v->inode, 0, &file), v->path) <
+	    0)
+		return -1;
+	while (left > 0 && result == 0) {
+		unsigned got = 0;
+		errcode_t code = ext2fs_file_read(file, piece,
+		    left < PIECE ? (unsigned)left : (unsigned)PIECE, &got);
+
+		if (code || got == 0)
+			result = library(
+			    l, code ? code : EXT2_ET_SHORT_READ, v->path);
+		else if (archive_write_data(l->tar, piece, got) < 0)
+			result = tar_error(l);
+		left -= got;
+	}
+	ext2fs_file_close(file);
+	return result;
+}
+
+static int
+send_view(struct look *l, const struct view *v)
+{
+	bool content = S_ISREG(v->raw.i_mode) && !v->same;
+	struct archive_entry *entry;
+	int result = -1;
+
+	if (S_ISSOCK(v->raw.i_mode))
+		return 0;
+	entry = entry_of(l, v);
+	if (!entry)
+		return no_memory(l);
+	if ((!v->same && add_attributes(l, v, entry) < 0) ||
+	    (content && add_map(l, v, entry) < 0))
+		goto out;
+	if (archive_write_header(l->tar, entry) < ARCHIVE_WARN)
+		result = tar_error(l);
+	else
+		result = content ? send_content(l, v) : 0;
+out:
+	archive_entry_free(entry);
+	return result;
+}
+
+/* ---- the walk ----------------------------------------------------------- */
+
+static int
+push(struct look *l, ext2_ino_t inode, const char *path)
+{
+	if (l->depth == l->room) {
+		size_t room = l->room ? l->room * 2 : 64;
+		struct pending *grown =
+		    reallocarray(l->stack, room, sizeof(*grown));
+
+		if (!grown)
+			return no_memory(l);
+		l->stack = grown;
+		l->room = room;
+	}
+	l->stack[l->depth].path = strdup(path);
+	if (!l->stack[l->depth].path)
+		return no_memory(l);
+	l->stack[l->depth++].inode = inode;
+	return 0;
+}
+
+static int
+show(struct look *l, ext2_ino_t inode, const char *path)
+{
+	struct view v = {.inode = inode, .path = path};
+	int result = view_open(l, &v);
+
+	if (result == 0)
+		result = l->tar ? send_view(l, &v)
+			 : print_view(&v) < 0
+			     ? err_errno(l->err, EX_IOERR, "stdout")
+			     : 0;
+	if (result == 0 && S_ISDIR(v.raw.i_mode)) {
+		if (ext2fs_test_inode_bitmap2(l->seen, inode))
+			result = err_set(l->err, EX_DATAERR,
+			    "%s: %s: a directory in two places", l->image,
+			    path);
+		ext2fs_mark_inode_bitmap2(l->seen, inode);
+		if (result == 0)
+			result = push(l, inode, path);
+	}
+	view_close(&v);
+	return result;
+}
+
+struct children {
+	struct look *look;
+	const char *path;
+	int result;
+};
+
+static int
+child(ext2_ino_t dir, int which, struct ext2_dir_entry *d, int offset,
+    int blocksize, char *block, void *with)
+{
+	struct children *c = with;
+	int length = ext2fs_dirent_name_len(d);
+	cleanup_free char *path = NULL;
+
+	(void)dir, (void)offset, (void)blocksize, (void)block;
+	if (which != DIRENT_OTHER_FILE)
+		return 0;
+	if (memchr(d->name, '/', (size_t)length) ||
+	    memchr(d->name, 0, (size_t)length)) {
+		c->result = err_set(c->look->err, EX_DATAERR,
+		    "%s: %s: holds a name that cannot be", c->look->image,
+		    c->path);
+		return DIRENT_ABORT;
+	}
+	if (asprintf(&path, "%s/%.*s", c->path, length, d->name) < 0) {
+		path = NULL;
+		c->result = no_memory(c->look);
+		return DIRENT_ABORT;
+	}
+	c->result = show(c->look, d->inode, path);
+	return c->result < 0 ? DIRENT_ABORT : 0;
+}
+
+/* Directory by directory, without recursion: the depth is the image's. */
+static int
+walk(struct look *l, ext2_ino_t inode, const char *path)
+{
+	int result = show(l, inode, path);
+
+	while (result == 0 && l->depth > 0) {
+		struct pending p = l->stack[--l->depth];
+		struct children c = {.look = l, .path = p.path};
+		errcode_t code =
+		    ext2fs_dir_iterate2(l->fs, p.inode, 0, NULL, child, &c);
+
+		result = c.result < 0 ? -1 : library(l, code, p.path);
+		free(p.path);
+	}
+	return result;
+}
+
+static int
+look_open(struct look *l)
+{
+	if (library(l,
+		ext2fs_open2(l->image, NULL,
+		    EXT2_FLAG_64BITS | EXT2_FLAG_SOFTSUPP_FEATURES, 0, 0,
+		    unix_io_manager, &l->fs),
+		"not an ext4 image") < 0)
+		return -1;
+	return library(
+	    l, ext2fs_allocate_inode_bitmap(l->fs, "seen", &l->seen), "inodes");
+}
+
+static void
+look_close(struct look *l)
+{
+	while (l->depth > 0)
+		free(l->stack[--l->depth].path);
+	free(l->stack);
+	while (l->first_count > 0)
+		free(l->first[--l->first_count]);
+	free(l->first);
+	free(l->first_inode);
+	if (l->seen)
+		ext2fs_free_inode_bitmap(l->seen);
+	if (l->fs)
+		ext2fs_free(l->fs);
+	if (l->tar)
+		archive_write_free(l->tar);
+}
+
+static int
+look_at(struct look *l, const char *path)
+{
+	const char *last = strrchr(path, '/');
+	struct ext2_inode inode;
+	ext2_ino_t number;
+
+	if (library(l,
+		ext2fs_namei(
+		    l->fs, EXT2_ROOT_INO, EXT2_ROOT_INO, path, &number),
+		path) < 0 ||
+	    library(l, ext2fs_read_inode(l->fs, number, &inode), path) < 0)
+		return -1;
+	if (S_ISDIR(inode.i_mode))
+		return walk(l, number, ".");
+	return walk(l, number, last ? last + 1 : path);
+}
+
+int
+look_uuid(const char *image, uint8_t uuid[UUID_SIZE], struct err *e)
+{
+	struct look l = {.image = image, .err = e};
+	int result = look_open(&l);
+
+	if (result == 0)
+		memcpy(uuid, l.fs->super->s_uuid, UUID_SIZE);
+	look_close(&l);
+	return result;
+}
+
+int
+look_list(const char *image, const char *path, struct err *e)
+{
+	struct look l = {.image = image, .err = e};
+	int result = look_open(&l);
+
+	if (result == 0)
+		result = look_at(&l, path);
+	look_close(&l);
+	if (result == 0 && fflush(stdout) == EOF)
+		return err_errno(e, EX_IOERR, "stdout");
+	return result;
+}
+
+int
+look_extract(const char *image, const char *path, struct err *e)
+{
+	struct look l = {.image = image, .err = e};
+	int result;
+
+	if (isatty(STDOUT_FILENO)) {
+		err_set(e, EX_USAGE, "a tar is not for a terminal");
+		return err_hint(e, "use > FILE or a pipe");
+	}
+	result = look_open(&l);
+	if (result == 0) {
+		l.tar = archive_write_new();
+		if (!l.tar ||
+		    archive_write_set_format_pax_restricted(l.tar) !=
+			ARCHIVE_OK ||
+		    archive_write_open_fd(l.tar, STDOUT_FILENO) != ARCHIVE_OK)
+			result = err_set(
+			    e, EX_OSERR, "stdout: no tar can be written");
+	}
+	if (result == 0)
+		result = look_at(&l, path);
+	if (result == 0 && archive_write_close(l.tar) != ARCHIVE_OK)
+		result = tar_error(&l);
+	look_close(&l);
+	return result;
+}

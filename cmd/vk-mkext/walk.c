@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: MIT */
+/* walk.c - a directory of this machine into a tree */
+#include "cmd/vk-mkext/walk.h"
+
+#include "common/cursor.h"
+#include "common/io.h"
+#include "common/log.h"
+#include "common/scope.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+
+#define PIECE ((size_t)256 << 10)
+
+/* What Linux hands out at most: names of one file, one value. */
+#define XATTR_NAMES_MAX ((size_t)64 << 10)
+#define XATTR_VALUE_MAX ((size_t)64 << 10)
+
+/* A file with several names, by the first of them. */
+struct seen {
+	dev_t device;
+	ino_t inode;
+	char *path;
+};
+
+struct walker {
+	struct intake *in;
+	const struct intake_rules *rules;
+	struct sum *sum;
+	struct buf path; /* of the entry at hand */
+	struct seen *seen;
+	size_t seen_count, seen_room; /* an open table, a power of two */
+	uint8_t *piece;
+	char *names;
+};
+
+/* One entry: its directory, its name there, what it is. */
+struct entry {
+	int directory;
+	const char *name;
+	struct stat st;
+};
+
+/* ---- files with several names ------------------------------------------- */
+
+static struct seen *
+seen_slot(struct seen *table, size_t room, dev_t device, ino_t inode)
+{
+	size_t i = (inode * 0x9e3779b97f4a7c15u ^ device) & (room - 1);
+
+	while (table[i].path &&
+	       (table[i].inode != inode || table[i].device != device))
+		i = (i + 1) & (room - 1);
+	return &table[i];
+}
+
+static int
+seen_grow(struct walker *w)
+{
+	size_t room = w->seen_room ? w->seen_room * 2 : 64;
+	struct seen *table = calloc(room, sizeof(*table));
+
+	if (!table)
+		return -1;
+	for (size_t i = 0; i < w->seen_room; i++)
+		if (w->seen[i].path)
+			*seen_slot(table, room, w->seen[i].device,
+			    w->seen[i].inode) = w->seen[i];
+	free(w->seen);
+	w->seen = table;
+	w->seen_room = room;
+	return 0;
+}
+
+/* The path under which the file came before; NULL, and it is remembered, if
+ * it did not. */
+static const char *
+seen_before(struct walker *w, const struct stat *st, struct err *e)
+{
+	struct seen *s;
+
+	if (w->seen_count * 2 >= w->seen_room && seen_grow(w) < 0)
+		goto fail;
+	s = seen_slot(w->seen, w->seen_room, st->st_dev, st->st_ino);
+	if (s->path)
+		return s->path;
+	s->path = strdup(w->path.data);
+	if (!s->path)
+		goto fail;
+	s->device = st->st_dev;
+	s->inode = st->st_ino;
+	w->seen_count++;
+	return NULL;
+fail:
+	err_set(e, EX_OSERR, "out of memory");
+	return NULL;
+}
+
+/* ---- what the sum takes in ---------------------------------------------- */
+
+static void
+add_text(struct walker *w, const char *text)
+{
+	if (w->sum)
+		sum_add(w->sum, text, strlen(text) + 1);
+}
+
+static void
+add_bytes(struct walker *w, const void *data, size_t length)
+{
+	uint8_t head[8];
+	struct writer at = writer_of(head, sizeof(head));
+
+	put_le(&at, length, sizeof(head));
+	if (w->sum) {
+		sum_add(w->sum, head, sizeof(head));
+		sum_add(w->sum, data, length);
+	}
+}
+
+static void
+add_meta(struct walker *w, const struct meta *m, uint64_t size)
+{
+	uint8_t fields[48];
+	struct writer at = writer_of(fields, sizeof(fields));
+
+	put_le(&at, m->mode, 2);
+	put_le(&at, m->uid, 4);
+	put_le(&at, m->gid, 4);
+	put_le(&at, (uint64_t)m->modified.seconds, 8);
+	put_le(&at, m->modified.nanoseconds, 4);
+	put_le(&at, m->device_major, 4);
+	put_le(&at, m->device_minor, 4);
+	put_le(&at, size, 8);
+	add_text(w, w->path.data);
+	add_bytes(w, fields, writer_len(&at));
+}
+
+static void
+add_zeros(struct walker *w, uint64_t length)
+{
+	static const uint8_t zeros[4096];
+
+	while (w->sum && length > 0) {
+		size_t n =
+		    length < sizeof(zeros) ? (size_t)length : sizeof(zeros);
+
+		sum_add(w->sum, zeros, n);
+		length -= n;
+	}
+}
+
+/* ---- one entry ---------------------------------------------------------- */
+
+static int
+failed(struct walker *w, struct err *e)
+{
+	return err_errno(e, 0, "%s", w->path.data);
+}
+
+/* Attributes of the entry itself, not of what a link points to. */
+static int
+read_xattrs(
+    struct walker *w, const struct entry *x, struct meta *m, struct err *e)
+{
+	char at[64 + TREE_NAME_MAX];
+	ssize_t length, got;
+
+	snprintf(at, sizeof(at), "/proc/self/fd/%d/%s", x->directory, x->name);
+	length = llistxattr(at, w->names, XATTR_NAMES_MAX);
+	if (length < 0)
+		return errno == ENOTSUP ? 0 : failed(w, e);
+	for (char *name = w->names; name < w->names + length;
+	     name += strlen(name) + 1) {
+		got = lgetxattr(at, name, w->piece, XATTR_VALUE_MAX);
+		if (got < 0 && errno == ENODATA)
+			continue;
+		if (got < 0)
+			return failed(w, e);
+		add_text(w, name);
+		add_bytes(w, w->piece, (size_t)got);
+		if (w->in &&
+		    intake_xattr(w->in, m, name, w->piece, (size_t)got, e) < 0)
+			return err_prefix(e, "%s", w->path.data);
+	}
+	return 0;
+}
+
+/* Data from at to end, which lies within the file's size. */
+static int
+read_data(struct walker *w, int fd, uint64_t at, uint64_t end, struct err *e)
+{
+	while (at < end) {
+		size_t want = end - at < PIECE ? (size_t)(end - at) : PIECE;
+		ssize_t got = io_pread(fd, w->piece, want, at);
+
+		if (got < 0)
+			return failed(w, e);
+		if (got == 0) {
+			log_warn("%s: became shorter while it was read",
+			    w->path.data);
+			return 0;
+		}
+		if (w->sum)
+			sum_add(w->sum, w->piece, (size_t)got);
+		if (w->in &&
+		    store_write(w->in->store, at, w->piece, (size_t)got, e) < 0)
+			return err_prefix(e, "%s", w->path.data);
+		if (w->in && w->in->progress)
+			w->in->progress(w->in->with);
+		at += (uint64_t)got;
+	}
+	return 0;
+}
+
+static int
+read_content(
+    struct walker *w, const struct entry *x, uint32_t object, struct err *e)
+{
+	cleanup_fd int fd = openat(x->directory, x->name,
+	    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	uint64_t size = (uint64_t)x->st.st_size, at = 0;
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return failed(w, e);
+	if (!S_ISREG(st.st_mode))
+		return err_set(e, EX_DATAERR,
+		    "%s: became another file while it was read", w->path.data);
+	if (w->in)
+		store_open(w->in->store, object);
+	while (at < size) {
+		off_t data = lseek(fd, (off_t)at, SEEK_DATA), hole;
+
+		if (data < 0 || (uint64_t)data > size)
+			data = (off_t)size;
+		add_zeros(w, (uint64_t)data - at);
+		hole = lseek(fd, data, SEEK_HOLE);
+		if (hole < 0 || (uint64_t)hole > size)
+			hole = (off_t)size;
+		if (read_data(w, fd, (uint64_t)data, (uint64_t)hole, e) < 0)
+			return -1;
+		at = (uint64_t)hole;
+	}
+	return w->in ? store_close(w->in->store, size, e) : 0;
+}
+
+static void
+meta_of(const struct stat *st, struct meta *m)
+{
+	struct moment modified = {
+	    st->st_mtim.tv_sec, (uint32_t)st->st_mtim.tv_nsec};
+
+	*m = (struct meta){.mode = (uint16_t)st->st_mode,
+	    .uid = st->st_uid,
+	    .gid = st->st_gid,
+	    .modified = modified,
+	    .accessed = modified,
+	    .changed = modified,
+	    .device_major = major(st->st_rdev),
+	    .device_minor = minor(st->st_rdev)};
+}
+
+static int
+take_entry(struct walker *w, const struct entry *x, struct err *e)
+{
+	bool file = S_ISREG(x->st.st_mode);
+	char target[TREE_TARGET_MAX + 2];
+	struct meta m;
+	uint32_t object = 0;
+	const char *before = NULL;
+
+	if (!S_ISDIR(x->st.st_mode) && x->st.st_nlink > 1) {
+		before = seen_before(w, &x->st, e);
+		if (!before && e->status)
+			return -1;
+	}
+	if (before) {
+		add_text(w, w->path.data);
+		add_text(w, before);
+		return w->in ? intake_link(
+				   w->in, w->path.data, before, &object, e)
+			     : 0;
+	}
+	meta_of(&x->st, &m);
+	add_meta(w, &m, file ? (uint64_t)x->st.st_size : 0);
+	if (read_xattrs(w, x, &m, e) < 0)
+		return -1;
+	if (S_ISLNK(m.mode)) {
+		ssize_t n = readlinkat(
+		    x->directory, x->name, target, sizeof(target) - 1);
+
+		if (n < 0)
+			return failed(w, e);
+		target[n] = 0;
+		m.target = target;
+		add_text(w, target);
+	}
+	if (w->in && intake_entry(w->in, w->path.data, &m, &object, e) < 0)
+		return -1;
+	return file ? read_content(w, x, object, e) : 0;
+}
+
+/* ---- directories -------------------------------------------------------- */
+
+static int
+by_bytes(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static int
+no_dots(const struct dirent *d)
+{
+	return strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0;
+}
+
+static int walk(struct walker *, int, struct err *);
+
+static int
+walk_entry(struct walker *w, int directory, const char *name, struct err *e)
+{
+	struct entry x = {.directory = directory, .name = name};
+	cleanup_fd int fd = -1;
+
+	if (fstatat(directory, name, &x.st, AT_SYMLINK_NOFOLLOW) < 0)
+		return failed(w, e);
+	if (take_entry(w, &x, e) < 0)
+		return -1;
+	if (!S_ISDIR(x.st.st_mode))
+		return 0;
+	fd = openat(
+	    directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? failed(w, e) : walk(w, fd, e);
+}
+
+/* Each level holds one descriptor, which bounds the depth. */
+static int
+walk(struct walker *w, int fd, struct err *e)
+{
+	struct dirent **list;
+	size_t parent = w->path.len;
+	int count = scandirat(fd, ".", &list, no_dots, by_bytes), result = 0;
+
+	if (count < 0)
+		return failed(w, e);
+	for (int i = 0; i < count; i++) {
+		if (result == 0 && buf_printf(&w->path, "%s%s",
+				       parent ? "/" : "", list[i]->d_name) < 0)
+			result = err_set(
+			    e, EX_DATAERR, "%s: a path too long", w->path.data);
+		if (result == 0 && !intake_excludes(w->rules, w->path.data))
+			result = walk_entry(w, fd, list[i]->d_name, e);
+		w->path.len = parent;
+		if (w->path.data)
+			w->path.data[parent] = 0;
+		free(list[i]);
+	}
+	free(list);
+	return result;
+}
+
+int
+walk_directory_tree(int fd, struct intake *in, const struct intake_rules *rules,
+    struct sum *sum, struct err *e)
+{
+	struct walker w = {.in = in, .rules = rules, .sum = sum};
+	struct entry root = {.directory = fd, .name = "."};
+	int result = -1;
+
+	/* Longer than any path that a system call takes. */
+	buf_init(&w.path, (size_t)1 << 20);
+	w.piece = malloc(PIECE);
+	w.names = malloc(XATTR_NAMES_MAX);
+	if (!w.piece || !w.names || buf_puts(&w.path, ".") < 0)
+		err_set(e, EX_OSERR, "out of memory");
+	else if (fstat(fd, &root.st) < 0)
+		failed(&w, e);
+	else
+		result = take_entry(&w, &root, e);
+	w.path.len = 0;
+	if (result == 0)
+		result = walk(&w, fd, e);
+	for (size_t i = 0; i < w.seen_room; i++)
+		free(w.seen[i].path);
+	free(w.seen);
+	free(w.piece);
+	free(w.names);
+	buf_release(&w.path);
+	return result;
+}
