@@ -11,9 +11,11 @@
 #include "cmd/vk-boot/guest.h"
 #include "cmd/vk-boot/machine.h"
 #include "cmd/vk-boot/options.h"
+#include "cmd/vk-boot/ring.h"
 #include "cmd/vk-boot/status.h"
 #include "cmd/vk-boot/sweep.h"
 #include "cmd/vk-boot/virtio/blk.h"
+#include "cmd/vk-boot/virtio/console.h"
 #include "cmd/vk-boot/virtio/rng.h"
 #include "cmd/vk-boot/virtio/vsock.h"
 
@@ -21,7 +23,12 @@
 #include "common/log.h"
 #include "common/run_folder.h"
 
+#include <fcntl.h>
+#include <stdio.h>
 #include <unistd.h>
+
+/* Of the console, when something went wrong. */
+#define LAST_LINES 20
 
 /* One VM and all that belongs to it. */
 struct vm {
@@ -35,7 +42,8 @@ struct vm {
 	struct machine machine;
 	struct entry entry;
 	struct loop *disk_loop, *device_loop;
-	struct virtio_device *blk, *vsock, *rng;
+	struct virtio_device *blk, *vsock, *console, *rng;
+	struct ring *ring; /* what the console said */
 };
 
 static int
@@ -59,6 +67,38 @@ open_root(struct vm *vm, struct err *e)
 	return 0;
 }
 
+static void
+console_output(void *owner, const void *text, size_t len)
+{
+	ring_add(owner, text, len);
+}
+
+static int
+open_ring(struct vm *vm, struct err *e)
+{
+	int file = -1;
+
+	if (vm->folder.dir >= 0) {
+		file = openat(vm->folder.dir, "console.log",
+		    O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+		if (file < 0)
+			return err_errno(e, EX_CANTCREAT, "console.log");
+	}
+	vm->ring = ring_new(file, e);
+	return vm->ring ? 0 : -1;
+}
+
+/* What a user wants to see of a guest that failed. */
+static void
+last_words(void *owner)
+{
+	static char text[8192];
+	struct vm *vm = owner;
+
+	if (ring_last(vm->ring, LAST_LINES, text, sizeof(text)) > 0)
+		fputs(text, stderr);
+}
+
 static int
 take_name(struct vm *vm, struct err *e)
 {
@@ -76,6 +116,11 @@ static int
 add_devices(struct vm *vm, struct err *e)
 {
 	struct vsock_config vsock = {.run_folder = vm->folder.dir};
+	struct console_config console = {
+	    .output = console_output,
+	    .owner = vm->ring,
+	    .input = -1,
+	};
 	const struct gmem *mem = &vm->machine.mem;
 
 	vm->disk_loop = loop_new("disk", e);
@@ -89,6 +134,9 @@ add_devices(struct vm *vm, struct err *e)
 	}
 	vm->vsock = vsock_new(vm->device_loop, mem, &vsock, e);
 	if (!vm->vsock || machine_add(&vm->machine, vm->vsock, e) < 0)
+		return -1;
+	vm->console = console_new(vm->device_loop, mem, &console, e);
+	if (!vm->console || machine_add(&vm->machine, vm->console, e) < 0)
 		return -1;
 	vm->rng = rng_new(vm->device_loop, mem, e);
 	if (!vm->rng || machine_add(&vm->machine, vm->rng, e) < 0)
@@ -105,10 +153,13 @@ build(struct vm *vm, struct err *e)
 	struct machine_config config = {
 	    .cpus = vm->options.cpus,
 	    .memory = vm->options.memory,
+	    .console = console_output,
 	};
 
-	if (take_name(vm, e) < 0 || open_root(vm, e) < 0)
+	if (take_name(vm, e) < 0 || open_root(vm, e) < 0 ||
+	    open_ring(vm, e) < 0)
 		return -1;
+	config.owner = vm->ring;
 	if (machine_create(&vm->machine, &config, e) < 0)
 		return -1;
 	if (!vm->options.no_probe && machine_probe(&vm->machine, e) < 0)
@@ -136,6 +187,8 @@ run(struct vm *vm, struct err *e)
 	    .options = &vm->options,
 	    .status = &vm->status,
 	    .throw_away = !vm->options.write && !vm->options.overlay,
+	    .last_words = last_words,
+	    .owner = vm,
 	};
 
 	return guest_run(&config, e);
@@ -151,10 +204,12 @@ release(struct vm *vm)
 	loop_free(vm->device_loop);
 	vm->device_loop = NULL;
 	virtio_device_free(vm->rng);
+	virtio_device_free(vm->console);
 	virtio_device_free(vm->vsock);
 	virtio_device_free(vm->blk);
 	boot_release(&vm->boot);
 	disk_close(&vm->root);
+	ring_free(vm->ring);
 	run_folder_release(&vm->folder);
 	sweep_dismiss(&vm->sweep);
 	status_release(&vm->status);

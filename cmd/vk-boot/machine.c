@@ -72,6 +72,48 @@ reset_access(
 		end(owner, MACHINE_RESET, "reset");
 }
 
+static void
+serial_access(
+    void *owner, uint64_t offset, uint8_t *data, unsigned len, bool write)
+{
+	struct machine *m = owner;
+
+	if (write)
+		serial_out(m->serial, (unsigned)offset, data[0]);
+	else
+		bus_answer(data, len, serial_in(m->serial, (unsigned)offset));
+}
+
+static void
+serial_interrupt(void *owner, bool level)
+{
+	struct machine *m = owner;
+
+	ioapic_set(&m->ioapic, GSI_SERIAL, level);
+}
+
+static void
+serial_output(void *owner, const void *text, size_t len)
+{
+	struct machine *m = owner;
+
+	if (m->console)
+		m->console(m->console_owner, text, len);
+}
+
+static int
+add_serial(struct machine *m, struct err *e)
+{
+	struct serial_config config = {
+	    .output = serial_output,
+	    .raise_irq = serial_interrupt,
+	    .owner = m,
+	};
+
+	m->serial = serial_new(&config, e);
+	return m->serial ? 0 : -1;
+}
+
 static int
 add_memory(
     struct machine *m, const struct machine_config *config, struct err *e)
@@ -126,6 +168,7 @@ add_ranges(struct machine *m)
 {
 	const struct bus_range ports[] = {
 	    {PORT_KEYBOARD, 5, keyboard_access, m},
+	    {PORT_SERIAL, SERIAL_REGISTERS, serial_access, m},
 	    {PORT_ACPI, ACPI_PORTS, acpi_access, &m->acpi},
 	    {PORT_RESET, 1, reset_access, m},
 	    {PORT_PCI_ADDR, 8, pci_port_access, &m->pci},
@@ -146,7 +189,12 @@ int
 machine_create(
     struct machine *m, const struct machine_config *config, struct err *e)
 {
-	*m = (struct machine){.kvm = {.dev = -1, .vm = -1}, .end_fd = -1};
+	*m = (struct machine){
+	    .kvm = {.dev = -1, .vm = -1},
+	    .end_fd = -1,
+	    .console = config->console,
+	    .console_owner = config->owner,
+	};
 	pthread_mutex_init(&m->lock, NULL);
 	m->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (m->end_fd < 0)
@@ -162,6 +210,8 @@ machine_create(
 	    .request = acpi_requested,
 	    .owner = m,
 	};
+	if (add_serial(m, e) < 0)
+		return -1;
 	add_ranges(m);
 	return acpi_tables(&m->mem, config->cpus, e);
 }
@@ -204,6 +254,8 @@ machine_stop(struct machine *m)
 		vcpu_ask_stop(&m->cpus[i]);
 	for (unsigned i = 0; i < m->cpu_count; i++)
 		vcpu_join(&m->cpus[i]);
+	if (m->serial)
+		serial_flush(m->serial);
 }
 
 void
@@ -217,6 +269,8 @@ machine_release(struct machine *m)
 	free(m->cpus);
 	m->cpus = NULL;
 	m->cpu_count = 0;
+	serial_free(m->serial);
+	m->serial = NULL;
 	kvm_release(&m->kvm);
 	gmem_release(&m->mem);
 	fd_close(&m->end_fd);

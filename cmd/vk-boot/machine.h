@@ -20,6 +20,7 @@
 #include "cmd/vk-boot/x86/acpi.h"
 #include "cmd/vk-boot/x86/ioapic.h"
 #include "cmd/vk-boot/x86/loader.h"
+#include "cmd/vk-boot/x86/serial.h"
 
 /* KVM's own limit is asked for; this one is the size of a table. */
 #define MACHINE_CPUS_MAX 256
@@ -31,6 +32,9 @@ struct machine_config {
 	unsigned cpus;
 	uint64_t memory; /* bytes */
 	bool shared;     /* memory in a memfd, for other processes */
+	/* Takes what the guest writes to its serial port, from any thread. */
+	void (*console)(void *owner, const void *text, size_t len);
+	void *owner;
 };
 
 enum machine_end {
@@ -51,6 +55,9 @@ struct machine {
 	struct pci pci;
 	struct ioapic ioapic;
 	struct acpi acpi;
+	struct serial *serial;
+	void (*console)(void *owner, const void *text, size_t len);
+	void *console_owner;
 	struct vcpu *cpus;
 	unsigned cpu_count;
 	struct virtio_pci *transports[PCI_DEVICES_MAX];
