@@ -55,7 +55,7 @@ struct session {
 	uint32_t in_credit;
 	bool greeted, ended;
 	int64_t deadline_ms; /* of what comes next; 0: none */
-	bool timed_out;
+	bool timed_out, hung_up;
 };
 
 static int64_t
@@ -433,6 +433,11 @@ take_signals(struct session *s)
 			continue;
 		}
 		say_signal(s, numbers[i]);
+		/* Our terminal went away: a command that stays is ended. */
+		if (numbers[i] == SIGHUP && !s->deadline_ms) {
+			s->hung_up = true;
+			s->deadline_ms = now_ms() + s->request->grace_ms;
+		}
 		if (numbers[i] != SIGTSTP || !s->request->stop_self)
 			continue;
 		if (flush(s) < 0)
@@ -449,7 +454,7 @@ pass_deadline(struct session *s)
 	if (!s->greeted)
 		return err_set(
 		    s->e, EX_UNAVAILABLE, "the guest's agent does not answer");
-	if (s->timed_out && s->deadline_ms) {
+	if (s->timed_out || s->hung_up) {
 		say_signal(s, SIGKILL);
 		s->deadline_ms = 0;
 		return 0;

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MIT */
+/* boot.c - from the initramfs to the image's own root */
+#include "agent/boot.h"
+
+#include "agent/loop.h"
+#include "common/io.h"
+#include "common/log.h"
+#include "common/scope.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/netlink.h>
+#include <linux/random.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+/* A disk that is there shows within ms of its driver; an emulated machine
+ * under load takes seconds. */
+#define DEVICE_MS 20000
+#define SEED_MAX  512
+#define NEW_ROOT  "/newroot"
+
+static void
+mount_kernel(const char *type, const char *dir, unsigned long flags)
+{
+	mkdir(dir, 0755);
+	if (mount(type, dir, type, flags, NULL) < 0 && errno != EBUSY)
+		log_warn("%s: %s", dir, strerror(errno));
+}
+
+/* A kernel without devtmpfs: the nodes that are needed to go on. */
+static void
+make_nodes(void)
+{
+	static const struct {
+		const char *path;
+		unsigned major, minor;
+	} nodes[] = {{"/dev/console", 5, 1}, {"/dev/null", 1, 3},
+	    {"/dev/zero", 1, 5}, {"/dev/full", 1, 7}, {"/dev/random", 1, 8},
+	    {"/dev/urandom", 1, 9}, {"/dev/kmsg", 1, 11}, {"/dev/tty", 5, 0}};
+
+	for (size_t i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++)
+		if (mknod(nodes[i].path, S_IFCHR | 0666,
+			makedev(nodes[i].major, nodes[i].minor)) < 0 &&
+		    errno != EEXIST)
+			log_warn("%s: %s", nodes[i].path, strerror(errno));
+}
+
+/* A block device that devtmpfs does not name: by /sys/class/block. */
+static void
+make_block_node(const char *path)
+{
+	char file[256], text[32];
+	const char *name = strrchr(path, '/');
+	unsigned major, minor;
+	cleanup_fd int fd = -1;
+	ssize_t n;
+
+	snprintf(
+	    file, sizeof(file), "/sys/class/block%s/dev", name ? name : path);
+	fd = open(file, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? 0 : io_read(fd, text, sizeof(text) - 1);
+	if (n <= 0)
+		return;
+	text[n] = '\0';
+	if (sscanf(text, "%u:%u", &major, &minor) == 2)
+		mknod(path, S_IFBLK | 0600, makedev(major, minor));
+}
+
+void
+boot_early(void)
+{
+	int fd;
+
+	mount_kernel("proc", "/proc", MS_NOSUID | MS_NODEV | MS_NOEXEC);
+	mount_kernel("sysfs", "/sys", MS_NOSUID | MS_NODEV | MS_NOEXEC);
+	mkdir("/dev", 0755);
+	if (mount("devtmpfs", "/dev", "devtmpfs", MS_NOSUID, "mode=0755") < 0 &&
+	    errno != EBUSY)
+		make_nodes();
+	fd = open("/dev/console", O_RDWR | O_NOCTTY);
+	if (fd < 0)
+		fd = open("/dev/null", O_RDWR | O_NOCTTY);
+	for (int i = 0; i < 3 && fd >= 0; i++)
+		if (fd != i)
+			dup2(fd, i);
+	if (fd > 2)
+		close(fd);
+}
+
+void
+boot_modules(const struct config *config)
+{
+	for (size_t i = 0; i < config->modules.count; i++) {
+		char line[512], *words[CONFIG_WORDS_MAX + 1];
+		const char *value = config->modules.lines[i], *arguments;
+		cleanup_fd int fd = -1;
+
+		snprintf(line, sizeof(line), "%s", value);
+		if (config_words(line, words) == 0)
+			continue;
+		arguments = value + strcspn(value, " \t");
+		arguments += strspn(arguments, " \t");
+		fd = open(words[0], O_RDONLY | O_CLOEXEC);
+		if (fd < 0 ||
+		    (syscall(SYS_finit_module, fd, arguments, 0) < 0 &&
+			errno != EEXIST))
+			log_warn("%s: %s", words[0], strerror(errno));
+	}
+}
+
+void
+boot_seed(void)
+{
+	struct {
+		struct rand_pool_info info;
+		unsigned char bytes[SEED_MAX];
+	} pool;
+	cleanup_fd int seed = open("/vk/seed", O_RDONLY | O_CLOEXEC);
+	cleanup_fd int random = -1;
+	ssize_t len;
+
+	if (seed < 0)
+		return;
+	len = io_read(seed, pool.bytes, sizeof(pool.bytes));
+	random = open("/dev/urandom", O_WRONLY | O_CLOEXEC);
+	if (len <= 0 || random < 0)
+		return;
+	/* rand_pool_info's array is what follows it. */
+	memmove(pool.info.buf, pool.bytes, (size_t)len);
+	pool.info.entropy_count = (int)len * 8;
+	pool.info.buf_size = (int)len;
+	if (ioctl(random, RNDADDENTROPY, &pool.info) < 0)
+		log_warn("entropy: %s", strerror(errno));
+	unlink("/vk/seed");
+}
+
+/* ---- the root -------------------------------------------------------------
+ */
+
+static bool
+is_block(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISBLK(st.st_mode);
+}
+
+/* Waits until the device is there: the kernel tells of each new one. */
+static int
+wait_device(const char *path)
+{
+	struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = 1};
+	cleanup_fd int fd = socket(
+	    AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT);
+	int64_t until = loop_now_ms() + DEVICE_MS;
+	char message[4096];
+
+	if (fd >= 0)
+		bind(fd, (struct sockaddr *)&address, sizeof(address));
+	for (;;) {
+		struct pollfd p = {.fd = fd, .events = POLLIN};
+		int64_t left = until - loop_now_ms();
+
+		make_block_node(path);
+		if (is_block(path))
+			return 0;
+		if (left <= 0)
+			return -1;
+		/* The event may have come before we listened. */
+		if (poll(&p, fd >= 0, left < 100 ? (int)left : 100) > 0 &&
+		    recv(fd, message, sizeof(message), 0) < 0)
+			continue;
+	}
+}
+
+/* "rw,noatime" to flags and what is the file system's own. */
+static unsigned long
+parse_options(char *options, char *data, size_t size)
+{
+	static const struct {
+		const char *name;
+		unsigned long flag;
+	} known[] = {{"ro", MS_RDONLY}, {"nosuid", MS_NOSUID},
+	    {"nodev", MS_NODEV}, {"noexec", MS_NOEXEC}, {"noatime", MS_NOATIME},
+	    {"relatime", MS_RELATIME}, {"nodiratime", MS_NODIRATIME},
+	    {"sync", MS_SYNCHRONOUS}, {"rw", 0}, {"defaults", 0},
+	    {"bind", MS_BIND}};
+	const size_t count = sizeof(known) / sizeof(known[0]);
+	unsigned long flags = 0;
+	size_t at = 0;
+	char *option;
+
+	data[0] = '\0';
+	while ((option = strsep(&options, ","))) {
+		size_t i = 0;
+
+		while (i < count && strcmp(known[i].name, option) != 0)
+			i++;
+		if (i < count)
+			flags |= known[i].flag;
+		else if (*option && at < size)
+			at += (size_t)snprintf(data + at, size - at, "%s%s",
+			    at ? "," : "", option);
+	}
+	return flags;
+}
+
+int
+boot_mount(const char *line, const char *dir, struct err *e)
+{
+	char text[1024], data[512], *words[CONFIG_WORDS_MAX + 1];
+	char none[] = "";
+	unsigned long flags;
+	size_t count;
+
+	snprintf(text, sizeof(text), "%s", line);
+	count = config_words(text, words);
+	if (count < 2)
+		return err_set(e, EX_CONFIG, "%s: device and type", line);
+	flags = parse_options(count > 2 ? words[2] : none, data, sizeof(data));
+	if (words[0][0] == '/' && !(flags & MS_BIND) &&
+	    wait_device(words[0]) < 0)
+		return err_set(e, EX_NOINPUT, "%s: no such disk", words[0]);
+	if (mount(words[0], dir, words[1], flags, data) < 0)
+		return err_errno(e, EX_OSERR, "%s (%s)", words[0], words[1]);
+	return 0;
+}
+
+/* Empties the initramfs; whatever is mounted on it stays. */
+static void
+empty_dir(int dir, dev_t device)
+{
+	DIR *list = fdopendir(dir);
+	struct dirent *entry;
+	struct stat st;
+
+	if (!list) {
+		close(dir);
+		return;
+	}
+	while ((entry = readdir(list))) {
+		const char *name = entry->d_name;
+		int inner;
+
+		if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
+		    fstatat(dirfd(list), name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+		    st.st_dev != device)
+			continue;
+		if (S_ISDIR(st.st_mode)) {
+			inner = openat(dirfd(list), name,
+			    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+			if (inner >= 0)
+				empty_dir(inner, device);
+		}
+		unlinkat(
+		    dirfd(list), name, S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0);
+	}
+	closedir(list);
+}
+
+static int
+switch_root(struct err *e)
+{
+	static const char *const moved[] = {"/dev", "/proc", "/sys"};
+	cleanup_fd int old = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct stat st;
+
+	for (size_t i = 0; i < 3; i++) {
+		char to[32];
+
+		snprintf(to, sizeof(to), NEW_ROOT "%s", moved[i]);
+		if (mkdir(to, 0755) < 0 && errno != EEXIST)
+			log_info("%s: %s", moved[i], strerror(errno));
+		if (mount(moved[i], to, NULL, MS_MOVE, NULL) < 0)
+			log_warn("%s: %s", moved[i], strerror(errno));
+	}
+	if (old < 0 || fstat(old, &st) < 0 || chdir(NEW_ROOT) < 0)
+		return err_errno(e, EX_OSERR, NEW_ROOT);
+	empty_dir(steal_fd(&old), st.st_dev);
+	if (mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0 ||
+	    chdir("/") < 0)
+		return err_errno(e, EX_OSERR, "cannot switch to the root");
+	return 0;
+}
+
+int
+boot_root(const struct config *config, struct err *e)
+{
+	if (!config->root)
+		return err_set(e, EX_CONFIG, "cannot mount root: none given");
+	mkdir(NEW_ROOT, 0755);
+	if (boot_mount(config->root, NEW_ROOT, e) < 0)
+		return err_prefix(e, "cannot mount root");
+	return switch_root(e);
+}

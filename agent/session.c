@@ -1,0 +1,827 @@
+/* SPDX-License-Identifier: MIT */
+/* session.c - a command in the guest and its streams */
+#include "agent/session.h"
+
+#include "agent/spawn.h"
+#include "agent/terminal.h"
+#include "common/log.h"
+#include "common/scope.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Ended sessions that nobody has attached to are kept for a later question. */
+#define ENDED_MAX 32
+/* Reads of one stream before the others get their turn. */
+#define TURN_READS 4
+
+static void (*follower)(struct session *);
+
+void
+session_set_follower(void (*output)(struct session *))
+{
+	follower = output;
+}
+
+struct session *
+session_find(struct agent *a, uint32_t id)
+{
+	struct session *s = a->sessions;
+
+	if (id == 0)
+		return a->main;
+	while (s && s->id != id)
+		s = s->next;
+	return s;
+}
+
+int
+session_kill(struct session *s, int signal)
+{
+	if (s->pid <= 0 || s->ended) {
+		errno = ESRCH;
+		return -1;
+	}
+	/* An init is alone in what it may be told. */
+	return kill(s->pid == 1 ? 1 : -s->pid, signal);
+}
+
+/* ---- life and death
+ * -------------------------------------------------------
+ */
+
+static void
+session_free(struct session *s)
+{
+	struct session **at = &s->agent->sessions;
+	struct loop *l = &s->agent->loop;
+
+	while (*at != s)
+		at = &(*at)->next;
+	*at = s->next;
+	s->agent->session_count--;
+	loop_remove(l, &s->report);
+	loop_remove(l, &s->in.watch);
+	for (int i = STREAM_OUT; i < STREAM_COUNT; i++)
+		loop_remove(l, &s->out[i].watch);
+	loop_timer_stop(l, &s->grace);
+	buf_release(&s->in.waiting);
+	backlog_free(s->backlog);
+	request_release(&s->request);
+	free(s);
+}
+
+static struct session *
+session_new(struct agent *a, struct request *request)
+{
+	struct session *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->agent = a;
+	s->id = ++a->next_id;
+	s->started_s = time(NULL);
+	s->request = *request;
+	*request = (struct request){.bytes = NULL};
+	s->report.fd = s->in.watch.fd = -1;
+	for (int i = STREAM_OUT; i < STREAM_COUNT; i++)
+		s->out[i].watch.fd = -1;
+	s->in.granted = STREAM_WINDOW;
+	buf_init(&s->in.waiting, STREAM_WINDOW);
+	s->next = a->sessions;
+	a->sessions = s;
+	a->session_count++;
+	return s;
+}
+
+/* Keeps only the latest ended ones. */
+static void
+evict_ended(struct agent *a)
+{
+	struct session *oldest;
+	unsigned count;
+
+	do {
+		oldest = NULL;
+		count = 0;
+		for (struct session *s = a->sessions; s; s = s->next)
+			if (s->ended && !s->connection && s != a->main) {
+				oldest = s; /* new ones are put in front */
+				count++;
+			}
+		if (count > ENDED_MAX)
+			session_free(oldest);
+	} while (count > ENDED_MAX);
+}
+
+/* No client, no process: is it worth keeping? */
+static void
+settle(struct session *s)
+{
+	struct agent *a = s->agent;
+
+	if (s->connection || (s->pid && !s->ended))
+		return;
+	if (s == a->main) {
+		bool keep = s->request.flags & OPEN_KEEP;
+
+		a->main = NULL;
+		if (!keep)
+			session_free(s);
+		agent_main_over(a, keep);
+		return;
+	}
+	if (s->backlog)
+		evict_ended(a);
+	else
+		session_free(s);
+}
+
+/* ---- from the command
+ * -----------------------------------------------------
+ */
+
+static void
+outflow_end(struct session *s, unsigned i)
+{
+	struct outflow *o = &s->out[i];
+
+	loop_remove(&s->agent->loop, &o->watch);
+	o->open = false;
+	if (!o->told && s->connection)
+		connection_say(s->connection, FRAME_EOF, i, NULL, 0);
+	o->told = true;
+}
+
+/* One read towards the client. Returns the count, 0 at the end, -1
+ * EAGAIN, -2 when the client has to give room first. */
+static ssize_t
+forward_once(struct session *s, unsigned i)
+{
+	struct connection *c = s->connection;
+	size_t want = connection_may_send(c, i);
+	uint8_t *room;
+	ssize_t n;
+
+	if (want == 0)
+		return -2;
+	room = connection_room(c, want);
+	if (!room)
+		return 0;
+	n = read(s->out[i].watch.fd, room, want);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return -1;
+	if (n <= 0)
+		return 0; /* EIO: a terminal that nobody holds any more
+			   */
+	if (s->backlog)
+		backlog_add(s->backlog, i, room, (size_t)n);
+	connection_sent(c, i, (size_t)n);
+	connection_flush(c);
+	return n;
+}
+
+/* One read that only the backlog keeps. */
+static ssize_t
+keep_once(struct session *s, unsigned i)
+{
+	char scratch[16384];
+	ssize_t n = read(s->out[i].watch.fd, scratch, sizeof(scratch));
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return -1;
+	if (n > 0 && s->backlog)
+		backlog_add(s->backlog, i, scratch, (size_t)n);
+	return n < 0 ? 0 : n;
+}
+
+/* Forwards what is there; ends the stream at its end, or when the
+ * command has ended and nothing is left in it. */
+static void
+pump(struct session *s, unsigned i)
+{
+	struct outflow *o = &s->out[i];
+	ssize_t n = -1;
+
+	if (!o->open)
+		return;
+	for (int reads = 0; reads < TURN_READS || s->ended; reads++) {
+		if (s->ended && o->left == 0)
+			n = 0;
+		else if (s->connection)
+			n = forward_once(s, i);
+		else
+			n = keep_once(s, i);
+		if (n <= 0)
+			break;
+		o->left -= (size_t)n < o->left ? (size_t)n : o->left;
+	}
+	if (n == 0 || (n == -1 && s->ended))
+		outflow_end(s, i);
+	else
+		loop_want(&s->agent->loop, &o->watch, n == -2 ? 0 : EPOLLIN);
+	if (s->backlog && follower)
+		follower(s);
+}
+
+static bool
+has_output(const struct session *s)
+{
+	return s->out[STREAM_OUT].open || s->out[STREAM_ERR].open;
+}
+
+/* Tells the client what there is to tell, and lets it go at the end. */
+static void
+check_end(struct session *s)
+{
+	struct connection *c = s->connection;
+
+	if (!s->pid && !s->ended && s->in.eof && s->in.waiting.len == 0 &&
+	    !has_output(s)) {
+		s->ended = true; /* a socket, both halves of it closed */
+		if (c)
+			connection_say_u32(c, FRAME_EXITED, 0, 0);
+	}
+	if (!s->ended || has_output(s) || s->report.fd >= 0)
+		return;
+	if (c && s != s->agent->main) {
+		s->connection = NULL;
+		connection_close(c);
+	} else if (c) {
+		/* The main's client is to be seen closing. */
+		connection_flush(c);
+	}
+	if (!s->connection)
+		settle(s);
+}
+
+static void
+out_ready(struct watch *w, uint32_t events)
+{
+	struct outflow *o = container_of(w, struct outflow, watch);
+	struct session *s = o->session;
+
+	(void)events;
+	pump(s, (unsigned)(o - s->out));
+	check_end(s);
+}
+
+/* ---- to the command
+ * -------------------------------------------------------
+ */
+
+/* The command's stdin ends, or nobody reads it any more. */
+static void
+inflow_close(struct session *s)
+{
+	struct inflow *in = &s->in;
+	char end_of_file = 4; /* VEOF as terminals start with it */
+
+	if (in->watch.fd >= 0 && in->is_socket)
+		shutdown(in->watch.fd, SHUT_WR);
+	if (in->watch.fd >= 0 && s->is_tty && !s->ended &&
+	    write(in->watch.fd, &end_of_file, 1) < 0)
+		errno = 0; /* a terminal whose input is full */
+	loop_remove(&s->agent->loop, &in->watch);
+	buf_release(&in->waiting);
+}
+
+static void
+inflow_gone(struct session *s)
+{
+	buf_release(&s->in.waiting);
+	loop_remove(&s->agent->loop, &s->in.watch);
+	if (s->connection && !s->in.eof)
+		connection_say(s->connection, FRAME_EOF, STREAM_IN, NULL, 0);
+	s->in.eof = true;
+}
+
+/* Writes what it can. Returns the count. */
+static size_t
+inflow_write(struct session *s, const void *from, size_t len)
+{
+	struct inflow *in = &s->in;
+	size_t done = 0;
+
+	while (done < len && in->watch.fd >= 0) {
+		ssize_t n =
+		    write(in->watch.fd, (const char *)from + done, len - done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			break;
+		if (n < 0) {
+			inflow_gone(s);
+			return len;
+		}
+		done += (size_t)n;
+	}
+	in->consumed += (uint32_t)done;
+	if (in->consumed >= STREAM_WINDOW / 2 && s->connection && !in->eof) {
+		connection_say_u32(
+		    s->connection, FRAME_CREDIT, STREAM_IN, in->consumed);
+		in->granted += in->consumed;
+		in->consumed = 0;
+	}
+	return done;
+}
+
+static void
+in_ready(struct watch *w, uint32_t events)
+{
+	struct session *s = container_of(w, struct session, in.watch);
+	struct inflow *in = &s->in;
+
+	if ((events & EPOLLERR) && !in->is_socket) {
+		inflow_gone(s); /* a pipe without a reader */
+	} else if (in->waiting.len) {
+		size_t n = inflow_write(s, in->waiting.data, in->waiting.len);
+
+		buf_drop(&in->waiting, n);
+	}
+	if (in->waiting.len == 0) {
+		loop_want(&s->agent->loop, &in->watch, 0);
+		if (in->eof)
+			inflow_close(s);
+	}
+	if (s->connection)
+		connection_flush(s->connection);
+	check_end(s);
+}
+
+static int
+take_data(struct session *s, const struct frame *f)
+{
+	struct inflow *in = &s->in;
+	size_t n = 0;
+
+	if (f->stream != STREAM_IN || f->len == 0 || f->len > in->granted ||
+	    (in->eof && in->watch.fd >= 0))
+		return -1;
+	in->granted -= f->len;
+	if (in->watch.fd < 0)
+		return 0;
+	if (in->waiting.len == 0)
+		n = inflow_write(s, f->data, f->len);
+	if (n < f->len && in->watch.fd >= 0) {
+		buf_add(&in->waiting, f->data + n, f->len - n);
+		loop_want(&s->agent->loop, &in->watch, EPOLLOUT);
+	}
+	return 0;
+}
+
+static int
+take_eof(struct session *s, const struct frame *f)
+{
+	if (f->stream != STREAM_IN) { /* nobody reads this any more */
+		s->out[f->stream].told = true;
+		outflow_end(s, f->stream);
+		check_end(s);
+		return 0;
+	}
+	s->in.eof = true;
+	if (s->in.waiting.len == 0)
+		inflow_close(s);
+	check_end(s);
+	return 0;
+}
+
+static int
+take_frame(void *context, const struct frame *f)
+{
+	struct session *s = context;
+	struct cursor c = cursor_of(f->data, f->len);
+
+	switch (f->type) {
+	case FRAME_DATA:
+		return take_data(s, f);
+	case FRAME_EOF:
+		return take_eof(s, f);
+	case FRAME_SIGNAL:
+		session_kill(s, get_u8(&c) % NSIG);
+		return c.bad ? -1 : 0;
+	case FRAME_WINDOW:
+		if (s->is_tty && s->in.watch.fd >= 0)
+			terminal_resize(s->in.watch.fd, &c);
+		return c.bad ? -1 : 0;
+	default:
+		return -1;
+	}
+}
+
+/* ---- clients come and go
+ * --------------------------------------------------
+ */
+
+static void
+room(void *context)
+{
+	struct session *s = context;
+
+	for (unsigned i = STREAM_OUT; i < STREAM_COUNT; i++)
+		pump(s, i);
+	check_end(s);
+}
+
+static void
+grace_passed(struct timer *t)
+{
+	struct session *s = container_of(t, struct session, grace);
+
+	if (s->pid > 0 && !s->ended)
+		terminal_kill_all(s->pid, SIGKILL);
+}
+
+/* The client went away before the command: it is ended. */
+static void
+end_command(struct session *s)
+{
+	inflow_close(s);
+	for (unsigned i = STREAM_OUT; i < STREAM_COUNT; i++)
+		outflow_end(s, i);
+	if (s->pid == 0) {
+		session_free(s);
+		return;
+	}
+	if (s->ended) {
+		settle(s);
+		return;
+	}
+	s->ending = true;
+	session_kill(s, SIGTERM);
+	session_kill(s, SIGCONT);
+	loop_timer(
+	    &s->agent->loop, &s->grace, s->request.grace_ms, grace_passed);
+}
+
+static bool
+stays(const struct session *s)
+{
+	uint32_t flags = s->request.flags;
+
+	return s->pid && ((flags & (OPEN_DETACH | OPEN_INIT)) ||
+			     ((flags & OPEN_MAIN) && (flags & OPEN_KEEP)));
+}
+
+static void
+client_lost(void *context)
+{
+	struct session *s = context;
+
+	s->connection = NULL;
+	if (!stays(s)) {
+		end_command(s);
+		return;
+	}
+	for (unsigned i = STREAM_OUT; i < STREAM_COUNT; i++)
+		if (s->out[i].open)
+			pump(s, i);
+	check_end(s);
+}
+
+static const struct connection_user session_user = {
+    .frame = take_frame, .room = room, .lost = client_lost};
+
+static void
+say_started(struct session *s)
+{
+	uint8_t payload[8];
+	struct writer w = writer_of(payload, sizeof(payload));
+
+	put_le(&w, s->id, 4);
+	put_le(&w, (uint64_t)s->pid, 4);
+	connection_say(
+	    s->connection, FRAME_STARTED, 0, payload, sizeof(payload));
+}
+
+/* The report ended: empty, the command runs; else it says why it does
+ * not. */
+static void
+report_ready(struct watch *w, uint32_t events)
+{
+	struct session *s = container_of(w, struct session, report);
+	struct connection *c = s->connection;
+	char text[ERR_TEXT_MAX];
+	ssize_t n = read(w->fd, text, sizeof(text) - 1);
+
+	(void)events;
+	if (n < 0 && errno == EAGAIN)
+		return;
+	loop_remove(&s->agent->loop, w);
+	if (n > 0) {
+		text[n] = '\0';
+		log_info("%s", text + 1);
+		s->connection = NULL;
+		if (c)
+			connection_failed(c, text[0], "%s", text + 1);
+		if (s == s->agent->main)
+			agent_event(s->agent, EVENT_EXITED, "did not start: %s",
+			    text + 1);
+		backlog_free(steal_ptr(&s->backlog));
+		check_end(s);
+		return;
+	}
+	s->running = true;
+	if (c) {
+		say_started(s);
+		connection_flush(c);
+	}
+	if (c && (s->request.flags & OPEN_DETACH)) {
+		s->connection = NULL;
+		connection_close(c);
+	}
+	check_end(s);
+}
+
+/* What is in a pipe now was written before the end; what comes later is
+ * a left-behind child's. A terminal is hung up by its leader's end. */
+static void
+count_left(struct session *s, unsigned i)
+{
+	int left = 0;
+
+	if (!s->is_tty && s->out[i].open &&
+	    ioctl(s->out[i].watch.fd, FIONREAD, &left) == 0)
+		s->out[i].left = (size_t)left;
+	else
+		s->out[i].left = SIZE_MAX;
+}
+
+void
+session_child_ended(struct agent *a, pid_t pid, int status)
+{
+	struct session *s = a->sessions;
+
+	while (s && (s->pid != pid || s->ended))
+		s = s->next;
+	if (!s)
+		return;
+	if (s->ending) /* what it left behind goes with it */
+		terminal_kill_all(pid, SIGKILL);
+	if (s->report.fd >= 0)
+		report_ready(&s->report, EPOLLIN);
+	s->status = status;
+	s->ended = true;
+	loop_timer_stop(&a->loop, &s->grace);
+	if (s->connection)
+		connection_say_u32(
+		    s->connection, FRAME_EXITED, 0, (uint32_t)status);
+	if (s == a->main && s->running)
+		agent_event(a, EVENT_EXITED, "%s %d",
+		    WIFEXITED(status) ? "exit" : "signal",
+		    WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+	for (unsigned i = STREAM_OUT; i < STREAM_COUNT; i++) {
+		count_left(s, i);
+		pump(s, i);
+	}
+	inflow_close(s);
+	if (s->connection)
+		connection_flush(s->connection);
+	check_end(s);
+}
+
+/* ---- starting
+ * -------------------------------------------------------------
+ */
+
+static int
+watch_out(struct session *s, unsigned i, int *fd)
+{
+	struct outflow *o = &s->out[i];
+
+	o->session = s;
+	if (loop_add(&s->agent->loop, &o->watch, *fd, EPOLLIN, out_ready) < 0)
+		return -1;
+	*fd = -1;
+	o->open = true;
+	return 0;
+}
+
+static int
+watch_in(struct session *s, int *fd)
+{
+	if (loop_add(&s->agent->loop, &s->in.watch, *fd, EPOLLET, in_ready) < 0)
+		return -1;
+	s->in.watch.events = 0;
+	*fd = -1;
+	return 0;
+}
+
+/* Pipes: stdin if it is wanted, stdout and stderr. */
+static int
+make_pipes(struct session *s, struct spawn *child)
+{
+	int ours[STREAM_COUNT] = {-1, -1, -1};
+	int status = 0, ends[2];
+
+	for (int i = 0; i < STREAM_COUNT; i++) {
+		if (i == STREAM_IN && !(s->request.flags & OPEN_STDIN)) {
+			child->streams[i] =
+			    open("/dev/null", O_RDONLY | O_CLOEXEC);
+			s->in.eof = true;
+		} else if (pipe2(ends, O_CLOEXEC) == 0) {
+			ours[i] = ends[i == STREAM_IN];
+			child->streams[i] = ends[i != STREAM_IN];
+		}
+		if (child->streams[i] < 0)
+			status = -1;
+	}
+	for (unsigned i = STREAM_OUT; status == 0 && i < STREAM_COUNT; i++)
+		status = watch_out(s, i, &ours[i]);
+	if (status == 0 && ours[STREAM_IN] >= 0)
+		status = watch_in(s, &ours[STREAM_IN]);
+	for (int i = 0; i < STREAM_COUNT; i++)
+		fd_close(&ours[i]);
+	return status;
+}
+
+static int
+make_terminal(struct session *s, struct spawn *child)
+{
+	int slave, copy, master = terminal_open(&s->request, &slave);
+
+	if (master < 0)
+		return -1;
+	s->is_tty = true;
+	for (int i = 0; i < STREAM_COUNT; i++)
+		child->streams[i] = slave;
+	copy = fcntl(master, F_DUPFD_CLOEXEC, 3);
+	if (copy < 0 || watch_out(s, STREAM_OUT, &master) < 0 ||
+	    watch_in(s, &copy) < 0) {
+		fd_close(&master);
+		fd_close(&copy);
+		return -1;
+	}
+	if (s->connection)
+		connection_say(s->connection, FRAME_EOF, STREAM_ERR, NULL, 0);
+	return 0;
+}
+
+/* Streams and process of a session that is otherwise made. */
+static int
+start(struct session *s, int (*inside)(const struct request *), struct err *e)
+{
+	struct agent *a = s->agent;
+	struct spawn child = {.request = &s->request,
+	    .defaults = &a->defaults,
+	    .policy = &a->policy,
+	    .inside = inside,
+	    .streams = {-1, -1, -1},
+	    .report = -1};
+	int report[2] = {-1, -1}, status;
+
+	status = s->request.flags & OPEN_TTY ? make_terminal(s, &child)
+					     : make_pipes(s, &child);
+	if (status == 0)
+		status = pipe2(report, O_CLOEXEC);
+	if (status < 0)
+		err_errno(e, EX_OSERR, "streams");
+	child.report = report[1];
+	if (status == 0) {
+		s->pid = spawn(&child, e);
+		status = s->pid < 0 ? -1 : 0;
+	} else {
+		spawn_close(&child);
+	}
+	if (status == 0 && loop_add(&a->loop, &s->report, report[0], EPOLLIN,
+			       report_ready) < 0)
+		status = err_errno(e, EX_OSERR, "streams");
+	if (status < 0)
+		fd_close(&report[0]);
+	return status;
+}
+
+/* What the main command was given is what later ones may ask for. */
+static int
+keep_defaults(struct agent *a, const struct request *r)
+{
+	struct defaults *d = &a->defaults;
+
+	for (char **at = d->env; at && *at; at++)
+		free(*at);
+	free(d->env);
+	free(d->user);
+	free(d->dir);
+	*d =
+	    (struct defaults){.env = calloc(r->env_count + 1, sizeof(*d->env))};
+	if (!d->env)
+		return -1;
+	for (size_t i = 0; i < r->env_count; i++)
+		if (!(d->env[i] = strdup(r->env[i])))
+			return -1;
+	d->user = r->user ? strdup(r->user) : NULL;
+	d->dir = r->dir ? strdup(r->dir) : NULL;
+	return (r->user && !d->user) || (r->dir && !d->dir) ? -1 : 0;
+}
+
+void
+session_exec(struct connection *c, struct request *request,
+    int (*inside)(const struct request *))
+{
+	struct agent *a = c->agent;
+	struct err e = ERR_INIT;
+	struct session *s;
+	bool is_main = request->flags & OPEN_MAIN;
+
+	if (!inside && request->argc == 0) {
+		connection_failed(c, 125, "no command was given");
+		return;
+	}
+	if (is_main && a->main) {
+		connection_failed(c, 125, "there is a main command already");
+		return;
+	}
+	if (a->session_count >= SESSIONS_MAX) {
+		connection_failed(
+		    c, 125, "%d sessions are too many", a->session_count);
+		return;
+	}
+	if (is_main && keep_defaults(a, request) < 0) {
+		connection_failed(c, 125, "out of memory");
+		return;
+	}
+	s = session_new(a, request);
+	if (!s) {
+		connection_failed(c, 125, "out of memory");
+		return;
+	}
+	s->connection = c;
+	if (s->request.flags & (OPEN_MAIN | OPEN_DETACH))
+		s->backlog = backlog_new();
+	if (start(s, inside, &e) < 0) {
+		session_free(s);
+		connection_failed(c, 125, "%s", e.text);
+		return;
+	}
+	if (is_main) {
+		a->main = s;
+		a->main_signal = s->request.signal;
+		a->handed_over = s->request.flags & OPEN_INIT;
+	}
+	connection_use(c, &session_user, s);
+}
+
+void
+session_socket(struct connection *c, struct request *request, int fd)
+{
+	struct session *s = session_new(c->agent, request);
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+
+	if (!s || copy < 0 || watch_out(s, STREAM_OUT, &fd) < 0 ||
+	    watch_in(s, &copy) < 0) {
+		if (s)
+			session_free(s);
+		fd_close(&fd);
+		fd_close(&copy);
+		connection_failed(c, 125, "out of memory");
+		return;
+	}
+	s->connection = c;
+	s->in.is_socket = true;
+	connection_say(c, FRAME_EOF, STREAM_ERR, NULL, 0);
+	connection_use(c, &session_user, s);
+}
+
+void
+session_attach(struct connection *c, struct session *s)
+{
+	uint64_t at = 0;
+	unsigned stream;
+	uint8_t *into;
+	size_t n;
+
+	if (s->connection) {
+		connection_failed(c, 125, "session %u has a client", s->id);
+		return;
+	}
+	s->connection = c;
+	s->in.granted = STREAM_WINDOW - (uint32_t)s->in.waiting.len;
+	s->in.consumed = 0;
+	s->in.eof = s->in.watch.fd < 0;
+	connection_use(c, &session_user, s);
+	say_started(s);
+	if (s->in.eof)
+		connection_say(c, FRAME_EOF, STREAM_IN, NULL, 0);
+	while (
+	    s->backlog && (into = connection_room(c, FRAME_DATA_MAX)) != NULL &&
+	    (n = backlog_read(s->backlog, &at, &stream, into, FRAME_DATA_MAX)) >
+		0)
+		connection_sent(c, stream, n);
+	for (unsigned i = STREAM_OUT; i < STREAM_COUNT; i++)
+		if (!s->out[i].open)
+			connection_say(c, FRAME_EOF, i, NULL, 0);
+	if (s->ended)
+		connection_say_u32(c, FRAME_EXITED, 0, (uint32_t)s->status);
+	connection_flush(c);
+	room(s);
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/* terminal.c - pseudo-terminals, and who belongs to them */
+#include "agent/terminal.h"
+
+#include "agent/processes.h"
+#include "common/scope.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+
+int
+terminal_open(const struct request *r, int *slave)
+{
+	struct winsize size = {.ws_row = r->rows ? r->rows : 24,
+	    .ws_col = r->columns ? r->columns : 80,
+	    .ws_xpixel = r->x_pixels,
+	    .ws_ypixel = r->y_pixels};
+	cleanup_fd int master =
+	    open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
+	int unlocked = 0;
+
+	if (master < 0)
+		return -1;
+	/* By descriptor: the name may lead elsewhere in the image's /dev. */
+	if (ioctl(master, TIOCSPTLCK, &unlocked) < 0)
+		return -1;
+	*slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (*slave < 0)
+		return -1;
+	ioctl(*slave, TIOCSWINSZ, &size);
+	return steal_fd(&master);
+}
+
+void
+terminal_resize(int master, struct cursor *c)
+{
+	struct winsize size = {.ws_row = get_le16(c)};
+
+	size.ws_col = get_le16(c);
+	size.ws_xpixel = get_le16(c);
+	size.ws_ypixel = get_le16(c);
+	if (!c->bad)
+		ioctl(master, TIOCSWINSZ, &size);
+}
+
+struct wanted {
+	pid_t session;
+	int signal;
+};
+
+static int
+signal_member(void *context, const struct process *p)
+{
+	const struct wanted *w = context;
+
+	if (p->session == w->session)
+		kill(p->pid, w->signal);
+	return 0;
+}
+
+void
+terminal_kill_all(pid_t session, int signal)
+{
+	struct wanted w = {session, signal};
+
+	kill(-session, signal);
+	processes_each(signal_member, &w);
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/* vm.c - the VM that is meant, and connections to it */
+#include "cmd/vk-exec/vm.h"
+
+#include "common/run_folder.h"
+#include "common/scope.h"
+#include "common/session.h"
+
+#include <libgen.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <time.h>
+#include <unistd.h>
+
+/* The agent accepts at once; a guest under load, or not up yet, may not. */
+#define CONNECT_MS 10000
+#define WAIT_MS    60000
+/* Between two tries where nothing in the run folder tells. */
+#define RETRY_MS 50
+
+int
+vm_find(struct vm *vm, const char *name, const char *socket, struct err *e)
+{
+	vm->name = name ? name : socket;
+	if (!socket)
+		return run_path(name, "vsock", vm->path, sizeof(vm->path), e);
+	if (strlen(socket) >= sizeof(vm->path))
+		return err_set(
+		    e, EX_USAGE, "%s: too long for a socket", socket);
+	snprintf(vm->path, sizeof(vm->path), "%s", socket);
+	return 0;
+}
+
+int
+vm_connect(const struct vm *vm, struct err *e)
+{
+	int fd = session_connect(vm->path, EXEC_PORT, CONNECT_MS, e);
+
+	if (fd < 0 && e->status == EX_NOINPUT) {
+		err_set(e, EX_NOINPUT, "%s: no such VM runs", vm->name);
+		err_hint(e, "its socket would be %s", vm->path);
+	}
+	return fd;
+}
+
+static int
+ping(const struct vm *vm, struct err *e)
+{
+	struct session_request r = SESSION_REQUEST_INIT;
+	struct session_result result;
+	cleanup_fd int fd = vm_connect(vm, e);
+
+	r.kind = OPEN_PING;
+	if (fd < 0)
+		return -1;
+	return session_run(fd, &r, &result, e);
+}
+
+static int64_t
+now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+int
+vm_wait(const struct vm *vm, uint64_t timeout_ms, struct err *e)
+{
+	int64_t until = now_ms() + (int64_t)(timeout_ms ? timeout_ms : WAIT_MS);
+	cleanup_fd int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	char folder[sizeof(vm->path)], events[4096];
+
+	memcpy(folder, vm->path, sizeof(folder));
+	while (ping(vm, e) < 0) {
+		struct pollfd p = {.fd = watch, .events = POLLIN};
+
+		/* A version that does not fit will never. */
+		if (e->status == EX_PROTOCOL || now_ms() >= until)
+			return -1;
+		if (watch >= 0) {
+			/* status.json is renamed to when the VM is ready. */
+			memcpy(folder, vm->path, sizeof(folder));
+			inotify_add_watch(
+			    watch, dirname(folder), IN_CREATE | IN_MOVED_TO);
+		}
+		if (poll(&p, 1, RETRY_MS) > 0 &&
+		    read(watch, events, sizeof(events)) < 0)
+			continue;
+	}
+	return 0;
+}

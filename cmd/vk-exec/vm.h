@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* vm.h - the VM that is meant, and connections to it */
+#ifndef VK_EXEC_VM_H
+#define VK_EXEC_VM_H
+
+#include "common/err.h"
+
+#include <stdint.h>
+
+struct vm {
+	const char *name; /* for messages */
+	char path[108];   /* of its vsock socket */
+};
+
+/* By name, or by the socket's path where that is not NULL. 0, -1 with err. */
+int vm_find(struct vm *, const char *name, const char *socket, struct err *);
+
+/* A connection to the agent. The descriptor, -1 with err. */
+int vm_connect(const struct vm *, struct err *);
+
+/* Waits until the agent answers, at most that long (0: a minute). 0, -1. */
+int vm_wait(const struct vm *, uint64_t timeout_ms, struct err *);
+
+#endif
