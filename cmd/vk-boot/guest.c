@@ -240,7 +240,13 @@ machine_ended(struct loop_source *source, uint32_t events)
 	pthread_mutex_lock(&m->lock);
 	how = m->end;
 	pthread_mutex_unlock(&m->lock);
-	if (how == MACHINE_POWERED_OFF) {
+	if (how == MACHINE_POWERED_OFF && !g->ready &&
+	    g->state != GUEST_STOPPING) {
+		log_warn("the guest went off before it was up; its last "
+			 "words:");
+		last_words(g);
+		finish(g, EXIT_FAILED, "failure");
+	} else if (how == MACHINE_POWERED_OFF) {
 		finish(g, g->status, g->why ? g->why : "power-off");
 	} else if (how == MACHINE_FAILED) {
 		log_warn("%s", m->text);

@@ -34,7 +34,7 @@ virtio_device_init(struct virtio_device *dev,
 	dev->loop = loop;
 	dev->mem = mem;
 	dev->offered |=
-	    VIRTIO_F_VERSION_1 | VIRTIO_F_RING_EVENT | VIRTIO_F_RING_INDIRECT;
+	    FEATURE_VERSION_1 | FEATURE_RING_EVENT | FEATURE_RING_INDIRECT;
 	dev->queue_count = count;
 	pthread_mutex_init(&dev->config_lock, NULL);
 	for (unsigned i = 0; i < count; i++)
@@ -178,8 +178,8 @@ start(void *with)
 	for (unsigned i = 0; i < dev->queue_count; i++) {
 		struct virtq *vq = &dev->queues[i];
 
-		vq->event_idx = dev->features & VIRTIO_F_RING_EVENT;
-		vq->indirect = dev->features & VIRTIO_F_RING_INDIRECT;
+		vq->event_idx = dev->features & FEATURE_RING_EVENT;
+		vq->indirect = dev->features & FEATURE_RING_INDIRECT;
 		if (vq->ready && virtq_start(vq) < 0) {
 			virtio_device_fail(dev, vq->why);
 			call->result = -1;

@@ -242,7 +242,7 @@ set_status(struct virtio_pci *tp, uint8_t value)
 	/* 3.1.1: features that were not offered do not become OK. */
 	if (added & VIRTIO_CONFIG_S_FEATURES_OK &&
 	    (tp->driver_features & ~tp->dev->offered ||
-		!(tp->driver_features & VIRTIO_F_VERSION_1)))
+		!(tp->driver_features & FEATURE_VERSION_1)))
 		added &= (uint8_t)~VIRTIO_CONFIG_S_FEATURES_OK;
 	if (added & VIRTIO_CONFIG_S_DRIVER_OK &&
 	    !(tp->status & VIRTIO_CONFIG_S_FEATURES_OK))

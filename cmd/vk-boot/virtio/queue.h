@@ -38,10 +38,11 @@
  * never longer than the queue size, indirect or not). */
 #define VIRTQ_SIZE_MAX 256
 
-/* Ring features (virtio 1.2, 6) that the queue itself implements. */
-#define VIRTIO_F_RING_INDIRECT (1ull << 28)
-#define VIRTIO_F_RING_EVENT    (1ull << 29)
-#define VIRTIO_F_VERSION_1     (1ull << 32)
+/* Features (virtio 1.2, 6) of all our devices, as bits: Linux's headers have
+ * their numbers, under the names of the specification. */
+#define FEATURE_RING_INDIRECT (1ull << 28)
+#define FEATURE_RING_EVENT    (1ull << 29)
+#define FEATURE_VERSION_1     (1ull << 32)
 
 struct virtq {
 	/* Set by the transport before the start, unchanged until reset. */
@@ -52,8 +53,8 @@ struct virtq {
 	uint64_t desc;     /* guest-physical: descriptor table */
 	uint64_t driver;   /* available ring */
 	uint64_t device;   /* used ring */
-	bool event_idx;    /* VIRTIO_F_RING_EVENT was negotiated */
-	bool indirect;     /* VIRTIO_F_RING_INDIRECT was negotiated */
+	bool event_idx;    /* FEATURE_RING_EVENT was negotiated */
+	bool indirect;     /* FEATURE_RING_INDIRECT was negotiated */
 	int kick_fd;       /* the driver's notification arrives here */
 	int call_fd;       /* ours to the driver goes here; -1: none wanted */
 
