@@ -439,6 +439,8 @@ server_signals(struct agent *a)
 	sigemptyset(&set);
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		sigaddset(&set, numbers[i]);
+	for (int i = 1; i < NSIG; i++) /* whatever our parent ignored */
+		signal(i, SIG_DFL);
 	signal(SIGPIPE, SIG_IGN);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return -1;

@@ -534,7 +534,9 @@ report_ready(struct watch *w, uint32_t events)
 	s->running = true;
 	if (c) {
 		say_started(s);
-		connection_flush(c);
+		/* Others are told along with what comes next. */
+		if (s->request.flags & (OPEN_MAIN | OPEN_DETACH))
+			connection_flush(c);
 	}
 	if (c && (s->request.flags & OPEN_DETACH)) {
 		s->connection = NULL;

@@ -50,8 +50,7 @@ spawn_plain(void)
 	sigset_t none;
 	int score;
 
-	for (int i = 1; i < NSIG; i++)
-		sigaction(i, &normal, NULL);
+	sigaction(SIGPIPE, &normal, NULL); /* the one that is ignored here */
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (getpriority(PRIO_PROCESS, 0) < 0)
@@ -148,9 +147,12 @@ become(const struct spawn *s, const struct user *u)
 		give_up(s->report, 125, "sandbox: %s", strerror(errno));
 	if (geteuid() != 0 && u->uid == geteuid())
 		return; /* a test, run as an ordinary user */
-	if (setgroups(u->group_count, u->groups) < 0 ||
-	    setresgid(u->gid, u->gid, u->gid) < 0 ||
-	    setresuid(u->uid, u->uid, u->uid) < 0)
+	if (u->uid == 0 && u->gid == 0 && u->group_count == 0 &&
+	    getgroups(0, NULL) == 0) {
+		/* It is who it is already. */
+	} else if (setgroups(u->group_count, u->groups) < 0 ||
+		   setresgid(u->gid, u->gid, u->gid) < 0 ||
+		   setresuid(u->uid, u->uid, u->uid) < 0)
 		give_up(s->report, 125, "user %u: %s", u->uid, strerror(errno));
 	if (s->policy->sandbox && sandbox_after_user() < 0)
 		give_up(s->report, 125, "sandbox: %s", strerror(errno));

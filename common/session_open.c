@@ -32,6 +32,8 @@ read_answer(int fd, unsigned timeout_ms, char *line, size_t size)
 	while (len + 1 < size) {
 		struct pollfd p = {.fd = fd, .events = POLLIN};
 		int64_t left = until - now_ms();
+		char *end;
+		ssize_t got;
 		int ready;
 
 		if (left < 0)
@@ -43,11 +45,19 @@ read_answer(int fd, unsigned timeout_ms, char *line, size_t size)
 			errno = ETIMEDOUT;
 		if (ready <= 0)
 			return -1;
-		if (read(fd, line + len, 1) != 1) {
+		/* What follows the line is the agent's. */
+		got = recv(fd, line + len, size - 1 - len, MSG_PEEK);
+		if (got <= 0) {
 			errno = ECONNRESET;
 			return -1;
 		}
-		if (line[len++] == '\n')
+		end = memchr(line + len, '\n', (size_t)got);
+		if (end)
+			got = end + 1 - (line + len);
+		if (recv(fd, line + len, (size_t)got, 0) != got)
+			return -1;
+		len += (size_t)got;
+		if (end)
 			break;
 	}
 	line[len] = '\0';
