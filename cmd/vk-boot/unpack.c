@@ -232,7 +232,8 @@ link_name(const struct unpack *unpack, char name[LINK_NAME_MAX])
 {
 	struct stat st;
 
-	if (fstat(unpack->fd, &st) < 0 || !S_ISREG(st.st_mode))
+	if (fstat(unpack->fd, &st) < 0 || !S_ISREG(st.st_mode) ||
+	    st.st_nlink == 0) /* nobody will find it there again */
 		return -1;
 	snprintf(name, LINK_NAME_MAX, "%jx-%jx-%jx-%jx.%09ld-%jx.%09ld-%jx+%jx",
 	    (uintmax_t)st.st_dev, (uintmax_t)st.st_ino, (uintmax_t)st.st_size,
@@ -264,32 +265,39 @@ keep_link(const char *folder, const char *name, const char *digest)
 		return; /* it is there already, or cannot be: either is fine */
 }
 
-/* Unpacks into folder under the name of the digest. */
+/* Unpacks into the empty file fd, and hands it back. */
 static int
-unpack_and_keep(const struct unpack *unpack, const char *folder,
-    const char *digest, struct err *e)
+unpack_into(int fd, const struct unpack *unpack, struct err *e)
 {
-	cleanup_fd int fd = cache_create(folder);
-
-	if (fd < 0)
-		fd = memfd_create("vk-unpacked", MFD_CLOEXEC);
 	if (fd < 0)
 		return err_errno(e, EX_OSERR, "unpacking");
-	if (unpack_to(fd, unpack, e) < 0)
+	if (unpack_to(fd, unpack, e) < 0) {
+		fd_close(&fd);
 		return -1;
-	if (digest[0])
-		cache_name(fd, folder, digest); /* or the next start does it */
-	return steal_fd(&fd);
+	}
+	return fd;
 }
 
 static int
 unpack_unkept(const struct unpack *unpack, struct err *e)
 {
-	cleanup_fd int fd = memfd_create("vk-unpacked", MFD_CLOEXEC);
+	return unpack_into(memfd_create("vk-unpacked", MFD_CLOEXEC), unpack, e);
+}
 
+/* Unpacks into folder under the name of the digest; into memory where that
+ * cannot be written to, or is full. */
+static int
+unpack_and_keep(const struct unpack *unpack, const char *folder,
+    const char *digest, struct err *e)
+{
+	int fd = cache_create(folder);
+
+	if (fd >= 0)
+		fd = unpack_into(fd, unpack, e);
 	if (fd < 0)
-		return err_errno(e, EX_OSERR, "unpacking");
-	return unpack_to(fd, unpack, e) < 0 ? -1 : steal_fd(&fd);
+		return unpack_unkept(unpack, e);
+	cache_name(fd, folder, digest); /* or the next start does */
+	return fd;
 }
 
 int
@@ -297,21 +305,23 @@ unpack_open(const struct unpack *unpack, struct err *e)
 {
 	char buffer[PATH_MAX], link[LINK_NAME_MAX], digest[DIGEST_HEX];
 	const char *folder = unpack->folder;
+	bool link_known;
 	int fd;
 
 	if (!folder)
 		folder = cache_folder(buffer, "unpacked", e) == 0 ? buffer : "";
-	if (!folder[0] || link_name(unpack, link) < 0)
+	if (!folder[0])
 		return unpack_unkept(unpack, e);
-	fd = open_kept(folder, link);
+	link_known = link_name(unpack, link) == 0;
+	fd = link_known ? open_kept(folder, link) : -1;
 	if (fd >= 0)
 		return fd;
 	if (digest_file(unpack->fd, unpack->offset, unpack->len, digest, e) < 0)
-		return -1;
+		return unpack_unkept(unpack, e);
 	fd = open_kept(folder, digest);
 	if (fd < 0)
 		fd = unpack_and_keep(unpack, folder, digest, e);
-	if (fd >= 0)
+	if (fd >= 0 && link_known)
 		keep_link(folder, link, digest);
 	return fd;
 }

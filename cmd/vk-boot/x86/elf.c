@@ -95,7 +95,7 @@ read_notes(struct kernel *kernel, const uint8_t *notes, size_t len)
 {
 	struct cursor c = cursor_of(notes, len);
 
-	while (c.left >= 12) {
+	while (!c.bad && c.left >= 12) {
 		size_t name_len = get_le32(&c), desc_len = get_le32(&c);
 		uint32_t type = get_le32(&c);
 		const uint8_t *name = get_bytes(&c, (name_len + 3) & ~3ull);
