@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vm.h - one VM and all that belongs to it
+ *
+ *	vm_build(&vm, &e)	name, image, machine, kernel, devices
+ *	vm_run(&vm, &e)		the guest's life; our exit status
+ *	vm_release(&vm)		in the opposite order
+ *
+ * vm.options is filled in by the caller before; all else is zero.
+ */
+#ifndef VK_BOOT_VM_H
+#define VK_BOOT_VM_H
+
+#include "cmd/vk-boot/boot.h"
+#include "cmd/vk-boot/disk.h"
+#include "cmd/vk-boot/guest.h"
+#include "cmd/vk-boot/machine.h"
+#include "cmd/vk-boot/options.h"
+#include "cmd/vk-boot/ring.h"
+#include "cmd/vk-boot/status.h"
+#include "cmd/vk-boot/sweep.h"
+
+struct vm {
+	struct options options;
+	struct status status;
+	struct run_folder folder;
+	struct sweep sweep;
+	struct image image;
+	struct disk root;
+	struct boot boot;
+	struct machine machine;
+	struct entry entry;
+	struct loop *disk_loop, *device_loop;
+	struct virtio_device *blk, *vsock, *console, *rng;
+	struct ring *ring; /* what the console said */
+};
+
+/* Everything up to the first instruction of the guest's kernel. 0, -1 with
+ * err. */
+int vm_build(struct vm *, struct err *);
+
+/* The guest's exit status, -1 with err. */
+int vm_run(struct vm *, struct err *);
+
+/* Takes what vm_build left half-done. */
+void vm_release(struct vm *);
+
+#endif
