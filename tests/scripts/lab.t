@@ -11,7 +11,7 @@ export TMPDIR
 folders() { find "$tmp" -maxdepth 1 -name 'vk-lab.*' | wc -l; }
 processes() {
 	for argv in /proc/[0-9]*/cmdline; do
-		tr '\0' ' ' <"$argv" 2>/dev/null | grep -F "$tmp/vk-lab."
+		tr '\0' ' ' 2>/dev/null <"$argv" | grep -F "$tmp/vk-lab."
 	done | wc -l
 }
 # shellcheck disable=SC2317 # called by await
