@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/* vk-pull.c - an image from a registry as one tar on stdout */
+#include "cmd/vk-pull/emit.h"
+#include "cmd/vk-pull/options.h"
+#include "cmd/vk-pull/pull.h"
+#include "cmd/vk-pull/ref.h"
+#include "cmd/vk-pull/registry.h"
+#include "common/die.h"
+#include "common/io.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+/* Layers are kept open from their verification to their use. */
+static void
+raise_files(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) == 0) {
+		r.rlim_cur = r.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &r);
+	}
+}
+
+static struct source *
+open_source(const struct options *o, struct cache *cache, const struct ref *ref,
+    struct err *e)
+{
+	switch (ref->kind) {
+	case REF_REGISTRY:
+		return registry_new(o, cache, ref, e);
+	default:
+		err_set(e, EX_UNAVAILABLE, "not supported");
+		return NULL;
+	}
+}
+
+static int
+print(const void *data, size_t len, struct err *e)
+{
+	if (io_write(STDOUT_FILENO, data, len) < 0)
+		return err_errno(e, EX_IOERR, "stdout");
+	return 0;
+}
+
+static int
+print_digest(const struct digest *d, struct err *e)
+{
+	char line[DIGEST_TEXT_MAX + 1];
+
+	snprintf(line, sizeof(line), "%s\n", d->text);
+	return print(line, strlen(line), e);
+}
+
+static int
+write_tar(struct image *m, struct err *e)
+{
+	struct tarout out;
+	int rc;
+
+	if (tarout_init(&out, STDOUT_FILENO, "stdout", e) < 0)
+		return -1;
+	rc = emit(
+	    &out, m->merge, &m->config, m->layers, m->image.layer_count, e);
+	tarout_release(&out);
+	return rc;
+}
+
+static int
+run(const struct options *o, struct source *s, struct image *m, struct err *e)
+{
+	if (image_resolve(m, s, o, e) < 0)
+		return -1;
+	if (o->action == ACTION_DIGEST)
+		return print_digest(&m->digest, e);
+	if (o->action == ACTION_MANIFEST)
+		return print(m->manifest.data, m->manifest.len, e);
+	if (image_configure(m, s, o, e) < 0)
+		return -1;
+	if (o->action == ACTION_CONFIG)
+		return print(m->config.data, m->config.len, e);
+	if (image_load(m, s, o, e) < 0)
+		return -1;
+	return write_tar(m, e);
+}
+
+static int
+pull(const struct options *o, const char *reference, struct err *e)
+{
+	struct image image = {0};
+	struct source *s = NULL;
+	struct cache cache;
+	struct ref ref;
+	int rc;
+
+	if (ref_parse(&ref, reference, e) < 0 || http_start(e) < 0 ||
+	    cache_open(&cache, e) < 0)
+		return -1;
+	s = open_source(o, &cache, &ref, e);
+	rc = s ? run(o, s, &image, e) : -1;
+	image_release(&image);
+	if (s)
+		s->ops->release(s);
+	cache_close(&cache);
+	return rc < 0 ? err_prefix(e, "%s", ref.text) : 0;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct err e = ERR_INIT;
+	struct options o;
+	int first;
+
+	options_default(&o);
+	switch (opt_parse(&options_command, argc, argv, &o, &first, &e)) {
+	case OPT_ANSWERED:
+		return 0;
+	case OPT_ERROR:
+		die_err(&e);
+	case OPT_RUN:
+		break;
+	}
+	if (argc - first != 1)
+		die(EX_USAGE, "usage: vk-pull %s", options_command.synopsis);
+	if (o.action == ACTION_TAR && isatty(STDOUT_FILENO))
+		die(EX_USAGE, "stdout is a terminal, and this is a tar");
+	signal(SIGPIPE, SIG_IGN);
+	raise_files();
+	if (pull(&o, argv[first], &e) < 0)
+		die_err(&e);
+	return 0;
+}

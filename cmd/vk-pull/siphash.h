@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * siphash.h - a keyed hash, so that an image cannot choose what collides
+ *
+ * SipHash-1-3 (Aumasson and Bernstein), the variant for hash tables.
+ */
+#ifndef VK_PULL_SIPHASH_H
+#define VK_PULL_SIPHASH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct siphash_key {
+	uint64_t k0, k1;
+};
+
+uint64_t siphash(const struct siphash_key *, const void *data, size_t len);
+
+#endif

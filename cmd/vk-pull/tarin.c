@@ -1,0 +1,720 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tarin.c - a reader of tar streams that loses nothing
+ *
+ * A state machine over 512-byte blocks. A file is described by its header
+ * block and by what precedes it: GNU 'L' and 'K' entries (long name, long
+ * target) and a pax 'x' entry (records "length key=value\n"). Those are
+ * gathered in `pending` until the header they belong to is complete; sparse
+ * files may add blocks behind it. Then the entry is reported, then its data.
+ *
+ *	HEADER -> EXTENDED -> HEADER          'x' 'g' 'L' 'K' and their body
+ *	HEADER -> SPARSE -> DATA              old GNU sparse tables
+ *	HEADER -> MAP -> DATA                 GNU sparse 1.0, map in the data
+ *	HEADER -> DATA -> PADDING -> HEADER
+ *	HEADER -> END                         two blocks of zeros
+ *
+ * What others do is followed where POSIX leaves a choice, Go's archive/tar
+ * first since it writes most layers: a type without data has none whatever its
+ * size field says, global pax headers are skipped, an archive may end without
+ * its zero blocks.
+ *
+ * Why not libarchive: it converts names between character sets by the locale,
+ * and a pax path that is not UTF-8 comes out changed; ACL text is translated
+ * through the host's user names. An image is bytes, and the same everywhere.
+ */
+#include "cmd/vk-pull/tarin.h"
+
+#include "cmd/vk-pull/pax.h"
+#include "common/buf.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BLOCK 512
+/* What seven octal digits hold; Linux has 12 and 20 bits. */
+#define DEVICE_MAX 07777777
+
+/* The ustar header, POSIX.1-2008; offsets of its fields. */
+enum {
+	NAME = 0,
+	NAME_LEN = 100,
+	MODE = 100,
+	UID = 108,
+	GID = 116,
+	SIZE = 124,
+	MTIME = 136,
+	CHECKSUM = 148,
+	TYPE = 156,
+	LINK = 157,
+	MAGIC = 257,
+	MAJOR = 329,
+	MINOR = 337,
+	PREFIX = 345,
+	PREFIX_LEN = 155,
+	/* GNU, old sparse: four pieces, "more follow", real size */
+	GNU_SPARSE = 386,
+	GNU_EXTENDED = 482,
+	GNU_REALSIZE = 483,
+	/* in an extension block: 21 pieces */
+	EXT_SPARSE_COUNT = 21,
+	EXT_EXTENDED = 504,
+};
+
+enum state {
+	HEADER,
+	EXTENDED, /* the body of 'x', 'g', 'L' or 'K' */
+	SPARSE,   /* old GNU sparse extension blocks */
+	MAP,      /* GNU sparse 1.0: the map in front of the data */
+	DATA,
+	PADDING,
+	END,
+};
+
+struct tarin {
+	const struct tarin_ops *ops;
+	void *into;
+	size_t name_max;
+
+	enum state state;
+	uint8_t block[BLOCK]; /* a block that arrives in pieces */
+	size_t block_len;
+	uint64_t left;    /* bytes of this state that are still to come */
+	unsigned padding; /* behind them */
+	unsigned zeros;   /* zero blocks in a row */
+	char extended;    /* type of the entry whose body is read */
+
+	struct pax pax;         /* what preceded the header */
+	struct buf long_name;   /* GNU 'L' */
+	struct buf long_link;   /* GNU 'K' */
+	struct buf body;        /* an extended header in the making */
+	struct tar_entry entry; /* the one at hand */
+	char name[PREFIX_LEN + 1 + NAME_LEN + 1];
+	char link[NAME_LEN + 1];
+	/* GNU sparse 1.0's map: numbers, a line each */
+	uint64_t map_number, map_offset, map_left;
+	enum { MAP_COUNT, MAP_OFFSET, MAP_LEN, MAP_DONE } map_want;
+	bool map_digits;
+};
+
+struct tarin *
+tarin_new(const struct tarin_ops *ops, void *into, size_t name_max)
+{
+	struct tarin *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->ops = ops;
+	t->into = into;
+	t->name_max = name_max;
+	pax_init(&t->pax);
+	buf_init(&t->long_name, TARIN_PAX_MAX);
+	buf_init(&t->long_link, TARIN_PAX_MAX);
+	buf_init(&t->body, TARIN_PAX_MAX);
+	return t;
+}
+
+void
+tarin_free(struct tarin *t)
+{
+	if (!t)
+		return;
+	pax_release(&t->pax);
+	buf_release(&t->long_name);
+	buf_release(&t->long_link);
+	buf_release(&t->body);
+	free(t);
+}
+
+bool
+tarin_ended(const struct tarin *t)
+{
+	return t->state == END;
+}
+
+static int
+bad(struct err *e, const char *what)
+{
+	return err_set(e, EX_DATAERR, "tar: %s", what);
+}
+
+/* ---- numbers ------------------------------------------------------------ */
+
+/* A base-256 number (GNU): two's complement, the top bit marks it. */
+static int
+number_base256(const uint8_t *field, size_t len, int64_t *value)
+{
+	uint64_t v = field[0] & 0x40 ? UINT64_MAX : 0;
+	uint64_t sign = v;
+
+	for (size_t i = 0; i < len; i++) {
+		uint8_t byte = field[i];
+
+		if (i == 0)
+			byte = (uint8_t)((byte & 0x7f) | (sign ? 0x80 : 0));
+		/* What is shifted out must be sign only. */
+		if ((v >> 56) != (sign >> 56))
+			return -1;
+		v = v << 8 | byte;
+	}
+	if ((v >> 63) != (sign >> 63))
+		return -1;
+	*value = (int64_t)v;
+	return 0;
+}
+
+/* Octal, padded with spaces or NULs on either side; empty is 0. */
+static int
+number(const uint8_t *field, size_t len, int64_t *value)
+{
+	uint64_t v = 0;
+	size_t i = 0;
+
+	if (field[0] & 0x80)
+		return number_base256(field, len, value);
+	while (i < len && (field[i] == ' ' || field[i] == '\0'))
+		i++;
+	for (; i < len && field[i] >= '0' && field[i] <= '7'; i++) {
+		if (v >> 60)
+			return -1;
+		v = v << 3 | (uint64_t)(field[i] - '0');
+	}
+	for (; i < len; i++)
+		if (field[i] != ' ' && field[i] != '\0')
+			return -1;
+	*value = (int64_t)v;
+	return 0;
+}
+
+static int
+natural(const uint8_t *field, size_t len, uint64_t *value)
+{
+	int64_t v;
+
+	if (number(field, len, &v) < 0 || v < 0)
+		return -1;
+	*value = (uint64_t)v;
+	return 0;
+}
+
+static int
+natural32(const uint8_t *field, size_t len, uint32_t *value)
+{
+	uint64_t v;
+
+	if (natural(field, len, &v) < 0 || v > UINT32_MAX)
+		return -1;
+	*value = (uint32_t)v;
+	return 0;
+}
+
+/* Sum of all bytes with the sum's own field as spaces; old archives added
+ * signed chars. */
+static bool
+checksum_right(const uint8_t *b)
+{
+	int64_t told, plain = 0, with_sign = 0;
+
+	for (int i = 0; i < BLOCK; i++) {
+		uint8_t c = i >= CHECKSUM && i < CHECKSUM + 8 ? ' ' : b[i];
+
+		plain += c;
+		with_sign += (int8_t)c;
+	}
+	return number(b + CHECKSUM, 8, &told) == 0 &&
+	       (told == plain || told == with_sign);
+}
+
+/* ---- sparse maps -------------------------------------------------------- */
+
+static int
+sparse_add(struct tarin *t, uint64_t offset, uint64_t len, struct err *e)
+{
+	if (pax_add_segment(&t->pax, offset, len) < 0)
+		return bad(e, "sparse file with too many pieces");
+	return 0;
+}
+
+/* Pieces in order, apart, inside the file, and as long as what is stored. */
+static int
+sparse_check(struct tarin *t, struct err *e)
+{
+	const struct tar_entry *n = &t->entry;
+	uint64_t at = 0, sum = 0;
+
+	for (size_t i = 0; i < n->segment_count; i++) {
+		const struct tar_segment *s = &n->segments[i];
+
+		if (s->offset < at || s->offset > n->size ||
+		    s->len > n->size - s->offset)
+			return bad(e, "sparse map out of order or too long");
+		at = s->offset + s->len;
+		sum += s->len;
+	}
+	if (sum != n->stored)
+		return bad(e, "sparse map and size disagree");
+	return 0;
+}
+
+static int
+sparse_block(struct tarin *t, const uint8_t *piece, size_t count, struct err *e)
+{
+	for (size_t i = 0; i < count; i++, piece += 24) {
+		uint64_t offset, len;
+
+		if (piece[0] == '\0')
+			break;
+		if (natural(piece, 12, &offset) < 0 ||
+		    natural(piece + 12, 12, &len) < 0)
+			return bad(e, "bad number in a sparse map");
+		if (sparse_add(t, offset, len, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* ---- an entry is complete ----------------------------------------------- */
+
+static void
+forget_pending(struct tarin *t)
+{
+	pax_clear(&t->pax);
+	buf_drop(&t->long_name, t->long_name.len);
+	buf_drop(&t->long_link, t->long_link.len);
+}
+
+static int
+report(struct tarin *t, struct err *e)
+{
+	struct tar_entry *n = &t->entry;
+
+	if (n->sparse) {
+		n->segments = t->pax.segments;
+		n->segment_count = t->pax.segment_count;
+		if (sparse_check(t, e) < 0)
+			return err_prefix(e, "%s", n->path);
+	}
+	n->attrs = (const uint8_t *)t->pax.attrs.data;
+	n->attrs_len = t->pax.attrs.len;
+	if (t->ops->entry(t->into, n, e) < 0)
+		return -1;
+	forget_pending(t);
+	t->left = n->stored;
+	t->state = DATA;
+	return 0;
+}
+
+/* ---- header blocks ------------------------------------------------------ */
+
+static int
+type_of(uint8_t flag, const char *name, enum tar_type *type)
+{
+	size_t len = strlen(name);
+
+	switch (flag) {
+	case '\0': /* v7: directories by their name only */
+		*type = len > 0 && name[len - 1] == '/' ? TAR_DIR : TAR_FILE;
+		return 0;
+	case '0':
+	case '7': /* contiguous: as a file, says POSIX */
+	case 'S': /* GNU sparse */
+		*type = TAR_FILE;
+		return 0;
+	case '1':
+		*type = TAR_LINK;
+		return 0;
+	case '2':
+		*type = TAR_SYMLINK;
+		return 0;
+	case '3':
+		*type = TAR_CHAR;
+		return 0;
+	case '4':
+		*type = TAR_BLOCK;
+		return 0;
+	case '5':
+		*type = TAR_DIR;
+		return 0;
+	case '6':
+		*type = TAR_FIFO;
+		return 0;
+	default:
+		return -1;
+	}
+}
+
+/* The name fields: pax over GNU over the header's own. */
+static int
+take_names(struct tarin *t, const uint8_t *b, struct err *e)
+{
+	struct tar_entry *n = &t->entry;
+	size_t prefix = 0;
+
+	if (memcmp(b + MAGIC, "ustar", 6) == 0)
+		prefix = strnlen((const char *)b + PREFIX,
+		    memcmp(b + 508, "tar", 4) == 0 ? 131 : PREFIX_LEN);
+	if (prefix > 0) {
+		memcpy(t->name, b + PREFIX, prefix);
+		t->name[prefix++] = '/';
+	}
+	memcpy(t->name + prefix, b + NAME, NAME_LEN);
+	t->name[prefix + NAME_LEN] = '\0';
+	memcpy(t->link, b + LINK, NAME_LEN);
+	t->link[NAME_LEN] = '\0';
+
+	n->path = t->pax.path.len > 0    ? t->pax.path.data
+		  : t->long_name.len > 0 ? t->long_name.data
+					 : t->name;
+	n->link = t->pax.link.len > 0    ? t->pax.link.data
+		  : t->long_link.len > 0 ? t->long_link.data
+					 : t->link;
+	if (strlen(n->path) > t->name_max || strlen(n->link) > t->name_max)
+		return err_set(e, EX_DATAERR,
+		    "%.40s...: name longer than the limit of %zu (name)",
+		    n->path, t->name_max);
+	return 0;
+}
+
+static int
+take_numbers(struct tarin *t, const uint8_t *b, struct err *e)
+{
+	struct tar_entry *n = &t->entry;
+	const struct pax *p = &t->pax;
+	uint32_t mode;
+
+	if (natural32(b + MODE, 8, &mode) < 0 ||
+	    natural(b + SIZE, 12, &n->stored) < 0 ||
+	    number(b + MTIME, 12, &n->mtime) < 0)
+		return bad(e, "bad number in a header");
+	n->mode = mode & 07777;
+	n->mtime_ns = 0;
+	if (p->has & PAX_UID)
+		n->uid = p->uid;
+	else if (natural32(b + UID, 8, &n->uid) < 0)
+		return bad(e, "bad owner in a header");
+	if (p->has & PAX_GID)
+		n->gid = p->gid;
+	else if (natural32(b + GID, 8, &n->gid) < 0)
+		return bad(e, "bad group in a header");
+	if (p->has & PAX_SIZE)
+		n->stored = p->size;
+	if (n->stored > INT64_MAX - BLOCK)
+		return bad(e, "size out of range");
+	if (p->has & PAX_MTIME) {
+		n->mtime = p->mtime;
+		n->mtime_ns = p->mtime_ns;
+	}
+	n->major = n->minor = 0;
+	if ((n->type == TAR_CHAR || n->type == TAR_BLOCK) &&
+	    (natural32(b + MAJOR, 8, &n->major) < 0 ||
+		natural32(b + MINOR, 8, &n->minor) < 0 ||
+		n->major > DEVICE_MAX || n->minor > DEVICE_MAX))
+		return bad(e, "bad device number in a header");
+	return 0;
+}
+
+/* GNU's old form: the table starts in the header. */
+static int
+old_sparse(struct tarin *t, const uint8_t *b, struct err *e)
+{
+	if (natural(b + GNU_REALSIZE, 12, &t->entry.size) < 0)
+		return bad(e, "bad size of a sparse file");
+	t->entry.sparse = true;
+	if (sparse_block(t, b + GNU_SPARSE, 4, e) < 0)
+		return -1;
+	if (b[GNU_EXTENDED]) {
+		t->state = SPARSE;
+		return 0;
+	}
+	return report(t, e);
+}
+
+static int
+start_map(struct tarin *t)
+{
+	t->state = MAP;
+	t->map_want = MAP_COUNT;
+	t->map_number = 0;
+	t->map_digits = false;
+	return 0;
+}
+
+static int
+file_header(struct tarin *t, const uint8_t *b, struct err *e)
+{
+	struct tar_entry *n = &t->entry;
+	uint8_t flag = b[TYPE];
+
+	if (take_names(t, b, e) < 0)
+		return -1;
+	if (type_of(flag, n->path, &n->type) < 0)
+		return err_set(e, EX_DATAERR,
+		    "tar: %s: entry of unknown type 0x%02x", n->path, flag);
+	if (take_numbers(t, b, e) < 0)
+		return err_prefix(e, "%s", n->path);
+	if (n->type != TAR_FILE)
+		n->stored = 0;
+	if (n->type != TAR_LINK && n->type != TAR_SYMLINK)
+		n->link = "";
+	n->size = n->stored;
+	n->sparse = false;
+	n->segments = NULL;
+	n->segment_count = 0;
+	t->padding = (unsigned)(-n->stored & (BLOCK - 1));
+	if (flag == 'S')
+		return old_sparse(t, b, e);
+	if (n->type == TAR_FILE && t->pax.sparse) {
+		if (!(t->pax.has & PAX_REALSIZE))
+			return bad(e, "sparse file without its size");
+		n->sparse = true;
+		n->size = t->pax.realsize;
+		if (t->pax.sparse == PAX_SPARSE_MAP_IN_DATA)
+			return start_map(t);
+	}
+	return report(t, e);
+}
+
+static bool
+all_zero(const uint8_t *b)
+{
+	for (int i = 0; i < BLOCK; i++)
+		if (b[i])
+			return false;
+	return true;
+}
+
+static int
+header_block(struct tarin *t, const uint8_t *b, struct err *e)
+{
+	uint64_t size;
+
+	if (b[0] == '\0' && all_zero(b)) {
+		if (++t->zeros == 2)
+			t->state = END;
+		return 0;
+	}
+	if (t->zeros > 0)
+		return bad(e, "a single block of zeros between entries");
+	if (!checksum_right(b))
+		return bad(e, "header checksum is wrong");
+	switch (b[TYPE]) {
+	case 'x':
+	case 'g':
+	case 'L':
+	case 'K':
+		if (natural(b + SIZE, 12, &size) < 0 || size > TARIN_PAX_MAX)
+			return bad(e, "extended header too large");
+		t->extended = (char)b[TYPE];
+		t->left = size;
+		t->padding = (unsigned)(-size & (BLOCK - 1));
+		t->state = EXTENDED;
+		return 0;
+	default:
+		return file_header(t, b, e);
+	}
+}
+
+/* ---- what precedes a header --------------------------------------------- */
+
+static int
+extended_done(struct tarin *t, struct err *e)
+{
+	struct buf *b = &t->body;
+	int rc = 0;
+
+	switch (t->extended) {
+	case 'x':
+		pax_clear(&t->pax);
+		rc = pax_parse(&t->pax, b->data, b->len, e);
+		break;
+	case 'L':
+	case 'K': {
+		struct buf *into =
+		    t->extended == 'L' ? &t->long_name : &t->long_link;
+		size_t len = b->data ? strnlen(b->data, b->len) : 0;
+
+		buf_drop(into, into->len);
+		if (buf_add(into, b->data, len) < 0)
+			rc = err_set(e, EX_OSERR, "out of memory");
+		break;
+	}
+	default: /* 'g' is not applied: see the top */
+		break;
+	}
+	buf_drop(b, b->len);
+	t->left = t->padding;
+	t->state = PADDING;
+	return rc;
+}
+
+/* ---- GNU sparse 1.0 ----------------------------------------------------- */
+
+static int
+map_number_done(struct tarin *t, struct err *e)
+{
+	uint64_t n = t->map_number;
+
+	if (!t->map_digits)
+		return bad(e, "bad number in a sparse map");
+	t->map_number = 0;
+	t->map_digits = false;
+	switch (t->map_want) {
+	case MAP_COUNT:
+		if (n > TARIN_SEGMENTS_MAX)
+			return bad(e, "sparse file with too many pieces");
+		t->map_left = n;
+		t->map_want = n > 0 ? MAP_OFFSET : MAP_DONE;
+		return 0;
+	case MAP_OFFSET:
+		t->map_offset = n;
+		t->map_want = MAP_LEN;
+		return 0;
+	case MAP_LEN:
+		if (sparse_add(t, t->map_offset, n, e) < 0)
+			return -1;
+		t->map_want = --t->map_left > 0 ? MAP_OFFSET : MAP_DONE;
+		return 0;
+	case MAP_DONE:
+		break;
+	}
+	return 0;
+}
+
+static int
+map_block(struct tarin *t, const uint8_t *b, struct err *e)
+{
+	struct tar_entry *n = &t->entry;
+
+	if (n->stored < BLOCK)
+		return bad(e, "sparse map longer than its file");
+	n->stored -= BLOCK;
+	for (int i = 0; i < BLOCK && t->map_want != MAP_DONE; i++) {
+		if (b[i] == '\n') {
+			if (map_number_done(t, e) < 0)
+				return -1;
+		} else if (b[i] < '0' || b[i] > '9' ||
+			   t->map_number > INT64_MAX / 10 - 1) {
+			return bad(e, "bad number in a sparse map");
+		} else {
+			t->map_number =
+			    t->map_number * 10 + (uint64_t)(b[i] - '0');
+			t->map_digits = true;
+		}
+	}
+	return t->map_want == MAP_DONE ? report(t, e) : 0;
+}
+
+/* ---- the machine -------------------------------------------------------- */
+
+static int
+extension_block(struct tarin *t, const uint8_t *b, struct err *e)
+{
+	if (sparse_block(t, b, EXT_SPARSE_COUNT, e) < 0)
+		return -1;
+	return b[EXT_EXTENDED] ? 0 : report(t, e);
+}
+
+static int
+block_done(struct tarin *t, const uint8_t *b, struct err *e)
+{
+	switch (t->state) {
+	case HEADER:
+		return header_block(t, b, e);
+	case SPARSE:
+		return extension_block(t, b, e);
+	case MAP:
+		return map_block(t, b, e);
+	default:
+		assert(!"a state without blocks");
+		return -1;
+	}
+}
+
+/* One whole block out of data, or a piece of it kept for later. Returns what
+ * was used, -1 with err. */
+static ssize_t
+feed_block(struct tarin *t, const uint8_t *data, size_t len, struct err *e)
+{
+	size_t take = BLOCK - t->block_len;
+
+	if (t->block_len == 0 && len >= BLOCK)
+		return block_done(t, data, e) < 0 ? -1 : BLOCK;
+	if (take > len)
+		take = len;
+	memcpy(t->block + t->block_len, data, take);
+	t->block_len += take;
+	if (t->block_len == BLOCK) {
+		t->block_len = 0;
+		if (block_done(t, t->block, e) < 0)
+			return -1;
+	}
+	return (ssize_t)take;
+}
+
+static ssize_t
+feed_left(struct tarin *t, const uint8_t *data, size_t len, struct err *e)
+{
+	size_t take = t->left < len ? (size_t)t->left : len;
+
+	if (t->state == EXTENDED && buf_add(&t->body, data, take) < 0)
+		return err_set(e, EX_OSERR, "out of memory");
+	if (t->state == DATA && t->ops->data && take > 0 &&
+	    t->ops->data(t->into, data, take, e) < 0)
+		return -1;
+	t->left -= take;
+	return (ssize_t)take;
+}
+
+/* Leaves states that have nothing more to read. */
+static int
+settle(struct tarin *t, struct err *e)
+{
+	while (t->left == 0) {
+		if (t->state == EXTENDED) {
+			if (extended_done(t, e) < 0)
+				return -1;
+		} else if (t->state == DATA) {
+			t->left = t->padding;
+			t->state = PADDING;
+		} else if (t->state == PADDING) {
+			t->state = HEADER;
+		} else {
+			break;
+		}
+	}
+	return 0;
+}
+
+int
+tarin_feed(struct tarin *t, const void *data, size_t len, struct err *e)
+{
+	const uint8_t *at = data;
+
+	while (len > 0 && t->state != END) {
+		ssize_t used;
+
+		if (t->state == HEADER || t->state == SPARSE || t->state == MAP)
+			used = feed_block(t, at, len, e);
+		else
+			used = feed_left(t, at, len, e);
+		if (used < 0 || settle(t, e) < 0)
+			return -1;
+		at += used;
+		len -= (size_t)used;
+	}
+	return 0;
+}
+
+int
+tarin_end(struct tarin *t, struct err *e)
+{
+	bool between = t->state == HEADER && t->block_len == 0 &&
+		       t->long_name.len == 0 && t->long_link.len == 0 &&
+		       !t->pax.has;
+
+	if (t->state != END && !between)
+		return bad(e, "ends in the middle of an entry");
+	return 0;
+}
