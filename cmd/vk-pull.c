@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* vk-pull.c - an image from a registry as one tar on stdout */
+#include "cmd/vk-pull/docker.h"
 #include "cmd/vk-pull/emit.h"
+#include "cmd/vk-pull/layout.h"
 #include "cmd/vk-pull/options.h"
 #include "cmd/vk-pull/pull.h"
 #include "cmd/vk-pull/ref.h"
@@ -33,10 +35,14 @@ open_source(const struct options *o, struct cache *cache, const struct ref *ref,
 	switch (ref->kind) {
 	case REF_REGISTRY:
 		return registry_new(o, cache, ref, e);
-	default:
-		err_set(e, EX_UNAVAILABLE, "not supported");
-		return NULL;
+	case REF_OCI:
+	case REF_OCI_ARCHIVE:
+		return layout_new(o, cache, ref, e);
+	case REF_DOCKER_ARCHIVE:
+	case REF_DOCKER_DAEMON:
+		return docker_new(o, cache, ref, e);
 	}
+	return NULL;
 }
 
 static int

@@ -393,6 +393,25 @@ manifest_of_layout(const char *data, size_t len, const char *tag,
 
 /* ---- docker-archive ----------------------------------------------------- */
 
+/* "busybox:1" is also what others call "docker.io/library/busybox:1". */
+static bool
+tag_means(const char *tag, const char *name)
+{
+	static const char *const usual[] = {"", "docker.io/", "library/"};
+	size_t len = strlen(name);
+
+	for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++) {
+		size_t skip = strlen(usual[i]);
+
+		if (strncmp(tag, usual[i], skip) == 0)
+			tag += skip;
+		if (strncmp(tag, name, len) == 0 &&
+		    (tag[len] == '\0' || strcmp(tag + len, ":latest") == 0))
+			return true;
+	}
+	return false;
+}
+
 static bool
 has_name(const json_t *image, const char *name)
 {
@@ -402,11 +421,8 @@ has_name(const json_t *image, const char *name)
 	json_array_foreach(tags, i, tag)
 	{
 		const char *text = json_string_value(tag);
-		size_t len = strlen(name);
 
-		if (!text || strncmp(text, name, len) != 0)
-			continue;
-		if (text[len] == '\0' || strcmp(text + len, ":latest") == 0)
+		if (text && tag_means(text, name))
 			return true;
 	}
 	return false;

@@ -25,7 +25,8 @@ image_resolve(
 	buf_init(&m->manifest, o->limits.manifest);
 	buf_init(&m->config, o->limits.manifest);
 	if (s->ops->image)
-		return s->ops->image(s, &m->image, &m->config, e);
+		return s->ops->image(
+		    s, &m->image, &m->manifest, &m->config, &m->digest, e);
 	for (int depth = 0; depth < PULL_NESTING_MAX; depth++) {
 		char type[MEDIA_TYPE_MAX];
 		struct digest digest;

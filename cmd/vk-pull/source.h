@@ -49,10 +49,11 @@ struct source_ops {
 	/* They were not, or did not come: true if another try may help. */
 	bool (*reject)(struct source *, const struct descriptor *,
 	    struct fetch *, bool wrong);
-	/* docker-archive has no manifest of the usual kind: it fills in *m.
-	 * NULL elsewhere. */
-	int (*image)(struct source *, struct manifest *, struct buf *config,
-	    struct err *);
+	/* What docker saves has no manifest of the usual kind, and layers with
+	 * the digests of what they unpack to: this fills in everything. NULL
+	 * elsewhere, and where it is set manifest is not called. */
+	int (*image)(struct source *, struct manifest *, struct buf *document,
+	    struct buf *config, struct digest *, struct err *);
 	void (*release)(struct source *);
 };
 

@@ -718,3 +718,20 @@ tarin_end(struct tarin *t, struct err *e)
 		return bad(e, "ends in the middle of an entry");
 	return 0;
 }
+
+uint64_t
+tarin_skip(struct tarin *t)
+{
+	uint64_t skipped = 0;
+
+	if (t->state == DATA) {
+		skipped = t->left + t->padding;
+		t->state = HEADER;
+		t->left = 0;
+	} else if (t->state == PADDING) {
+		skipped = t->left;
+		t->state = HEADER;
+		t->left = 0;
+	}
+	return skipped;
+}

@@ -79,6 +79,12 @@ void tarin_free(struct tarin *);
 /* Returns 0, -1 with err (status EX_DATAERR for what is no tar). */
 int tarin_feed(struct tarin *, const void *data, size_t len, struct err *);
 
+/*
+ * Takes the data of the entry at hand, or what is left of it, as read. Returns
+ * how many bytes of the stream that stands for, padding included.
+ */
+uint64_t tarin_skip(struct tarin *);
+
 /* The stream is over: -1 if that was in the middle of something. */
 int tarin_end(struct tarin *, struct err *);
 
