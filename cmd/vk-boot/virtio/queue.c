@@ -312,6 +312,27 @@ virtq_want_kicks(struct virtq *vq, bool on)
 	return available(vq) > 0;
 }
 
+bool
+virtq_want_more(struct virtq *vq)
+{
+	uint16_t seen = vq->avail_seen;
+
+	if (vq->broken || !vq->device_hva)
+		return false;
+	if (vq->event_idx)
+		store16(vq->device_hva, avail_event_offset(vq), seen);
+	else
+		store16(vq->device_hva, RING_FLAGS, 0);
+	atomic_thread_fence(memory_order_seq_cst);
+	vq->avail_seen = load16(vq->driver_hva, RING_IDX);
+	atomic_thread_fence(memory_order_acquire);
+	if ((uint16_t)(vq->avail_seen - vq->next_avail) > vq->size) {
+		breach(vq, "available index jumped");
+		return false;
+	}
+	return vq->avail_seen != seen;
+}
+
 /* Moves *part and *offset over parts of iov up to end by up to len bytes,
  * giving each piece to a copy or a list. Returns the bytes passed over. */
 static size_t

@@ -118,6 +118,10 @@ void virtq_signal(struct virtq *);
  */
 bool virtq_want_kicks(struct virtq *, bool on);
 
+/* As virtq_want_kicks with on, for a device that needs more requests at a time
+ * than there are, and has taken them back: true if more came in meanwhile. */
+bool virtq_want_more(struct virtq *);
+
 /* Copies the next len readable bytes. 0, -1 if fewer are left (none taken). */
 int request_read(struct virtio_request *, void *into, size_t len);
 

@@ -363,6 +363,20 @@ test_signals(void)
 	virtq_pop(vq, &request);
 	ok(!virtq_want_kicks(vq, true), "is taken");
 	is_int(driver_used_ring(&d, 0)->event, 1, "kick for the second");
+	driver_publish(&d, 0, 0);
+	driver_publish(&d, 0, 0);
+	is_int(virtq_pop(vq, &request), 1, "two requests");
+	virtq_unpop(vq);
+	ok(!virtq_want_more(vq), "are not enough");
+	is_int(driver_used_ring(&d, 0)->event, 3, "kick for the fourth");
+	driver_publish(&d, 0, 0);
+	ok(virtq_want_more(vq), "more came in meanwhile");
+	driver_avail(&d, 0)->idx = 1000;
+	ok(!virtq_want_more(vq) && vq->broken, "more than there can be");
+	start(0);
+	virtq_want_kicks(vq, false);
+	ok(!virtq_want_more(vq) && driver_used_ring(&d, 0)->flags == 0,
+	    "without an event index");
 }
 
 /* Another processor flips everything in the rings while requests are popped:
