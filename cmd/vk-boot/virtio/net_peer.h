@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * net_peer.h - the other end of a network device's stream socket
+ *
+ * Framing, reconnecting, and what the two ends agree on. States, moved by one
+ * function in net_peer.c:
+ *
+ *	AWAY     nobody there; with a path, a timer tries again
+ *	PLAIN    length, frame. OFFER was sent as our first frame, and a peer
+ *	         that does not know it drops it as a protocol it does not know
+ *	HALF     the peer's ANSWER came: what it sends has a virtio-net header
+ *	         (virtio 1.2, 5.1.6) between length and frame
+ *	FULL     we have sent CONFIRM: so has what we send
+ *
+ * An agreement is a frame of 26 bytes, all numbers big-endian: Ethernet header
+ * (to 01:80:c2:00:00:0e, type 0x88b5), "vksw", version 1, kind, two zero bytes,
+ * features as 32 bits. vk-switch(5) is the contract. The guest's own frames of
+ * that type never reach the peer.
+ */
+#ifndef VK_BOOT_VIRTIO_NET_PEER_H
+#define VK_BOOT_VIRTIO_NET_PEER_H
+
+#include "cmd/vk-boot/loop.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+enum net_peer_state {
+	NET_AWAY,
+	NET_PLAIN,
+	NET_HALF,
+	NET_FULL,
+	NET_PEER_STATES
+};
+
+/* What a peer can carry; SEND: from us to it. */
+#define NET_SEND_CSUM    (1u << 0)
+#define NET_SEND_TSO4    (1u << 1)
+#define NET_SEND_TSO6    (1u << 2)
+#define NET_TAKE_CSUM    (1u << 3)
+#define NET_TAKE_TSO4    (1u << 4)
+#define NET_TAKE_TSO6    (1u << 5)
+#define NET_ALL_OFFLOADS 0x3fu
+
+#define NET_ETHERNET_LEN 14
+#define NET_HEADER_LEN   12 /* struct virtio_net_hdr, VERSION_1 */
+#define NET_LENGTH_LEN   4
+/* An IP packet of the largest length, Ethernet header and VLAN tag. */
+#define NET_FRAME_MAX (65535 + NET_ETHERNET_LEN + 4)
+
+/* Some reads of a full unix socket. */
+#define NET_IN_SIZE (256u << 10)
+/* What a partial write can leave of one frame. */
+#define NET_REST_SIZE (NET_LENGTH_LEN + NET_HEADER_LEN + NET_FRAME_MAX)
+
+/* A frame of the peer, where it lies; until the next net_peer_fill. */
+struct net_frame {
+	const uint8_t *header; /* virtio-net, NULL where the peer sends none */
+	const uint8_t *at;
+	size_t len;
+};
+
+struct net_peer {
+	/* Set by the owner before net_peer_init: */
+	struct loop *loop;
+	const char *path; /* NULL: a given descriptor only */
+	const uint8_t *mac;
+	uint32_t offer; /* what we would like; 0: no OFFER */
+	/* The state changed. */
+	void (*changed)(void *owner);
+	/* There may be something to read; there is room to write. */
+	void (*readable)(void *owner);
+	void (*writable)(void *owner);
+	void *owner;
+
+	enum net_peer_state state;
+	uint32_t agreed; /* HALF: the peer's answer; FULL: what counts */
+	struct loop_source socket, timer;
+	uint32_t watched;
+	unsigned retry_ms;
+	uint8_t *in, *rest;
+	size_t in_at, in_end;
+	size_t rest_at, rest_end;
+	bool reading; /* the owner has room */
+	bool blocked; /* the socket has none */
+	bool warned;
+};
+
+/* Takes fd over, or connects to path where it is -1. 0, -1 with err. */
+int net_peer_init(struct net_peer *, int fd, struct err *);
+void net_peer_release(struct net_peer *);
+
+/* HALF to FULL: from now on both know what counts, a part of `agreed`. */
+void net_peer_confirm(struct net_peer *, uint32_t features);
+
+/* The next whole frame that is there; true if there is one. It stays until
+ * net_peer_passed. Frames of the agreement are dealt with inside. */
+bool net_peer_next(struct net_peer *, struct net_frame *);
+void net_peer_passed(struct net_peer *, const struct net_frame *);
+
+/* Reads more. False where there is none now. */
+bool net_peer_fill(struct net_peer *);
+
+/* Whether to be called when there is something to read. */
+void net_peer_read(struct net_peer *, bool on);
+
+/*
+ * Writes parts. Returns the bytes taken, maybe fewer than there are (then it is
+ * blocked, until writable), and -1 where the peer is gone. Where a frame was
+ * cut, its rest has to be handed to net_peer_keep at once.
+ */
+ssize_t net_peer_write(struct net_peer *, struct iovec *, unsigned count);
+void net_peer_keep(struct net_peer *, const void *from, size_t len);
+
+#endif
