@@ -3,6 +3,7 @@
 #include "agent/open.h"
 
 #include "agent/clock.h"
+#include "agent/copy.h"
 #include "agent/forward.h"
 #include "agent/freeze.h"
 #include "agent/logs.h"
@@ -159,8 +160,10 @@ open_request(struct connection *c, struct request *r)
 		forward_join(c, r);
 		break;
 	case OPEN_PUT:
+		session_exec(c, r, copy_put);
+		break;
 	case OPEN_GET:
-		connection_failed(c, 125, "not built yet");
+		session_exec(c, r, copy_get);
 		break;
 	case OPEN_FREEZE:
 		session_exec(c, r, freeze_all);

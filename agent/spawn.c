@@ -255,6 +255,8 @@ child(struct spawn *s)
 	if (s->inside) {
 		/* No execve(2) will close what is other sessions'. */
 		syscall(SYS_close_range, 3u, ~0u, 0u);
+		if (chdir("/") < 0)
+			_exit(125);
 		exit(s->inside(r));
 	}
 	if (r->flags & OPEN_DEFAULTS) {

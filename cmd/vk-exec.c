@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* vk-exec.c - runs a command in a VM as if it were here */
+#include "cmd/vk-exec/copy.h"
 #include "cmd/vk-exec/forward.h"
 #include "cmd/vk-exec/options.h"
 #include "cmd/vk-exec/run.h"
@@ -169,7 +170,7 @@ main(int argc, char **argv)
 		die_err(&e);
 	argv += copy + first;
 	if (copy) {
-		status = err_set(&e, EX_UNAVAILABLE, "cp: not built yet");
+		status = copy_run(&o, argv, &e);
 	} else {
 		if (!o.socket && !*argv)
 			die(EX_USAGE, "which VM?");
