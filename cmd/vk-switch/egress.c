@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/* egress.c - sockets for flows that leave the LAN */
+#include "cmd/vk-switch/egress.h"
+
+#include "cmd/vk-switch/lan.h"
+#include "cmd/vk-switch/service.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#define SOCKET_FLAGS (SOCK_NONBLOCK | SOCK_CLOEXEC)
+
+static int
+socket_for(const struct flow_key *k)
+{
+	int family = addr_is4(&k->far) ? AF_INET : AF_INET6;
+	static const int one = 1;
+	int fd;
+
+	switch (k->proto) {
+	case PROTO_TCP:
+		fd = socket(family, SOCK_STREAM | SOCKET_FLAGS, 0);
+		if (fd >= 0)
+			setsockopt(
+			    fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+		return fd;
+	case PROTO_UDP:
+		return socket(family, SOCK_DGRAM | SOCKET_FLAGS, 0);
+	default:
+		return socket(family, SOCK_DGRAM | SOCKET_FLAGS, k->proto);
+	}
+}
+
+/* Descriptors are what ends first: a flow of another VM may give its own. */
+int
+egress_connect(const struct flow_key *k, struct egress *out)
+{
+	struct sockaddr_storage ss;
+	uint16_t port =
+	    k->proto == PROTO_TCP || k->proto == PROTO_UDP ? k->far_port : 0;
+	socklen_t len = addr_to_sock(&k->far, port, &ss);
+
+	out->fd = socket_for(k);
+	if (out->fd < 0)
+		return -1;
+	if (connect(out->fd, (struct sockaddr *)&ss, len) < 0)
+		out->error = errno;
+	return 0;
+}
+
+static bool
+is_gateway(const struct lan *lan, const struct addr *a)
+{
+	return addr_equal(a, &lan->config.gateway4) ||
+	       addr_equal(a, &lan->config.gateway6) ||
+	       addr_equal(a, &lan->config.gateway_local);
+}
+
+int
+egress_open(struct lan *lan, const struct station *s, const struct flow_key *k,
+    struct egress *out)
+{
+	struct port *port = &lan->ports[s->port];
+	struct verdict v;
+
+	*out = (struct egress){.fd = -1};
+	if (is_gateway(lan, &k->far))
+		return service_open(lan, s, k, out);
+	v = policy_check(lan, port, k);
+	if (!v.allow) {
+		policy_refused(lan, port, &k->far, k->far_port, v.reason);
+		return -1;
+	}
+	out->inspect = v.inspect && k->proto == PROTO_TCP;
+	out->rule = v.rule;
+	if (egress_connect(k, out) < 0) {
+		policy_refused(
+		    lan, port, &k->far, k->far_port, strerror(errno));
+		return -1;
+	}
+	return 0;
+}

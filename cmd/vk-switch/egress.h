@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * egress.h - sockets for flows that leave the LAN
+ *
+ * One place decides where a flow goes: to a service at the gateway (DNS over
+ * TCP, --service), or, if the policy lets it, to the world. So nothing leaves
+ * by a way that forgot to ask.
+ */
+#ifndef VK_SWITCH_EGRESS_H
+#define VK_SWITCH_EGRESS_H
+
+#include "cmd/vk-switch/flow.h"
+
+struct egress {
+	int fd;           /* not blocking */
+	int error;        /* of connect(2); 0 or EINPROGRESS: none yet */
+	bool stream_unix; /* a unix stream socket */
+	bool inspect;     /* see inspect.h */
+	uint16_t rule;    /* that let it out, + 1 */
+};
+
+struct lan;
+struct station;
+
+/* Returns 0, -1 where it is refused (and logged). */
+int egress_open(struct lan *, const struct station *, const struct flow_key *,
+    struct egress *);
+
+/* Connects without asking. Returns 0 (also if the connection failed: see
+ * error), -1 without a socket. */
+int egress_connect(const struct flow_key *, struct egress *);
+
+#endif

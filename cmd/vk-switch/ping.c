@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/* ping.c - ICMP echo to the world */
+#include "cmd/vk-switch/ping.h"
+
+#include "cmd/vk-switch/egress.h"
+#include "cmd/vk-switch/icmp.h"
+#include "cmd/vk-switch/lan.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+
+static struct flow *
+ping_open(struct lan *lan, struct station *s, const struct packet *p,
+    const struct flow_key *key)
+{
+	struct watch w = {.kind = WATCH_FLOW};
+	struct egress out;
+	struct flow *f;
+
+	if (egress_open(lan, s, key, &out) < 0) {
+		icmp_error(
+		    lan, &lan->ports[s->port], p, ICMP_ERROR_PROHIBITED, 0);
+		return NULL;
+	}
+	f = flow_new(lan, key, s, FLOWS_DATAGRAM_NEW, out.fd);
+	if (!f)
+		return NULL;
+	f->rule = out.rule;
+	f->datagram.echo_id = key->vm_port;
+	w.index = flow_index(lan, f);
+	w.generation = f->generation;
+	if (out.error || loop_watch(&lan->loop, f->fd, &w, EPOLLIN) < 0) {
+		icmp_error(lan, &lan->ports[s->port], p,
+		    out.error == EHOSTUNREACH ? ICMP_ERROR_HOST
+					      : ICMP_ERROR_NET,
+		    0);
+		flow_free(lan, f);
+		return NULL;
+	}
+	return f;
+}
+
+void
+ping_input(struct lan *lan, struct port *port, struct station *s,
+    const struct packet *p)
+{
+	struct icmp_echo e;
+	struct flow_key key;
+	struct flow *f;
+	uint8_t head[8];
+	struct writer w = writer_of(head, sizeof(head));
+	struct iovec iov[2];
+	struct msghdr m = {.msg_iov = iov, .msg_iovlen = 2};
+
+	(void)port;
+	if (icmp_parse_echo(p, &e) < 0)
+		return;
+	key = (struct flow_key){
+	    .proto = p->proto, .vm = p->from, .far = p->to, .vm_port = e.id};
+	f = flow_find(lan, &key);
+	if (!f)
+		f = ping_open(lan, s, p, &key);
+	if (!f)
+		return;
+	put_be(&w, p->proto == PROTO_ICMP ? ICMP4_ECHO : ICMP6_ECHO, 1);
+	put_be(&w, 0, 5);
+	put_be(&w, e.seq, 2);
+	iov[0] = (struct iovec){head, sizeof(head)};
+	iov[1] = (struct iovec){(void *)e.data, e.len};
+	if (sendmsg(f->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 &&
+	    errno == EHOSTUNREACH)
+		icmp_error(lan, port, p, ICMP_ERROR_HOST, 0);
+	f->bytes_out += e.len;
+	flow_used(lan, f, (enum flow_list)f->list);
+}
+
+void
+ping_event(struct lan *lan, struct flow *f, uint32_t events)
+{
+	struct icmp_reply r = {
+	    .from = f->far, .to = f->vm, .to_mac = f->vm_mac};
+	ssize_t n = recv(f->fd, lan->waste, sizeof(lan->waste), MSG_DONTWAIT);
+	struct cursor c = cursor_of(lan->waste, n > 0 ? (size_t)n : 0);
+	uint8_t type = get_u8(&c);
+
+	(void)events;
+	if (n < 0 && errno == EHOSTUNREACH)
+		icmp_error_for_flow(lan, f, ICMP_ERROR_HOST, 0);
+	get_bytes(&c, 5);
+	r.echo =
+	    (struct icmp_echo){.id = f->datagram.echo_id, .seq = get_be16(&c)};
+	if (c.bad || type != (f->proto == PROTO_ICMP ? ICMP4_ECHO_REPLY
+						     : ICMP6_ECHO_REPLY))
+		return;
+	r.echo.data = c.at;
+	r.echo.len = c.left;
+	f->bytes_in += c.left;
+	f->datagram.answered = true;
+	flow_used(lan, f, FLOWS_DATAGRAM);
+	icmp_send_reply(lan, &lan->ports[f->port], &r);
+}

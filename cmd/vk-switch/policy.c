@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+/* policy.c - where VMs may connect to */
+#include "cmd/vk-switch/policy.h"
+
+#include "cmd/vk-switch/lan.h"
+#include "common/log.h"
+
+#include <strings.h>
+
+/* What no VM reaches by accident. IPv4 as v4-mapped: bits are 96 + n. */
+static const struct {
+	struct cidr net;
+	const char *reason;
+} guards[] = {
+    {{{{[10] = 0xff, 0xff, 0}}, 104}, "this network"},
+    {{{{[10] = 0xff, 0xff, 127}}, 104}, "loopback of the host"},
+    {{{{[10] = 0xff, 0xff, 169, 254}}, 112}, "link-local and metadata"},
+    {{{{[10] = 0xff, 0xff, 224}}, 100}, "a group"},
+    {{{{[10] = 0xff, 0xff, 240}}, 100}, "reserved"},
+    {{{{0}}, 8}, "reserved or loopback of the host"},
+    {{{{0xfe, 0x80}}, 10}, "link-local"},
+    {{{{0xfe, 0xc0}}, 10}, "site-local"},
+    {{{{0xff}}, 8}, "a group"},
+    {{{{0xfd, 0x00, 0x0e, 0xc2}}, 64}, "metadata"},
+};
+
+bool
+name_matches(const char *pattern, const char *name)
+{
+	size_t n = strlen(name), p = strlen(pattern);
+
+	if (strncmp(pattern, "*.", 2) != 0)
+		return strcasecmp(pattern, name) == 0;
+	/* "*.x" is every name below x, not x itself. */
+	return n > p - 1 && strcasecmp(name + n - (p - 1), pattern + 1) == 0;
+}
+
+/* An IPv4 address inside an IPv6 one that a translator of the host's network
+ * would reach: RFC 6052 (well-known prefix), RFC 3056 (6to4). */
+static bool
+embedded(const struct addr *a, struct addr *inner)
+{
+	static const uint8_t nat64[12] = {0, 0x64, 0xff, 0x9b};
+	static const uint8_t sixtofour[2] = {0x20, 0x02};
+
+	if (memcmp(a->b, nat64, sizeof(nat64)) == 0) {
+		*inner = addr_of4(a->b + 12);
+		return true;
+	}
+	if (memcmp(a->b, sixtofour, sizeof(sixtofour)) == 0) {
+		*inner = addr_of4(a->b + 2);
+		return true;
+	}
+	return false;
+}
+
+static bool
+ports_match(const struct rule *r, const struct flow_key *k)
+{
+	if (r->proto == PROTO_ICMP && k->proto == PROTO_ICMP6)
+		return true;
+	if (r->proto && r->proto != k->proto)
+		return false;
+	if (!r->port_last)
+		return true;
+	return (k->proto == PROTO_TCP || k->proto == PROTO_UDP) &&
+	       k->far_port >= r->port_first && k->far_port <= r->port_last;
+}
+
+/* A rule that opens the guard: about a part of it, not about all the world. */
+static bool
+opens(
+    const struct policy *p, const struct cidr *guard, const struct flow_key *k)
+{
+	for (uint32_t i = 0; i < p->count; i++) {
+		const struct rule *r = &p->rules[i];
+
+		if (r->by_name || !cidr_contains(&r->net, &k->far) ||
+		    !ports_match(r, k))
+			continue;
+		if (!r->allow)
+			return false;
+		if (r->net.bits >= guard->bits)
+			return true;
+	}
+	return false;
+}
+
+/* The guard that holds the address; NULL: none. */
+static const char *
+guarded(struct lan *lan, const struct policy *p, const struct flow_key *k)
+{
+	struct cidr one = {.base = k->far, .bits = 128};
+	struct flow_key inner = *k;
+
+	if (cidr_contains(&lan->config.net4, &k->far) ||
+	    cidr_contains(&lan->config.net6, &k->far))
+		return "inside the LAN";
+	if (embedded(&k->far, &inner.far))
+		return guarded(lan, p, &inner);
+	for (size_t i = 0; i < sizeof(guards) / sizeof(guards[0]); i++)
+		if (addr_is4(&guards[i].net.base) == addr_is4(&k->far) &&
+		    cidr_contains(&guards[i].net, &k->far) &&
+		    !opens(p, &guards[i].net, k))
+			return guards[i].reason;
+	if (host_has(lan, &k->far) && !opens(p, &one, k))
+		return "the host itself";
+	return NULL;
+}
+
+bool
+policy_guards(struct lan *lan, const struct addr *a)
+{
+	struct flow_key k = {.far = *a};
+
+	return guarded(lan, &lan->policies[0], &k) != NULL;
+}
+
+static bool
+rule_matches(struct lan *lan, const struct port *port, const struct rule *r,
+    const struct flow_key *k)
+{
+	if (!ports_match(r, k))
+		return false;
+	if (r->by_name)
+		return learned_matches(lan, port, &k->far, r->name);
+	return cidr_contains(&r->net, &k->far);
+}
+
+static struct verdict
+judge(struct lan *lan, const struct port *port, const struct policy *p,
+    const struct flow_key *k)
+{
+	for (uint32_t i = 0; i < p->count; i++) {
+		const struct rule *r = &p->rules[i];
+
+		if (rule_matches(lan, port, r, k))
+			return (struct verdict){.allow = r->allow,
+			    .inspect = r->by_name,
+			    .rule = (uint16_t)(i + 1),
+			    .reason = "denied by rule"};
+	}
+	return (struct verdict){
+	    .allow = p->allow_rest, .reason = "no rule allows it"};
+}
+
+static const struct policy *
+own_policy(const struct lan *lan, const struct port *port)
+{
+	if (!port->listener || !port->listener->policy)
+		return NULL;
+	return &lan->policies[port->listener->policy];
+}
+
+struct verdict
+policy_check(struct lan *lan, const struct port *port, const struct flow_key *k)
+{
+	const struct policy *own = own_policy(lan, port);
+	struct verdict all, narrow;
+	const char *guard = guarded(lan, &lan->policies[0], k);
+
+	if (guard)
+		return (struct verdict){.reason = guard};
+	all = judge(lan, port, &lan->policies[0], k);
+	if (!all.allow || !own)
+		return all;
+	narrow = judge(lan, port, own, k);
+	narrow.inspect |= all.inspect;
+	return narrow;
+}
+
+/* Names are asked for only if some rule could use the answer. */
+static bool
+policy_has_name(const struct policy *p, const char *name)
+{
+	for (uint32_t i = 0; i < p->count; i++)
+		if (p->rules[i].by_name && name_matches(p->rules[i].name, name))
+			return true;
+	return p->allow_rest;
+}
+
+bool
+policy_allows_name(struct lan *lan, const struct port *port, const char *name)
+{
+	const struct policy *own = own_policy(lan, port);
+
+	return policy_has_name(&lan->policies[0], name) &&
+	       (!own || policy_has_name(own, name));
+}
+
+static bool
+has_name_at(const struct policy *p, const char *name, const struct flow_key *k)
+{
+	for (uint32_t i = 0; i < p->count; i++)
+		if (p->rules[i].by_name && ports_match(&p->rules[i], k) &&
+		    name_matches(p->rules[i].name, name))
+			return true;
+	return p->allow_rest;
+}
+
+bool
+policy_allows_name_at(struct lan *lan, const struct port *port,
+    const char *name, uint8_t proto, uint16_t at)
+{
+	const struct policy *own = own_policy(lan, port);
+	struct flow_key k = {.proto = proto, .far_port = at};
+
+	return has_name_at(&lan->policies[0], name, &k) &&
+	       (!own || has_name_at(own, name, &k));
+}
+
+static bool
+has_names(const struct policy *p)
+{
+	for (uint32_t i = 0; i < p->count; i++)
+		if (p->rules[i].by_name)
+			return true;
+	return false;
+}
+
+bool
+policy_learns(const struct lan *lan, const struct port *port)
+{
+	const struct policy *own = own_policy(lan, port);
+
+	return has_names(&lan->policies[0]) || (own && has_names(own));
+}
+
+void
+policy_refused(struct lan *lan, struct port *port, const struct addr *a,
+    uint16_t at, const char *reason)
+{
+	char address[ADDR_TEXT_MAX], text[ADDR_TEXT_MAX + 8];
+	const char *name = learned_name(lan, a);
+
+	port->count.refused++;
+	if (lan->refusal_ms && lan->loop.now_ms - lan->refusal_ms < 1000) {
+		lan->refusals_quiet++;
+		return;
+	}
+	lan->refusal_ms = lan->loop.now_ms;
+	snprintf(text, sizeof(text), "%s port %u", addr_text(a, address), at);
+	log_warn("%s: %s%s%s%s: refused: %s", port_name(lan, port), text,
+	    name ? " (" : "", name ? name : "", name ? ")" : "", reason);
+	event_log(lan, "refused", port_name(lan, port), text);
+	if (lan->refusals_quiet)
+		log_warn(
+		    "%u more refusals were not shown", lan->refusals_quiet);
+	lan->refusals_quiet = 0;
+}

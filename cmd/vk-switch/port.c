@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: MIT */
+/* port.c - one VM's end of the wire */
+#include "cmd/vk-switch/port.h"
+
+#include "cmd/vk-switch/fabric.h"
+#include "cmd/vk-switch/lan.h"
+#include "common/io.h"
+#include "common/log.h"
+#include "common/scope.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+/* The kernel clamps it to net.core.wmem_max and doubles it. */
+#define SOCKET_BUFFER (4 << 20)
+
+static watch_handler port_event;
+
+static struct watch
+watch_of(const struct port *p)
+{
+	return (struct watch){
+	    .kind = WATCH_PORT, .index = p->index, .generation = p->generation};
+}
+
+int
+ports_init(struct lan *lan, struct err *e)
+{
+	size_t each = PORT_IN_SIZE + PORT_OUT_SIZE;
+	uint8_t *memory = mmap(NULL, each * PORTS_MAX, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (memory == MAP_FAILED)
+		return err_errno(e, EX_OSERR, "memory for ports");
+	lan->port_memory = memory;
+	for (uint32_t i = 0; i < PORTS_MAX; i++, memory += each)
+		lan->ports[i] = (struct port){.fd = -1,
+		    .index = i,
+		    .in = memory,
+		    .out = memory + PORT_IN_SIZE};
+	lan->loop.handlers[WATCH_PORT] = port_event;
+	return 0;
+}
+
+void
+ports_release(struct lan *lan)
+{
+	if (!lan->port_memory)
+		return;
+	for (uint32_t i = 0; i < PORTS_MAX; i++)
+		fd_close(&lan->ports[i].fd);
+	munmap(lan->port_memory,
+	    (size_t)(PORT_IN_SIZE + PORT_OUT_SIZE) * PORTS_MAX);
+	lan->port_memory = NULL;
+}
+
+static bool
+listener_taken(const struct lan *lan, const struct listener *l)
+{
+	if (!l || !l->name[0])
+		return false;
+	for (uint32_t i = 0; i < PORTS_MAX; i++)
+		if (lan->ports[i].fd >= 0 && lan->ports[i].listener == l)
+			return true;
+	return false;
+}
+
+struct port *
+port_open(struct lan *lan, int fd, const struct listener *l)
+{
+	struct port *p = NULL;
+	int size = SOCKET_BUFFER;
+	struct watch w;
+
+	for (uint32_t i = 0; i < PORTS_MAX && !p; i++)
+		if (lan->ports[i].fd < 0)
+			p = &lan->ports[i];
+	if (!p || listener_taken(lan, l)) {
+		log_warn("%s: %s", l ? l->path : "port",
+		    p ? "this VM is connected already" : "too many ports");
+		fd_close(&fd);
+		return NULL;
+	}
+	*p = (struct port){.fd = fd,
+	    .index = p->index,
+	    .generation = p->generation + 1,
+	    .listener = l,
+	    .in = p->in,
+	    .out = p->out};
+	if (l) {
+		p->in_rate = (struct bucket){.rate = l->rate, .level = l->rate};
+		p->out_rate = p->in_rate;
+	}
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	w = watch_of(p);
+	if (io_nonblock(fd, 1) < 0 || loop_watch(&lan->loop, fd, &w, EPOLLIN)) {
+		fd_close(&p->fd);
+		return NULL;
+	}
+	event_log(lan, "connected", port_name(lan, p), "");
+	return p;
+}
+
+void
+port_close(struct lan *lan, struct port *p, const char *why)
+{
+	if (p->fd < 0)
+		return;
+	if (why)
+		log_warn("%s: %s", port_name(lan, p), why);
+	event_log(lan, "disconnected", port_name(lan, p), why ? why : "");
+	flows_of_port_close(lan, p);
+	stations_of_port_forget(lan, p);
+	fd_close(&p->fd);
+	p->generation++;
+	p->in_have = p->out_start = p->out_end = 0;
+	madvise(p->in, PORT_IN_SIZE + PORT_OUT_SIZE, MADV_DONTNEED);
+}
+
+const char *
+port_name(const struct lan *lan, const struct port *p)
+{
+	if (p->listener && p->listener->name[0])
+		return p->listener->name;
+	for (int i = 0; i < PORT_MACS_MAX; i++) {
+		const struct station *s = station_at(lan, p->stations[i]);
+
+		if (s && s->name[0])
+			return s->name;
+	}
+	return p->listener ? p->listener->path : "port";
+}
+
+/* ---- to the VM ---------------------------------------------------------- */
+
+size_t
+port_room(struct port *p)
+{
+	if (p->fd < 0 || (p->out_rate.rate && p->out_rate.level <= 0))
+		return 0;
+	if (p->out_start == p->out_end) {
+		p->out_start = p->out_end = 0;
+	} else if (p->out_start > PORT_OUT_SIZE / 2) {
+		memmove(
+		    p->out, p->out + p->out_start, p->out_end - p->out_start);
+		p->out_end -= p->out_start;
+		p->out_start = 0;
+	}
+	return PORT_OUT_SIZE - p->out_end;
+}
+
+void
+port_put_prefix(const struct port *p, uint8_t *at, size_t frame_len,
+    const struct offload *o)
+{
+	struct writer w = writer_of(at, LENGTH_LEN + VNET_LEN);
+	static const struct offload none;
+
+	put_be(&w, frame_len + port_overhead(p) - LENGTH_LEN, LENGTH_LEN);
+	if (p->out_headers)
+		vnet_put(&w, o ? o : &none);
+}
+
+void
+port_commit(struct lan *lan, struct port *p, size_t bytes, uint32_t frames)
+{
+	if (lan->pcap.open)
+		pcap_record_sent(lan, p, p->out + p->out_end, bytes);
+	p->out_end += bytes;
+	p->count.out_frames += frames;
+	p->count.out_bytes += bytes - frames * port_overhead(p);
+	if (p->out_rate.rate)
+		p->out_rate.level -= (int64_t)bytes;
+	if (!p->dirty) {
+		p->dirty = true;
+		p->next_dirty = lan->dirty_ports;
+		lan->dirty_ports = p->index + 1;
+	}
+}
+
+bool
+port_send(struct lan *lan, struct port *p, const void *frame, size_t len,
+    const struct offload *o)
+{
+	size_t overhead = port_overhead(p);
+	uint8_t *at;
+
+	if (port_room(p) < overhead + len) {
+		p->count.dropped++;
+		return false;
+	}
+	at = port_end(p);
+	port_put_prefix(p, at, len, o);
+	memcpy(at + overhead, frame, len);
+	port_commit(lan, p, overhead + len, 1);
+	return true;
+}
+
+static void
+port_flush(struct lan *lan, struct port *p)
+{
+	struct watch w = watch_of(p);
+
+	while (p->out_start < p->out_end) {
+		ssize_t n = send(p->fd, p->out + p->out_start,
+		    p->out_end - p->out_start, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n >= 0) {
+			p->out_start += (size_t)n;
+			continue;
+		}
+		if (errno == EINTR)
+			continue;
+		if (errno != EAGAIN) {
+			port_close(lan, p, NULL);
+			return;
+		}
+		if (!p->blocked) {
+			p->blocked = true;
+			loop_rewatch(&lan->loop, p->fd, &w,
+			    EPOLLOUT | (p->throttled ? 0 : EPOLLIN));
+		}
+		return;
+	}
+	p->out_start = p->out_end = 0;
+	if (p->blocked) {
+		p->blocked = false;
+		loop_rewatch(&lan->loop, p->fd, &w, p->throttled ? 0 : EPOLLIN);
+	}
+}
+
+void
+ports_flush(struct lan *lan)
+{
+	while (lan->dirty_ports) {
+		struct port *p = &lan->ports[lan->dirty_ports - 1];
+
+		lan->dirty_ports = p->next_dirty;
+		p->dirty = false;
+		if (p->fd >= 0 && !p->blocked)
+			port_flush(lan, p);
+	}
+}
+
+static void
+bucket_fill(struct bucket *b, uint64_t now_ms)
+{
+	uint64_t passed = now_ms - b->filled_ms;
+
+	if (passed > 1000)
+		passed = 1000;
+	b->filled_ms = now_ms;
+	b->level += (int64_t)(b->rate * passed / 1000);
+	if (b->level > (int64_t)b->rate)
+		b->level = (int64_t)b->rate;
+}
+
+void
+ports_refill(struct lan *lan)
+{
+	for (uint32_t i = 0; i < PORTS_MAX; i++) {
+		struct port *p = &lan->ports[i];
+		struct watch w = watch_of(p);
+
+		if (p->fd < 0 || !p->in_rate.rate)
+			continue;
+		bucket_fill(&p->in_rate, lan->loop.now_ms);
+		bucket_fill(&p->out_rate, lan->loop.now_ms);
+		if (p->out_rate.level > 0 && p->waiting)
+			flows_of_port_resume(lan, p);
+		if (p->throttled && p->in_rate.level > 0) {
+			p->throttled = false;
+			loop_rewatch(&lan->loop, p->fd, &w,
+			    EPOLLIN | (p->blocked ? EPOLLOUT : 0));
+		}
+	}
+}
+
+/* ---- from the VM -------------------------------------------------------- */
+
+/* The first frame may be an OFFER, a later one of the VMM's a CONFIRM. */
+static bool
+hello_input(struct lan *lan, struct port *p, const uint8_t *frame, size_t len)
+{
+	uint8_t answer[HELLO_LEN];
+	struct writer w = writer_of(answer, sizeof(answer));
+	bool first = !p->greeted;
+	uint32_t features;
+	int kind = hello_parse(frame, len, &features);
+
+	p->greeted = true;
+	if (kind == HELLO_OFFER && first) {
+		p->features = features & FEATURES_KNOWN;
+		hello_put(
+		    &w, HELLO_ANSWER, &lan->config.gateway_mac, p->features);
+		port_send(lan, p, answer, writer_len(&w), NULL);
+		p->out_headers = true;
+		return true;
+	}
+	if (kind == HELLO_CONFIRM && p->out_headers) {
+		p->features &= features;
+		p->in_headers = true;
+		return true;
+	}
+	return kind >= 0;
+}
+
+/* One frame with its header, if there is one. Returns NULL or what is wrong. */
+static const char *
+frame_input(struct lan *lan, struct port *p, const uint8_t *at, size_t len)
+{
+	struct packet packet = {.len = 0};
+
+	if (p->in_headers) {
+		if (len < VNET_LEN + ETH_LEN ||
+		    vnet_parse(
+			at, len - VNET_LEN, p->features, &packet.offload) < 0)
+			return "an offload header that was not agreed";
+		at += VNET_LEN;
+		len -= VNET_LEN;
+	}
+	if (len < ETH_LEN || len > FRAME_MAX)
+		return "a frame of impossible length";
+	if ((!p->greeted || p->out_headers) && len == HELLO_LEN &&
+	    hello_input(lan, p, at, len))
+		return NULL;
+	p->greeted = true;
+	p->count.in_frames++;
+	p->count.in_bytes += len;
+	if (lan->pcap.open)
+		pcap_record(lan, p, at, len);
+	fabric_input(lan, p, &packet, at, len);
+	return NULL;
+}
+
+/* All whole frames; the rest moves to the front. */
+static const char *
+frames_input(struct lan *lan, struct port *p)
+{
+	struct cursor c = cursor_of(p->in, p->in_have);
+	const char *wrong = NULL;
+
+	while (c.left >= LENGTH_LEN && !wrong && p->fd >= 0) {
+		struct cursor whole = c;
+		size_t len = get_be32(&whole);
+
+		if (len > FRAME_MAX + VNET_LEN)
+			return "a frame of impossible length";
+		if (len > whole.left)
+			break;
+		wrong = frame_input(lan, p, get_bytes(&whole, len), len);
+		c = whole;
+	}
+	if (c.left && c.at != p->in)
+		memmove(p->in, c.at, c.left);
+	p->in_have = c.left;
+	return wrong;
+}
+
+static void
+port_read(struct lan *lan, struct port *p)
+{
+	ssize_t n = recv(
+	    p->fd, p->in + p->in_have, PORT_IN_SIZE - p->in_have, MSG_DONTWAIT);
+	const char *wrong;
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		port_close(lan, p, NULL);
+		return;
+	}
+	p->in_have += (size_t)n;
+	wrong = frames_input(lan, p);
+	flows_settle(lan);
+	if (wrong) {
+		port_close(lan, p, wrong);
+		return;
+	}
+	if (p->in_rate.rate && (p->in_rate.level -= n) <= 0) {
+		struct watch w = watch_of(p);
+
+		p->throttled = true;
+		loop_rewatch(&lan->loop, p->fd, &w, p->blocked ? EPOLLOUT : 0);
+	}
+}
+
+static void
+port_event(struct lan *lan, const struct watch *w, uint32_t events)
+{
+	struct port *p = &lan->ports[w->index];
+
+	if (p->fd < 0 || (p->generation & 0xffffff) != w->generation)
+		return;
+	if (events & EPOLLOUT) {
+		port_flush(lan, p);
+		if (p->fd >= 0 && !p->blocked)
+			flows_of_port_resume(lan, p);
+	}
+	if (p->fd >= 0 && events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+		port_read(lan, p);
+}

@@ -1,0 +1,514 @@
+/* SPDX-License-Identifier: MIT */
+/* publish.c - ports of the host that lead to a VM */
+#include "cmd/vk-switch/publish.h"
+
+#include "cmd/vk-switch/lan.h"
+#include "cmd/vk-switch/owner.h"
+#include "common/scope.h"
+#include "common/size.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#define SOCKET_FLAGS (SOCK_NONBLOCK | SOCK_CLOEXEC)
+
+static watch_handler publish_event;
+
+void
+publish_init(struct lan *lan)
+{
+	for (uint32_t i = 0; i < PUBLISHED_MAX; i++)
+		lan->publisher.entries[i].fd =
+		    lan->publisher.entries[i].folder = -1;
+	lan->loop.handlers[WATCH_PUBLISH] = publish_event;
+}
+
+/* ---- the text ----------------------------------------------------------- */
+
+struct range {
+	struct published first;
+	uint16_t count;
+};
+
+static int
+parse_number(const char *text, uint16_t *port)
+{
+	uint64_t n;
+
+	if (number_parse(text, 65535, &n) < 0 || n == 0)
+		return -1;
+	*port = (uint16_t)n;
+	return 0;
+}
+
+/* "[VM:]PORT"; cuts the text. */
+static int
+parse_vm(char *text, struct published *p)
+{
+	char *colon = strchr(text, ':');
+
+	if (colon) {
+		*colon = '\0';
+		if (!*text || strlen(text) >= sizeof(p->vm))
+			return -1;
+		snprintf(p->vm, sizeof(p->vm), "%s", text);
+		text = colon + 1;
+	}
+	return parse_number(text, &p->vm_port);
+}
+
+/* "PORT[-PORT]"; cuts the text. */
+static int
+parse_range(char *text, struct range *r)
+{
+	char *dash = strchr(text, '-');
+	uint16_t last;
+
+	if (dash)
+		*dash = '\0';
+	if (parse_number(text, &r->first.port) < 0)
+		return -1;
+	last = r->first.port;
+	if (dash && (parse_number(dash + 1, &last) < 0 || last < r->first.port))
+		return -1;
+	r->count = (uint16_t)(last - r->first.port + 1);
+	return 0;
+}
+
+/* Cuts an address with its colon off the front, if there is one. */
+static int
+parse_address(char **text, struct published *p)
+{
+	char *end, *colon;
+	char copy[ADDR_TEXT_MAX];
+
+	if (**text == '[') {
+		end = strchr(*text, ']');
+		if (!end || end[1] != ':')
+			return -1;
+		*end = '\0';
+		if (addr_parse(*text + 1, &p->addr) < 0)
+			return -1;
+		*text = end + 2;
+		return 0;
+	}
+	colon = strchr(*text, ':');
+	snprintf(copy, sizeof(copy), "%.*s", colon ? (int)(colon - *text) : 0,
+	    *text);
+	if (colon && strchr(copy, '.') && addr_parse(copy, &p->addr) == 0) {
+		*text = colon + 1;
+		return 0;
+	}
+	return addr_parse("127.0.0.1", &p->addr);
+}
+
+static int
+parse_inet(char *text, struct range *r)
+{
+	char *slash = strrchr(text, '/'), *colon;
+
+	if (slash) {
+		*slash = '\0';
+		if (strcmp(slash + 1, "udp") == 0)
+			r->first.proto = PROTO_UDP;
+		else if (strcmp(slash + 1, "tcp") != 0)
+			return -1;
+	}
+	if (parse_address(&text, &r->first) < 0)
+		return -1;
+	colon = strchr(text, ':');
+	if (!colon)
+		return -1;
+	*colon = '\0';
+	return parse_range(text, r) < 0 ? -1 : parse_vm(colon + 1, &r->first);
+}
+
+static int
+parse_unix(char *text, struct range *r)
+{
+	/* From the right: a path may hold colons, a port does not. */
+	char *colon = strrchr(text, ':'), *before;
+
+	if (!colon)
+		return -1;
+	*colon = '\0';
+	before = strrchr(text, ':');
+	*colon = ':';
+	if (before && before[1] != '/' && !strchr(before, '/'))
+		colon = before;
+	*colon = '\0';
+	r->first.is_unix = true;
+	if (!*text || strlen(text) >= sizeof(r->first.path))
+		return -1;
+	snprintf(r->first.path, sizeof(r->first.path), "%s", text);
+	return parse_vm(colon + 1, &r->first);
+}
+
+static int
+parse(const char *text, struct range *r, struct err *e)
+{
+	char copy[512];
+	int result = -1;
+
+	*r = (struct range){
+	    .first = {.used = true, .fd = -1, .folder = -1, .proto = PROTO_TCP},
+	    .count = 1};
+	snprintf(copy, sizeof(copy), "%s", text);
+	if (strlen(text) < sizeof(copy))
+		result = strncmp(copy, "unix:", 5) == 0
+			     ? parse_unix(copy + 5, r)
+			     : parse_inet(copy, r);
+	if (result == 0 && r->first.vm_port + r->count - 1 <= 65535)
+		return 0;
+	err_set(e, EX_USAGE, "%s: not a port to publish", text);
+	return err_hint(e, "[ADDR:]PORT[-PORT]:[VM:]PORT[/tcp|/udp]");
+}
+
+/* ---- opening ------------------------------------------------------------ */
+
+static int
+open_inet(struct published *p, struct err *e)
+{
+	int family = addr_is4(&p->addr) ? AF_INET : AF_INET6;
+	int type = p->proto == PROTO_TCP ? SOCK_STREAM : SOCK_DGRAM;
+	cleanup_fd int fd = socket(family, type | SOCKET_FLAGS, 0);
+	static const int one = 1;
+	struct sockaddr_storage ss;
+	socklen_t len = addr_to_sock(&p->addr, p->port, &ss);
+	char text[ADDR_TEXT_MAX], who[64];
+
+	if (fd < 0)
+		return err_errno(e, EX_OSERR, "socket");
+	if (p->proto == PROTO_TCP)
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+	if (bind(fd, (struct sockaddr *)&ss, len) < 0 ||
+	    (p->proto == PROTO_TCP && listen(fd, SOMAXCONN) < 0)) {
+		bool taken = errno == EADDRINUSE;
+
+		err_errno(e, taken ? EX_TEMPFAIL : 0, "%s port %u",
+		    addr_text(&p->addr, text), p->port);
+		if (taken && owner_of_port(p->proto, p->port, who, sizeof(who)))
+			err_hint(e, "it belongs to %s", who);
+		return -1;
+	}
+	/* Only now: what was asked is whether the port is free. */
+	if (p->proto == PROTO_UDP)
+		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
+	p->fd = steal_fd(&fd);
+	return 0;
+}
+
+static int
+publish_open(struct lan *lan, struct published *p, struct err *e)
+{
+	struct watch w = {.kind = WATCH_PUBLISH,
+	    .index = (uint32_t)(p - lan->publisher.entries),
+	    .generation = ++p->generation};
+
+	if (p->is_unix)
+		p->fd = listener_bind(p->path, &p->folder, e);
+	else
+		open_inet(p, e);
+	if (p->fd < 0)
+		return -1;
+	if (loop_watch(&lan->loop, p->fd, &w, EPOLLIN) < 0)
+		return err_errno(e, EX_OSERR, "epoll");
+	return 0;
+}
+
+static void
+publish_close(struct published *p)
+{
+	if (p->is_unix && p->fd >= 0)
+		listener_unbind(p->folder, p->path);
+	fd_close(&p->fd);
+	fd_close(&p->folder);
+	p->used = false;
+	p->generation++;
+}
+
+int
+publish_open_all(struct lan *lan, struct err *e)
+{
+	for (uint32_t i = 0; i < PUBLISHED_MAX; i++) {
+		struct published *p = &lan->publisher.entries[i];
+
+		if (p->used && p->fd < 0 && publish_open(lan, p, e) < 0)
+			return -1;
+	}
+	lan->publisher.running = true;
+	return 0;
+}
+
+void
+publish_release(struct lan *lan)
+{
+	for (uint32_t i = 0; i < PUBLISHED_MAX; i++)
+		if (lan->publisher.entries[i].used)
+			publish_close(&lan->publisher.entries[i]);
+}
+
+/* The n-th of a range. */
+static struct published
+nth(const struct range *r, uint16_t n)
+{
+	struct published p = r->first;
+
+	p.port = (uint16_t)(p.port + n);
+	p.vm_port = (uint16_t)(p.vm_port + n);
+	return p;
+}
+
+static bool
+same(const struct published *a, const struct published *b)
+{
+	return a->used && a->proto == b->proto && a->is_unix == b->is_unix &&
+	       a->port == b->port && addr_equal(&a->addr, &b->addr) &&
+	       strcmp(a->path, b->path) == 0;
+}
+
+static struct published *
+find(struct lan *lan, const struct published *p)
+{
+	for (uint32_t i = 0; i < PUBLISHED_MAX; i++)
+		if (same(&lan->publisher.entries[i], p))
+			return &lan->publisher.entries[i];
+	return NULL;
+}
+
+static int
+add_one(
+    struct lan *lan, const struct published *p, const char *text, struct err *e)
+{
+	struct published *place = NULL;
+	uint32_t generation;
+
+	if (find(lan, p))
+		return err_set(e, EX_USAGE, "%s: published already", text);
+	for (uint32_t i = 0; i < PUBLISHED_MAX && !place; i++)
+		if (!lan->publisher.entries[i].used)
+			place = &lan->publisher.entries[i];
+	if (!place)
+		return err_set(
+		    e, EX_CONFIG, "more than %d ports", PUBLISHED_MAX);
+	generation = place->generation;
+	*place = *p;
+	place->generation = generation;
+	if (lan->publisher.running && publish_open(lan, place, e) < 0) {
+		publish_close(place);
+		return -1;
+	}
+	return 0;
+}
+
+int
+publish_add(struct lan *lan, const char *text, struct err *e)
+{
+	struct range r;
+
+	if (parse(text, &r, e) < 0)
+		return -1;
+	for (uint16_t n = 0; n < r.count; n++) {
+		struct published p = nth(&r, n);
+
+		if (add_one(lan, &p, text, e) == 0)
+			continue;
+		/* All of a range, or nothing. */
+		while (n-- > 0) {
+			p = nth(&r, n);
+			publish_close(find(lan, &p));
+		}
+		return -1;
+	}
+	return 0;
+}
+
+int
+publish_remove(struct lan *lan, const char *text, struct err *e)
+{
+	struct range r;
+
+	if (parse(text, &r, e) < 0)
+		return -1;
+	for (uint16_t n = 0; n < r.count; n++) {
+		struct published p = nth(&r, n), *have = find(lan, &p);
+
+		if (!have)
+			return err_set(
+			    e, EX_UNAVAILABLE, "%s: not published", text);
+		publish_close(have);
+	}
+	return 0;
+}
+
+/* ---- connections -------------------------------------------------------- */
+
+/* The VM and the address of it that the client is to reach. */
+static struct station *
+target(struct lan *lan, const struct published *p, bool four, struct addr *addr)
+{
+	struct station *only = NULL;
+
+	if (!p->vm[0]) {
+		for (uint32_t i = 1; i <= lan->station_top; i++) {
+			struct station *s = station_at(lan, i);
+
+			if (s && only)
+				return NULL; /* which one? */
+			only = s ? s : only;
+		}
+	} else {
+		only = station_by_name(lan, p->vm);
+		if (!only && addr_parse(p->vm, addr) == 0)
+			return station_by_addr(lan, addr);
+	}
+	for (int i = 0; only && i < 2; i++, four = !four) {
+		const struct addr *a = station_addr(lan, only, four);
+
+		if (a) {
+			*addr = *a;
+			return only;
+		}
+	}
+	return NULL;
+}
+
+/* What the VM sees as the other end, and a free key for it. */
+static bool
+far_end(struct lan *lan, struct flow_key *k, const struct addr *client,
+    uint16_t port)
+{
+	bool four = addr_is4(&k->vm);
+	uint64_t seed = lan->flows.key[1];
+
+	k->far = four ? lan->config.gateway4 : lan->config.gateway6;
+	k->far_port = port;
+	if (client && addr_is4(client) == four && !host_has(lan, client) &&
+	    !addr_is_link_local(client) &&
+	    !cidr_contains(&lan->config.net4, client) &&
+	    !cidr_contains(&lan->config.net6, client))
+		k->far = *client;
+	for (int i = 0; i < 64; i++) {
+		if (k->far_port && !flow_find(lan, k))
+			return true;
+		seed = seed * 6364136223846793005u + lan->flows.total + 1;
+		k->far_port = (uint16_t)(1024 + (seed >> 33) % 64000);
+	}
+	return false;
+}
+
+static void
+accept_stream(struct lan *lan, struct published *p)
+{
+	struct flow_key k = {.proto = PROTO_TCP, .vm_port = p->vm_port};
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	static const int one = 1;
+	static const struct linger reset = {.l_onoff = 1};
+	struct station *s;
+	struct addr client;
+	uint16_t port = 0;
+	bool known = false;
+	struct flow *f;
+	int fd = accept4(p->fd, (struct sockaddr *)&ss, &len, SOCKET_FLAGS);
+
+	if (fd < 0)
+		return;
+	if (!p->is_unix) {
+		known = addr_from_sock(&ss, &client, &port) == 0;
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+		setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &one, sizeof(one));
+	}
+	s = target(lan, p, !known || addr_is4(&client), &k.vm);
+	if (!s || !far_end(lan, &k, known ? &client : NULL, port)) {
+		setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+		fd_close(&fd);
+		return;
+	}
+	f = flow_new(lan, &k, s, FLOWS_HALF_OPEN, fd);
+	if (!f)
+		return;
+	f->tcp.stream_unix = p->is_unix;
+	tcp_call(lan, f);
+}
+
+/* A socket for this client alone, on the same port. */
+static int
+client_socket(const struct published *p, const struct sockaddr_storage *client,
+    socklen_t client_len)
+{
+	cleanup_fd int fd =
+	    socket(client->ss_family, SOCK_DGRAM | SOCKET_FLAGS, 0);
+	static const int one = 1;
+	struct sockaddr_storage own;
+	socklen_t len = addr_to_sock(&p->addr, p->port, &own);
+
+	if (fd < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) < 0 ||
+	    bind(fd, (struct sockaddr *)&own, len) < 0 ||
+	    connect(fd, (const struct sockaddr *)client, client_len) < 0)
+		return -1;
+	return steal_fd(&fd);
+}
+
+static void
+accept_datagram(struct lan *lan, struct published *p)
+{
+	struct flow_key k = {.proto = PROTO_UDP, .vm_port = p->vm_port};
+	struct watch w = {.kind = WATCH_FLOW};
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	struct udp_reply r = {.data = lan->whole};
+	struct station *s;
+	struct addr client;
+	uint16_t port;
+	struct flow *f;
+	ssize_t n = recvfrom(p->fd, lan->whole, sizeof(lan->whole),
+	    MSG_DONTWAIT, (struct sockaddr *)&ss, &len);
+	int fd;
+
+	if (n < 0 || addr_from_sock(&ss, &client, &port) < 0)
+		return;
+	s = target(lan, p, addr_is4(&client), &k.vm);
+	if (!s || !far_end(lan, &k, &client, port))
+		return;
+	fd = client_socket(p, &ss, len);
+	f = fd < 0 ? NULL : flow_new(lan, &k, s, FLOWS_DATAGRAM_NEW, fd);
+	if (!f)
+		return;
+	f->inbound = true;
+	w.index = flow_index(lan, f);
+	w.generation = f->generation;
+	if (loop_watch(&lan->loop, f->fd, &w, EPOLLIN) < 0) {
+		flow_free(lan, f);
+		return;
+	}
+	r.from = k.far;
+	r.to = k.vm;
+	r.from_port = k.far_port;
+	r.to_port = k.vm_port;
+	r.to_mac = s->mac;
+	r.len = (size_t)n;
+	udp_reply(lan, &lan->ports[s->port], &r);
+}
+
+static void
+publish_event(struct lan *lan, const struct watch *w, uint32_t events)
+{
+	struct published *p = &lan->publisher.entries[w->index];
+
+	(void)events;
+	if (!p->used || p->fd < 0 ||
+	    (p->generation & 0xffffff) != w->generation)
+		return;
+	if (p->proto == PROTO_TCP)
+		accept_stream(lan, p);
+	else
+		accept_datagram(lan, p);
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * udp.h - UDP flows
+ *
+ * Each pair of ends has a connected socket: the kernel filters who may answer,
+ * and tells of unreachable ports, which the VM then hears as ICMP. What a read
+ * of a port brings for one flow in a row leaves with one sendmmsg(2); answers
+ * are received straight into the port's output buffer. Datagrams larger than
+ * the MTU are fragmented towards the VM (fragment.h).
+ */
+#ifndef VK_SWITCH_UDP_H
+#define VK_SWITCH_UDP_H
+
+#include "cmd/vk-switch/flow.h"
+#include "cmd/vk-switch/packet.h"
+
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+/* Sent or received by one call. */
+#define UDP_BATCH_MAX 64
+
+struct udp_batch {
+	struct flow *flow; /* NULL: empty */
+	unsigned count;
+	struct iovec iov[UDP_BATCH_MAX];
+	struct mmsghdr messages[UDP_BATCH_MAX];
+};
+
+struct lan;
+struct port;
+struct station;
+
+void udp_input(
+    struct lan *, struct port *, struct station *, const struct packet *);
+void udp_event(struct lan *, struct flow *, uint32_t events);
+void udp_send_batch(struct lan *);
+void udp_forget(struct lan *, struct flow *);
+
+/* Sends one datagram to a VM: an answer of the gateway. */
+struct udp_reply {
+	struct addr from, to;
+	uint16_t from_port, to_port;
+	struct mac to_mac;
+	const void *data;
+	size_t len;
+};
+void udp_reply(struct lan *, struct port *, const struct udp_reply *);
+
+#endif
