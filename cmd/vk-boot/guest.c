@@ -169,6 +169,11 @@ stop_expired(struct loop_source *source, uint32_t events)
 	struct guest *g = source->owner;
 
 	(void)events;
+	if (g->session_joined && !g->session_ok) {
+		log_warn("the command's connection: %s", g->session_err.text);
+		finish(g, EXIT_FAILED, "failure");
+		return;
+	}
 	log_warn("the guest did not stop within %llu s, ended",
 	    (unsigned long long)g->options->stop_timeout_ms / 1000);
 	finish(g, g->status, g->why);
@@ -333,8 +338,6 @@ session_finished(struct loop_source *source, uint32_t events)
 	if (!g->session_ok) {
 		/* The machine is often about to say more: a power-off, or a
 		 * crash. It has a moment for that. */
-		if (g->status == 0)
-			g->status = EXIT_FAILED;
 		timer_set(&g->stop_timer, STOP_GRACE_MS);
 		return;
 	}

@@ -43,7 +43,7 @@ is "$(cat "$out")" 'yes
 is "$(cat "$err")" '' 'and nothing else is said'
 
 mkfifo ready
-boot --name one -c 2 -m 300M --ready-fd 3 --status-fd 4 --hostname box \
+vk-boot --boot-timeout 180s --name one -c 2 -m 300M --ready-fd 3 --status-fd 4 --hostname box \
 	-u root -w / root.ext4 -- sh -c 'trap "echo term; exit 7" TERM
 	while :; do sleep 1; done' 3>ready 4>status >main.out 2>main.err &
 vm=$!
@@ -106,12 +106,11 @@ like "$(cat "$err")" 'crashed' 'it is said'
 like "$(cat "$err")" 'sysrq|Kernel panic|end Kernel|RIP' \
 	"with the console's last lines"
 
-boot --name two root.ext4 -- sleep 1000 </dev/null >two.out 2>&1 &
+vk-boot --boot-timeout 180s --name two root.ext4 -- sleep 1000 </dev/null >two.out 2>&1 &
 vm=$!
 await 120 vk-exec two -- true
 ok $? 'another VM is up'
-# timeout(1) is $vm, its child the one to be killed.
-kill -KILL "$(cat "/proc/$vm/task/$vm/children")"
+kill -KILL "$vm"
 wait "$vm" 2>/dev/null
 await 2 sh -c '! ls "$XDG_RUNTIME_DIR/vk" | grep -q .'
 ok $? 'kill -9: the run folder is gone'
