@@ -20,6 +20,12 @@ acl_add(struct acl *a, const struct acl_entry *x)
 }
 
 static bool
+is_named(uint16_t tag)
+{
+	return tag == ACL_USER || tag == ACL_GROUP;
+}
+
+static bool
 known(uint16_t tag)
 {
 	return tag == ACL_OWNER || tag == ACL_USER || tag == ACL_OWNING_GROUP ||
@@ -31,14 +37,17 @@ acl_parse(struct acl *a, const void *value, size_t length, struct err *e)
 {
 	struct cursor c = cursor_of(value, length);
 
+	uint32_t version = get_le32(&c);
+
 	a->count = 0;
-	if (get_le32(&c) != VERSION_LINUX)
+	if (version != VERSION_LINUX && version != VERSION_EXT4)
 		return err_set(e, EX_DATAERR, "an ACL of an unknown form");
 	while (!c.bad && c.left > 0) {
 		struct acl_entry x = {.tag = get_le16(&c)};
 
 		x.permissions = get_le16(&c) & 7;
-		x.id = get_le32(&c);
+		if (version == VERSION_LINUX || is_named(x.tag))
+			x.id = get_le32(&c);
 		if (c.bad || !known(x.tag) || acl_add(a, &x) < 0)
 			return err_set(
 			    e, EX_DATAERR, "an ACL that is not well formed");
@@ -65,11 +74,9 @@ acl_encode(struct acl *a, uint8_t into[ACL_SIZE_MAX])
 	put_le(&w, VERSION_EXT4, 4);
 	for (size_t i = 0; i < a->count; i++) {
 		const struct acl_entry *x = &a->entries[i];
-		bool named = x->tag == ACL_USER || x->tag == ACL_GROUP;
-
 		put_le(&w, x->tag, 2);
 		put_le(&w, x->permissions, 2);
-		if (named)
+		if (is_named(x->tag))
 			put_le(&w, x->id, 4);
 	}
 	return writer_len(&w);

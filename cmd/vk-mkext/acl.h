@@ -43,7 +43,7 @@ struct acl {
 /* Returns 0, -1 when the list is full. */
 int acl_add(struct acl *, const struct acl_entry *);
 
-/* Reads the form that Linux hands out. Returns 0, -1 with err. */
+/* Reads either form. Returns 0, -1 with err. */
 int acl_parse(struct acl *, const void *value, size_t length, struct err *);
 
 /* Sorts the list and writes the form of ext4; gives its length. */

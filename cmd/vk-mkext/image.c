@@ -2,19 +2,22 @@
 /* image.c - the ext4 file system around a tree whose content is written */
 #include "cmd/vk-mkext/image.h"
 
+#include "cmd/vk-mkext/channel.h"
 #include "cmd/vk-mkext/dir.h"
 #include "cmd/vk-mkext/inode.h"
 #include "cmd/vk-mkext/layout.h"
-#include "common/scope.h"
+#include "cmd/vk-mkext/links.h"
 
 #include <ext2fs/ext2_fs.h>
 #include <ext2fs/ext2fs.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* The smallest journal that Linux takes. */
+#define JOURNAL_MIN 1024u
 
 /* Inode table blocks written at once. */
 #define TABLE_CHUNK 64u
@@ -39,7 +42,6 @@ library(errcode_t code, const char *what, struct err *e)
 {
 	if (!code)
 		return 0;
-	/* errno values come as they are; ENOSPC is the user's to mend. */
 	return err_set(e, EX_IOERR, "%s: %s", what, error_message(code));
 }
 
@@ -134,12 +136,8 @@ initialize(struct image *m, int fd, struct err *e)
 	const struct layout *l = &m->layout;
 	char name[16];
 	errcode_t code;
-	/* The library closes what it is given. */
-	cleanup_fd int own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 
-	if (own < 0)
-		return err_errno(e, EX_OSERR, "dup");
-	snprintf(name, sizeof(name), "%d", own);
+	snprintf(name, sizeof(name), "%d", fd);
 	p.s_log_block_size = p.s_log_cluster_size = 2;
 	p.s_blocks_per_group = p.s_clusters_per_group = GROUP_BLOCKS;
 	p.s_inode_size = INODE_SIZE;
@@ -151,10 +149,9 @@ initialize(struct image *m, int fd, struct err *e)
 	ext2fs_blocks_count_set(&p, l->blocks);
 	set_features(&p, false);
 	code = ext2fs_initialize(
-	    name, EXT2_FLAG_64BITS, &p, unixfd_io_manager, &m->fs);
+	    name, EXT2_FLAG_64BITS, &p, &channel_manager, &m->fs);
 	if (code)
 		return library(code, "file system", e);
-	steal_fd(&own);
 	if (m->fs->group_desc_count != l->groups ||
 	    m->fs->super->s_inodes_per_group != l->inodes_per_group ||
 	    ext2fs_blocks_count(m->fs->super) != l->blocks ||
@@ -487,6 +484,20 @@ add_journal(struct image *m, uint64_t blocks, struct err *e)
 	return library(code, "journal", e);
 }
 
+/* As many as mke2fs takes for a file system of this size. */
+static uint64_t
+journal_blocks(const struct image *m)
+{
+	uint64_t all = m->wish->bytes / BLOCK_SIZE;
+	int blocks;
+
+	if (!m->wish->total)
+		all += m->space->next;
+	blocks = ext2fs_default_journal_size(all);
+	/* It says -1 of what is too small for any. */
+	return blocks > 0 ? (uint64_t)blocks : JOURNAL_MIN;
+}
+
 static int
 finish(struct image *m, int fd, uint64_t journal, struct err *e)
 {
@@ -512,7 +523,12 @@ finish(struct image *m, int fd, uint64_t journal, struct err *e)
 	ext2fs_mark_super_dirty(m->fs);
 	ext2fs_mark_bb_dirty(m->fs);
 	ext2fs_mark_ib_dirty(m->fs);
-	return library(ext2fs_close_free(&m->fs), "file system", e);
+	/* Without a sync: whoever wants one says --sync. */
+	if (library(ext2fs_close2(m->fs, EXT2_FLAG_FLUSH_NO_SYNC),
+		"file system", e) < 0)
+		return -1;
+	m->fs = NULL;
+	return 0;
 }
 
 static void
@@ -537,15 +553,16 @@ image_finish(int fd, struct tree *tree, struct space *space,
 	    .tight = wish->tight};
 	int result = -1;
 
-	/* "Journal: 64 MiB" suits any image of 1 GiB and more. */
-	if (wish->journal)
-		lw.journal_blocks = 16384;
-	if (tree_number(tree, e) < 0 || place_all(&m, e) < 0)
+	if (store_drop_replaced(store, e) < 0 ||
+	    links_split(tree, store, e) < 0 || tree_number(tree, e) < 0 ||
+	    place_all(&m, e) < 0)
 		goto out;
 	m.plan = inode_plan_new(tree, space, e);
 	if (!m.plan)
 		goto out;
 	lw.used = tree->inode_count;
+	if (wish->journal)
+		lw.journal_blocks = journal_blocks(&m);
 	lw.bytes += BLOCK_SIZE; /* the resize inode's */
 	if (layout_plan(&m.layout, &lw, space, e) < 0)
 		goto out;

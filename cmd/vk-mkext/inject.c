@@ -101,9 +101,9 @@ inject_apply(const struct inject *x, struct intake *in, struct sum *sum,
 	if (fd < 0)
 		return err_errno(e, 0, "%s", x->host);
 	if (in) {
-		if (make_object(x, in, now, &object, e) < 0)
+		if (make_object(x, in, now, &object, e) < 0 ||
+		    store_open(in->store, object, e) < 0)
 			return -1;
-		store_open(in->store, object);
 	}
 	while ((got = io_read(fd, piece, PIECE)) > 0) {
 		if (sum)

@@ -25,6 +25,9 @@
 /* Read at once. */
 #define PIECE ((size_t)256 << 10)
 
+/* Names are bytes, and attributes are to be understood by GNU tar, too. */
+#define TAR_OPTIONS "hdrcharset=BINARY,xattrheader=SCHILY"
+
 /* A directory that waits for its turn. */
 struct pending {
 	ext2_ino_t inode;
@@ -382,63 +385,6 @@ entry_of(struct look *l, const struct view *v)
 	return entry;
 }
 
-/* Where the file's data lies, as the tar's map of a sparse file. */
-struct map {
-	struct archive_entry *entry;
-	uint64_t first, end; /* blocks of the piece being put together */
-	bool holes;
-};
-
-static int
-map_block(ext2_filsys fs, blk64_t *at, e2_blkcnt_t logical, blk64_t ref_block,
-    int ref_offset, void *with)
-{
-	struct map *m = with;
-
-	(void)fs, (void)at, (void)ref_block, (void)ref_offset;
-	if (logical < 0)
-		return 0;
-	if ((uint64_t)logical == m->end && m->end > m->first) {
-		m->end++;
-		return 0;
-	}
-	if (m->end > m->first)
-		archive_entry_sparse_add_entry(m->entry,
-		    (la_int64_t)(m->first * fs->blocksize),
-		    (la_int64_t)((m->end - m->first) * fs->blocksize));
-	m->holes |= (uint64_t)logical != m->end;
-	m->first = (uint64_t)logical;
-	m->end = m->first + 1;
-	return 0;
-}
-
-static int
-add_map(struct look *l, const struct view *v, struct archive_entry *entry)
-{
-	struct map m = {.entry = entry};
-	uint64_t size = size_of(v), from, length;
-	errcode_t code;
-
-	code = ext2fs_block_iterate3(l->fs, v->inode,
-	    BLOCK_FLAG_READ_ONLY | BLOCK_FLAG_DATA_ONLY, NULL, map_block, &m);
-	if (library(l, code, v->path) < 0)
-		return -1;
-	from = m.first * l->fs->blocksize;
-	length = (m.end - m.first) * l->fs->blocksize;
-	if (length == 0 ? size > 0 : from + length < size)
-		m.holes = true;
-	if (!m.holes) {
-		archive_entry_sparse_clear(entry);
-		return 0;
-	}
-	if (from < size && length > 0)
-		archive_entry_sparse_add_entry(entry, (la_int64_t)from,
-		    (la_int64_t)(length < size - from ? length : size - from));
-	else if (length == 0)
-		archive_entry_sparse_add_entry(entry, (la_int64_t)size, 0);
-	return 0;
-}
-
 static int
 send_content(struct look *l, const struct view *v)
 {
@@ -480,14 +426,12 @@ send_view(struct look *l, const struct view *v)
 	entry = entry_of(l, v);
 	if (!entry)
 		return no_memory(l);
-	if ((!v->same && add_attributes(l, v, entry) < 0) ||
-	    (content && add_map(l, v, entry) < 0))
-		goto out;
-	if (archive_write_header(l->tar, entry) < ARCHIVE_WARN)
+	if (!v->same && add_attributes(l, v, entry) < 0)
+		result = -1;
+	else if (archive_write_header(l->tar, entry) < ARCHIVE_WARN)
 		result = tar_error(l);
 	else
 		result = content ? send_content(l, v) : 0;
-out:
 	archive_entry_free(entry);
 	return result;
 }
@@ -678,7 +622,8 @@ look_extract(const char *image, const char *path, struct err *e)
 	if (result == 0) {
 		l.tar = archive_write_new();
 		if (!l.tar ||
-		    archive_write_set_format_pax_restricted(l.tar) !=
+		    archive_write_set_format_pax(l.tar) != ARCHIVE_OK ||
+		    archive_write_set_options(l.tar, TAR_OPTIONS) !=
 			ARCHIVE_OK ||
 		    archive_write_open_fd(l.tar, STDOUT_FILENO) != ARCHIVE_OK)
 			result = err_set(

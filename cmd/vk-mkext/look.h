@@ -22,7 +22,8 @@ int look_uuid(const char *image, uint8_t uuid[UUID_SIZE], struct err *);
 int look_list(const char *image, const char *path, struct err *);
 
 /* Writes what is at path and below it to stdout as a pax tar: a directory with
- * what it holds as ".", anything else under its last name. */
+ * what it holds as ".", anything else under its last name. Holes come out as
+ * zeros. */
 int look_extract(const char *image, const char *path, struct err *);
 
 #endif

@@ -4,11 +4,12 @@
 
 #include "common/io.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* What is as long as this is not worth copying first. */
-#define DIRECT ((size_t)64 << 10)
+#define DIRECT ((size_t)16 << 10)
 
 int
 store_init(struct store *s, int fd, struct tree *tree, struct space *space,
@@ -139,12 +140,52 @@ blocks(struct store *s, uint32_t logical, const uint8_t *data, uint64_t count,
 	return 0;
 }
 
-void
-store_open(struct store *s, uint32_t object)
+/* Makes blocks a hole again; where the file system has no holes, zeros. */
+static int
+erase(struct store *s, const struct run *r, struct err *e)
+{
+	off_t at = (off_t)(r->physical * BLOCK_SIZE);
+
+	if (fallocate(s->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at,
+		(off_t)r->count * BLOCK_SIZE) == 0)
+		return 0;
+	memset(s->partial, 0, BLOCK_SIZE);
+	for (uint32_t i = 0; i < r->count; i++)
+		if (write_at(s, r->physical + i, s->partial, BLOCK_SIZE, e) < 0)
+			return -1;
+	return 0;
+}
+
+static int
+drop(struct store *s, uint32_t object, struct err *e)
+{
+	struct object *o = tree_object(s->tree, object);
+
+	/* Some of it may not be written yet. */
+	if (o->runs > 0 && store_flush(s, e) < 0)
+		return -1;
+	for (uint32_t i = 0; i < o->runs; i++)
+		if (erase(s, &s->tree->runs[o->run + i], e) < 0)
+			return -1;
+	o->runs = 0;
+	return 0;
+}
+
+int
+store_drop_replaced(struct store *s, struct err *e)
+{
+	for (uint32_t i = 1; i < s->tree->object_count; i++)
+		if (tree_object(s->tree, i)->links == 0 && drop(s, i, e) < 0)
+			return -1;
+	return 0;
+}
+
+int
+store_open(struct store *s, uint32_t object, struct err *e)
 {
 	s->object = object;
 	s->offset = 0;
-	tree_object(s->tree, object)->runs = 0;
+	return drop(s, object, e);
 }
 
 /* Fills the partial block with bytes, or zeros where data is NULL, and sends

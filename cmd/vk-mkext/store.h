@@ -6,7 +6,7 @@
  * zero a place and writes them there. Blocks of zeros and gaps become holes.
  * Small pieces that lie next to each other leave in one write.
  *
- *	store_open(s, object);
+ *	store_open(s, object, err);
  *	store_write(s, offset, data, length, err);   any number of times
  *	store_close(s, size, err);
  *	...
@@ -47,8 +47,8 @@ int store_init(
     struct store *, int fd, struct tree *, struct space *, struct err *);
 void store_release(struct store *); /* may be called twice */
 
-/* Forgets what content the object had. */
-void store_open(struct store *, uint32_t object);
+/* What content the object had before is given up. */
+int store_open(struct store *, uint32_t object, struct err *);
 
 /* Fails if offset lies before what was written, or past STORE_FILE_MAX. */
 int store_write(struct store *, uint64_t offset, const void *data,
@@ -61,5 +61,9 @@ int store_close(struct store *, uint64_t size, struct err *);
 int store_block(struct store *, uint64_t block, const void *data, struct err *);
 
 int store_flush(struct store *, struct err *);
+
+/* Gives up the content of files that were replaced by a later entry: what
+ * nobody can read any more is neither kept nor shown. */
+int store_drop_replaced(struct store *, struct err *);
 
 #endif

@@ -187,7 +187,8 @@ read_content(
 	la_int64_t offset;
 	int code;
 
-	store_open(store, object);
+	if (store_open(store, object, e) < 0)
+		return -1;
 	while ((code = archive_read_data_block(
 		    t->archive, &data, &length, &offset)) == ARCHIVE_OK) {
 		if (length > 0 &&

@@ -234,8 +234,8 @@ read_content(
 	if (!S_ISREG(st.st_mode))
 		return err_set(e, EX_DATAERR,
 		    "%s: became another file while it was read", w->path.data);
-	if (w->in)
-		store_open(w->in->store, object);
+	if (w->in && store_open(w->in->store, object, e) < 0)
+		return -1;
 	while (at < size) {
 		off_t data = lseek(fd, (off_t)at, SEEK_DATA), hole;
 
