@@ -5,6 +5,7 @@
 #include "common/scope.h"
 #include "common/size.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 
 int
@@ -64,4 +65,34 @@ gmem_at(const struct gmem *mem, uint64_t gpa, uint64_t len)
 			return r->hva + offset;
 	}
 	return NULL;
+}
+
+uint64_t
+gmem_discard(const struct gmem *mem, void *hva, uint64_t len)
+{
+	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+
+	for (unsigned i = 0; i < mem->count; i++) {
+		const struct gmem_region *r = &mem->regions[i];
+		uint64_t start = (uint64_t)((uint8_t *)hva - r->hva), end;
+		int result;
+
+		if ((uint8_t *)hva < r->hva || start > r->len ||
+		    len > r->len - start)
+			continue;
+		end = (start + len) & ~(page - 1);
+		start = (start + page - 1) & ~(page - 1);
+		if (start >= end)
+			return 0;
+		/* Pages of a file are the file's: others may have it mapped. */
+		if (r->fd >= 0)
+			result = fallocate(r->fd,
+			    FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			    (off_t)(r->offset + start), (off_t)(end - start));
+		else
+			result =
+			    madvise(r->hva + start, end - start, MADV_DONTNEED);
+		return result == 0 ? end - start : 0;
+	}
+	return 0;
 }
