@@ -2,10 +2,14 @@
 /*
  * cache.h - the user's cache: $XDG_CACHE_HOME/vk, else ~/.cache/vk
  *
- * Files in it are created nameless (O_TMPFILE) and named when they are
- * complete and on disk, so that neither kill -9 nor a power cut leaves half of
- * one, and nothing needs to be swept up. Any number of processes may do that
- * at once: the first name wins, as all of them say the same.
+ * A file in it appears under its name when it is complete and on disk, so that
+ * neither kill -9 nor a power cut leaves half of one. It is written without a
+ * name (O_TMPFILE), or, where the file system cannot do that (overlayfs before
+ * Linux 6.3, NFS), as .new.XXXXXX under a lock: whoever comes later and gets
+ * the lock knows that its writer is dead, and removes it.
+ *
+ * Any number of processes may do that at once: the first name wins, as all of
+ * them say the same.
  */
 #ifndef VK_BOOT_CACHE_H
 #define VK_BOOT_CACHE_H
@@ -21,14 +25,25 @@ int cache_folder(char into[PATH_MAX], const char *name, struct err *);
 /* Makes folder and what is above it (0700). Returns 0, -1 with errno. */
 int cache_make(const char *folder);
 
-/*
- * A nameless file in folder, read-write. -1 with errno, also where the file
- * system cannot do that.
- */
-int cache_create(const char *folder);
+struct cache_file {
+	int fd; /* read-write */
+	char folder[PATH_MAX];
+	char temporary[PATH_MAX]; /* "" without a name */
+};
 
-/* Brings the file to disk and names it folder/name, which may have appeared
- * meanwhile: that is as good. Returns 0, -1 with errno. */
-int cache_name(int fd, const char *folder, const char *name);
+/* A new, empty file in folder, which is made. Returns 0, -1 with errno. */
+int cache_create(struct cache_file *, const char *folder);
+
+/* The same with a temporary name, in a folder that is there. */
+int cache_create_named(struct cache_file *, const char *folder);
+
+/*
+ * Brings the file to disk and gives it its name, unless that appeared
+ * meanwhile, which is as good. fd stays open. Returns 0, -1 with errno.
+ */
+int cache_name(struct cache_file *, const char *name);
+
+/* Takes back a file that gets no name, and closes fd. */
+void cache_abandon(struct cache_file *);
 
 #endif

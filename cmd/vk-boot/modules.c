@@ -257,14 +257,24 @@ modules_open_files(struct modules *m, const struct module_files *files,
 	return read_table(m, e);
 }
 
+static int
+no_modules(const char *folder, const struct kernel *kernel, struct err *e)
+{
+	return err_set(e, EX_NOINPUT,
+	    "%s: neither modules.dep nor lib/modules/%s/modules.dep in it",
+	    folder, kernel->version[0] ? kernel->version : "VERSION");
+}
+
 int
 modules_open(
     struct modules *m, struct kernel *kernel, const char *folder, struct err *e)
 {
 	*m = (struct modules){.folder_fd = -1, .files = {open_in_folder, m}};
-	if (folder)
+	if (folder && has_list(folder))
 		snprintf(m->folder, sizeof(m->folder), "%s", folder);
-	else if (!find_folder(m->folder, kernel)) {
+	else if (folder && !try_root(m->folder, folder, kernel))
+		return no_modules(folder, kernel, e);
+	else if (!folder && !find_folder(m->folder, kernel)) {
 		m->folder[0] = '\0';
 		return 0;
 	}

@@ -60,8 +60,9 @@ struct modules {
 };
 
 /*
- * Finds the kernel's modules: `folder` if that is given, else lib/modules/
- * VERSION where the kernel's file is, or beside its folder boot, or the file's
+ * Finds the kernel's modules: in `folder` if that is given (the modules' own,
+ * or the one that has lib/modules/VERSION in it), else in lib/modules/VERSION
+ * where the kernel's file is, or beside its folder boot, or the file's
  * own folder. Finding none is no error: folder is "" then, and every
  * modules_want gives 0, for a kernel that has all built in. Returns 0, -1 with
  * err.

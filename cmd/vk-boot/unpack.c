@@ -265,39 +265,36 @@ keep_link(const char *folder, const char *name, const char *digest)
 		return; /* it is there already, or cannot be: either is fine */
 }
 
-/* Unpacks into the empty file fd, and hands it back. */
-static int
-unpack_into(int fd, const struct unpack *unpack, struct err *e)
-{
-	if (fd < 0)
-		return err_errno(e, EX_OSERR, "unpacking");
-	if (unpack_to(fd, unpack, e) < 0) {
-		fd_close(&fd);
-		return -1;
-	}
-	return fd;
-}
-
+/* Into memory, where nothing can be kept. */
 static int
 unpack_unkept(const struct unpack *unpack, struct err *e)
 {
-	return unpack_into(memfd_create("vk-unpacked", MFD_CLOEXEC), unpack, e);
+	cleanup_fd int fd = memfd_create("vk-unpacked", MFD_CLOEXEC);
+
+	if (fd < 0)
+		return err_errno(e, EX_OSERR, "unpacking");
+	return unpack_to(fd, unpack, e) < 0 ? -1 : steal_fd(&fd);
 }
 
-/* Unpacks into folder under the name of the digest; into memory where that
- * cannot be written to, or is full. */
+/* Into folder under the name of the digest; into memory if that cannot be
+ * written to, or is full. */
 static int
 unpack_and_keep(const struct unpack *unpack, const char *folder,
     const char *digest, struct err *e)
 {
-	int fd = cache_create(folder);
+	struct cache_file file;
 
-	if (fd >= 0)
-		fd = unpack_into(fd, unpack, e);
-	if (fd < 0)
+	if (cache_create(&file, folder) < 0)
 		return unpack_unkept(unpack, e);
-	cache_name(fd, folder, digest); /* or the next start does */
-	return fd;
+	if (unpack_to(file.fd, unpack, e) < 0) {
+		cache_abandon(&file);
+		return unpack_unkept(unpack, e);
+	}
+	if (cache_name(&file, digest) < 0) {
+		cache_abandon(&file);
+		return unpack_unkept(unpack, e);
+	}
+	return file.fd;
 }
 
 int

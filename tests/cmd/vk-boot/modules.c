@@ -255,6 +255,13 @@ test_put(void)
 		modules_want(&m, "anything", &e) == 0,
 	    "no modules: all is built in");
 	modules_close(&m);
+	for (int i = 0; i < 2; i++) {
+		ok(modules_open(&m, &kernel,
+		       i ? root : in_root("lib/modules/6.1"), &e) == 0 &&
+			m.table_len == 2,
+		    "a folder that was named");
+		modules_close(&m);
+	}
 	ok(modules_open(&m, &kernel, "/nonexistent", &e) < 0,
 	    "a folder that was named has to be there");
 	modules_close(&m);
