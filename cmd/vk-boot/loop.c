@@ -169,14 +169,21 @@ loop_stop(struct loop *loop)
 }
 
 void
+loop_end(struct loop *loop)
+{
+	if (!loop || !loop->threaded)
+		return;
+	loop_stop(loop);
+	pthread_join(loop->thread, NULL);
+	loop->threaded = loop->running = false;
+}
+
+void
 loop_free(struct loop *loop)
 {
 	if (!loop)
 		return;
-	if (loop->threaded) {
-		loop_stop(loop);
-		pthread_join(loop->thread, NULL);
-	}
+	loop_end(loop);
 	fd_close(&loop->wake.fd);
 	fd_close(&loop->epoll);
 	pthread_cond_destroy(&loop->done);

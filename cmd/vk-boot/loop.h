@@ -43,7 +43,11 @@ int loop_turn(struct loop *, int timeout_ms);
 /* Ends it, from any thread; takes effect after the callback that runs. */
 void loop_stop(struct loop *);
 
-/* Stops it, joins its thread and frees it. NULL is fine. */
+/* Stops it and joins its thread: nothing runs in it any more, and its sources
+ * may be removed from here (devices freed). NULL is fine. */
+void loop_end(struct loop *);
+
+/* Ends and frees it; nothing may refer to it then. NULL is fine. */
 void loop_free(struct loop *);
 
 /* The following are for the loop's own thread, or before it runs. */

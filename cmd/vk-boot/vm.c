@@ -80,67 +80,126 @@ take_name(struct vm *vm, struct err *e)
 	return sweep_start(&vm->sweep, &vm->folder, e);
 }
 
+/* Joins a device that was just made to the guest; NULL: it could not be. */
 static int
-add_devices(struct vm *vm, struct err *e)
+add_device(struct vm *vm, struct virtio_device *dev, struct err *e)
 {
-	struct vsock_config vsock = {.run_folder = vm->folder.dir};
-	struct console_config console = {
+	if (!dev)
+		return -1;
+	vm->devices[vm->device_count++] = dev;
+	return vm->engine->ops->add(vm->engine, dev, e);
+}
+
+/* Where the next device finds the guest's memory. */
+static const struct gmem *
+memory(struct vm *vm, struct err *e)
+{
+	return vm->engine->ops->memory(vm->engine, e);
+}
+
+static int
+add_root(struct vm *vm, struct err *e)
+{
+	const struct gmem *mem;
+
+	if (!vm->options.image)
+		return 0;
+	mem = memory(vm, e);
+	if (!mem)
+		return -1;
+	return add_device(
+	    vm, blk_new(vm->disk_loop, mem, &vm->root, "root", e), e);
+}
+
+static int
+add_vsock(struct vm *vm, struct err *e)
+{
+	struct vsock_config config = {.run_folder = vm->folder.dir};
+	const struct gmem *mem = memory(vm, e);
+
+	if (!mem)
+		return -1;
+	vm->vsock = vsock_new(vm->device_loop, mem, &config, e);
+	return add_device(vm, vm->vsock, e);
+}
+
+static int
+add_console(struct vm *vm, struct err *e)
+{
+	struct console_config config = {
 	    .output = console_output,
 	    .owner = vm->ring,
 	    .input = -1,
 	};
-	const struct gmem *mem = &vm->machine.mem;
+	const struct gmem *mem = memory(vm, e);
 
+	if (!mem)
+		return -1;
+	return add_device(vm, console_new(vm->device_loop, mem, &config, e), e);
+}
+
+static int
+add_rng(struct vm *vm, struct err *e)
+{
+	const struct gmem *mem = memory(vm, e);
+
+	if (!mem)
+		return -1;
+	return add_device(vm, rng_new(vm->device_loop, mem, e), e);
+}
+
+static int
+add_devices(struct vm *vm, struct err *e)
+{
 	vm->disk_loop = loop_new("disk", e);
 	vm->device_loop = vm->disk_loop ? loop_new("devices", e) : NULL;
 	if (!vm->device_loop)
 		return -1;
-	if (vm->options.image) {
-		vm->blk = blk_new(vm->disk_loop, mem, &vm->root, "root", e);
-		if (!vm->blk || machine_add(&vm->machine, vm->blk, e) < 0)
-			return -1;
-	}
-	vm->vsock = vsock_new(vm->device_loop, mem, &vsock, e);
-	if (!vm->vsock || machine_add(&vm->machine, vm->vsock, e) < 0)
-		return -1;
-	vm->console = console_new(vm->device_loop, mem, &console, e);
-	if (!vm->console || machine_add(&vm->machine, vm->console, e) < 0)
-		return -1;
-	vm->rng = rng_new(vm->device_loop, mem, e);
-	if (!vm->rng || machine_add(&vm->machine, vm->rng, e) < 0)
+	if (add_root(vm, e) < 0 || add_vsock(vm, e) < 0 ||
+	    add_console(vm, e) < 0 || add_rng(vm, e) < 0)
 		return -1;
 	if (loop_start(vm->disk_loop, e) < 0)
 		return -1;
 	return loop_start(vm->device_loop, e);
 }
 
-int
-vm_build(struct vm *vm, struct err *e)
+static int
+make_engine(struct vm *vm, struct err *e)
 {
-	struct machine_config config = {
+	struct engine_config config = {
 	    .cpus = vm->options.cpus,
 	    .memory = vm->options.memory,
 	    .console = console_output,
+	    .owner = vm->ring,
+	    .no_probe = vm->options.no_probe,
+	    .folder = vm->folder.dir >= 0 ? vm->folder.path : NULL,
 	};
 
-	if (take_name(vm, e) < 0 || open_root(vm, e) < 0 ||
-	    open_ring(vm, e) < 0)
-		return -1;
-	config.owner = vm->ring;
-	if (machine_create(&vm->machine, &config, e) < 0)
-		return -1;
-	if (!vm->options.no_probe && machine_probe(&vm->machine, e) < 0)
-		return -1;
-	if (boot_prepare(&vm->boot, &vm->options,
-		vm->options.image ? &vm->image : NULL, e) < 0 ||
-	    boot_load(&vm->boot, &vm->machine.mem, &vm->entry, e) < 0)
-		return -1;
+	vm->engine = engine_new(vm->options.engine, &config, e);
+	return vm->engine ? 0 : -1;
+}
+
+static void
+tell_start(struct vm *vm)
+{
+	const struct options *o = &vm->options;
+
 	status_event(&vm->status, "start",
 	    json_pack("{s:i,s:s,s:s,s:i,s:I,s:s*}", "pid", getpid(), "engine",
-		"kvm", "kernel", vm->boot.kernel.path, "cpus", vm->options.cpus,
-		"memory", (json_int_t)vm->options.memory, "name",
-		vm->options.name));
-	boot_release(&vm->boot);
+		vm->engine->ops->name, "kernel", vm->boot.kernel_path, "cpus",
+		o->cpus, "memory", (json_int_t)o->memory, "name", o->name));
+}
+
+int
+vm_build(struct vm *vm, struct err *e)
+{
+	if (take_name(vm, e) < 0 || open_root(vm, e) < 0 ||
+	    open_ring(vm, e) < 0 || make_engine(vm, e) < 0)
+		return -1;
+	if (boot_prepare(&vm->boot, vm->engine->ops->guest, &vm->options,
+		vm->options.image ? &vm->image : NULL, e) < 0)
+		return -1;
+	tell_start(vm);
 	return add_devices(vm, e);
 }
 
@@ -148,8 +207,8 @@ int
 vm_run(struct vm *vm, struct err *e)
 {
 	struct guest_config config = {
-	    .machine = &vm->machine,
-	    .entry = &vm->entry,
+	    .engine = vm->engine,
+	    .boot = &vm->boot,
 	    .vsock = vm->vsock,
 	    .options = &vm->options,
 	    .status = &vm->status,
@@ -164,15 +223,13 @@ vm_run(struct vm *vm, struct err *e)
 void
 vm_release(struct vm *vm)
 {
-	machine_release(&vm->machine);
+	engine_free(vm->engine);
+	loop_join(vm->disk_loop);
+	loop_join(vm->device_loop);
+	while (vm->device_count > 0)
+		virtio_device_free(vm->devices[--vm->device_count]);
 	loop_free(vm->disk_loop);
-	vm->disk_loop = NULL;
 	loop_free(vm->device_loop);
-	vm->device_loop = NULL;
-	virtio_device_free(vm->rng);
-	virtio_device_free(vm->console);
-	virtio_device_free(vm->vsock);
-	virtio_device_free(vm->blk);
 	boot_release(&vm->boot);
 	disk_close(&vm->root);
 	ring_free(vm->ring);
