@@ -471,6 +471,8 @@ set_contents(
 	}
 	n->object = m->entries + (uint32_t)i;
 	n->own = true;
+	if (entry->type == TAR_SYMLINK && link[0] == '\0')
+		return err_set(e, EX_DATAERR, "symbolic link without a target");
 	if (entry->type == TAR_SYMLINK) {
 		uint32_t kept = tree_keep(&m->tree, link, strlen(link) + 1);
 

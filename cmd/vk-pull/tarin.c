@@ -710,12 +710,13 @@ tarin_feed(struct tarin *t, const void *data, size_t len, struct err *e)
 int
 tarin_end(struct tarin *t, struct err *e)
 {
-	bool between = t->state == HEADER && t->block_len == 0 &&
-		       t->long_name.len == 0 && t->long_link.len == 0 &&
-		       !t->pax.has;
+	bool pending =
+	    t->long_name.len > 0 || t->long_link.len > 0 || t->pax.has;
 
-	if (t->state != END && !between)
+	if (t->state != END && (t->state != HEADER || t->block_len > 0))
 		return bad(e, "ends in the middle of an entry");
+	if (pending)
+		return bad(e, "ends with an extended header without its entry");
 	return 0;
 }
 

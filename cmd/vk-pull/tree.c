@@ -19,7 +19,7 @@ tree_init(struct tree *t, uint32_t max)
 	/* A fixed key if there are no random numbers: slow at worst. */
 	if (getrandom(&t->key, sizeof(t->key), GRND_NONBLOCK) < 0)
 		t->key = (struct siphash_key){0};
-	t->size = 256;
+	t->size = max < 256 ? max : 256;
 	t->nodes = malloc(t->size * sizeof(*t->nodes));
 	t->buckets = malloc(BUCKETS_FIRST * sizeof(*t->buckets));
 	if (!t->nodes || !t->buckets || buf_add(&t->strings, "", 1) < 0) {
