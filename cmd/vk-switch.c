@@ -61,11 +61,10 @@ tell_ready(void)
 static int
 run(struct err *e)
 {
-	if (options.die_with_parent && confine_die_with_parent(e) < 0)
-		return -1;
 	if (confine_check(e) < 0 || options_apply(&options, &lan, e) < 0 ||
 	    lan_init(&lan, e) < 0 || watch_signals(e) < 0 ||
-	    options_open(&options, &lan, e) < 0 || confine(&lan, e) < 0)
+	    options_open(&options, &lan, e) < 0 ||
+	    confine(&lan, options.die_with_parent, e) < 0)
 		return -1;
 	tell_ready();
 	return lan_run(&lan, e);

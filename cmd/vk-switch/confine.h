@@ -5,14 +5,16 @@
  * In two stages, in main's order:
  *
  *	confine_check    refuses to be root (outside a user namespace)
- *	confine          everything is open: namespaces and an empty root,
- *	                 Landlock, no new privileges, no core dumps, and a
- *	                 filter of at most 30 system calls, without which the
- *	                 process dies
+ *	confine          everything is open by now: namespaces and an empty
+ *	                 root, no capabilities, Landlock, no core dumps, and a
+ *	                 filter of at most 30 system calls, outside of which
+ *	                 the process dies
  *
- * Each stage that the host does not offer (user namespaces, Landlock) is left
- * out and logged with -v; the filter is not optional. Unix sockets that
- * services name are bound into the new root, their folders and nothing else.
+ * What the host does not offer (user namespaces, Landlock) is left out and
+ * told with -v; the filter is not optional. Of the file system there remain
+ * the folders of the unix sockets that services name, bound into the new root.
+ *
+ * Neither mmap nor brk is among the calls: nothing is allocated from here on.
  */
 #ifndef VK_SWITCH_CONFINE_H
 #define VK_SWITCH_CONFINE_H
@@ -24,9 +26,8 @@
 struct lan;
 
 int confine_check(struct err *);
-int confine(struct lan *, struct err *);
 
-/* The process ends with its parent. */
-int confine_die_with_parent(struct err *);
+/* die_with_parent: SIGTERM when the parent ends. */
+int confine(struct lan *, bool die_with_parent, struct err *);
 
 #endif

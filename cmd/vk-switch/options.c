@@ -346,7 +346,8 @@ options_open(const struct options *o, struct lan *lan, struct err *e)
 		return -1;
 	if (o->pcap && pcap_open(lan, o->pcap, e) < 0)
 		return -1;
-	if (o->port_fd >= 0 && !port_open(lan, o->port_fd, NULL))
+	if (o->port_fd >= 0 && (io_nonblock(o->port_fd, 1) < 0 ||
+				   !port_open(lan, o->port_fd, NULL)))
 		return err_set(e, EX_USAGE, "--fd: not a socket");
 	return 0;
 }

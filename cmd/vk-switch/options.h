@@ -22,7 +22,7 @@ struct options {
 	const char *net4, *net6, *domain, *mtu, *flows, *leases, *policy,
 	    *control, *pcap, *pcap_vm, *macs;
 	int ready_fd, status_fd, port_fd; /* -1: none */
-	bool isolate, die_with_parent, no_confine;
+	bool isolate, die_with_parent;
 };
 
 extern const struct opt_command options_command;

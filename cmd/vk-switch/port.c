@@ -4,7 +4,6 @@
 
 #include "cmd/vk-switch/fabric.h"
 #include "cmd/vk-switch/lan.h"
-#include "common/io.h"
 #include "common/log.h"
 #include "common/scope.h"
 
@@ -96,7 +95,7 @@ port_open(struct lan *lan, int fd, const struct listener *l)
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 	w = watch_of(p);
-	if (io_nonblock(fd, 1) < 0 || loop_watch(&lan->loop, fd, &w, EPOLLIN)) {
+	if (loop_watch(&lan->loop, fd, &w, EPOLLIN)) {
 		fd_close(&p->fd);
 		return NULL;
 	}

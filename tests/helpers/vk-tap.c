@@ -52,8 +52,8 @@ open_tap(const char *name, bool offload, int mtu, const char *mac)
 	snprintf(r.ifr_name, sizeof(r.ifr_name), "%s", name);
 	if (fd < 0 || control < 0 || ioctl(fd, TUNSETIFF, &r) < 0)
 		fail("tap");
-	if (mac && sscanf(mac, "%x:%x:%x:%x:%x:%x", &b[0], &b[1], &b[2],
-		       &b[3], &b[4], &b[5]) == 6) {
+	if (mac && sscanf(mac, "%x:%x:%x:%x:%x:%x", &b[0], &b[1], &b[2], &b[3],
+		       &b[4], &b[5]) == 6) {
 		r.ifr_hwaddr.sa_family = 1; /* ARPHRD_ETHER */
 		for (int i = 0; i < 6; i++)
 			r.ifr_hwaddr.sa_data[i] = (char)b[i];
@@ -171,8 +171,8 @@ switch_output(void)
 static bool
 switch_input(void)
 {
-	ssize_t n =
-	    recv(sock, down + down_have, sizeof(down) - down_have, MSG_DONTWAIT);
+	ssize_t n = recv(
+	    sock, down + down_have, sizeof(down) - down_have, MSG_DONTWAIT);
 	struct cursor c;
 
 	if (n < 0 && errno == EAGAIN)
@@ -226,8 +226,7 @@ main(int argc, char **argv)
 	fflush(stdout);
 	for (;;) {
 		bool full = up_have > 0;
-		struct pollfd p[2] = {
-		    {.fd = tap, .events = full ? 0 : POLLIN},
+		struct pollfd p[2] = {{.fd = tap, .events = full ? 0 : POLLIN},
 		    {.fd = sock, .events = full ? POLLIN | POLLOUT : POLLIN}};
 
 		if (poll(p, 2, -1) < 0)
