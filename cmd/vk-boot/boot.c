@@ -3,7 +3,7 @@
 #include "cmd/vk-boot/boot.h"
 
 #include "cmd/vk-boot/find.h"
-#include "cmd/vk-boot/x86/layout.h"
+#include "cmd/vk-boot/x86/layout.h" /* CMDLINE_MAX */
 
 #include "common/log.h"
 #include "common/scope.h"
@@ -12,24 +12,9 @@
 #include <string.h>
 #include <time.h>
 
-/*
- * Parameters of every kernel; the user's come behind them, and the last one of
- * a name wins.
- *
- *	rdinit=/vk/agent  our agent, also where an added initrd has an /init
- *	console=ttyS0	  what a kernel can write to before it has drivers
- *	quiet		  each character there is an exit; emergencies are shown
- *	panic=-1	  a panic resets at once, which is how we learn of it
- *	reboot=k	  by the keyboard controller's port: what Linux takes by
- *			  default without firmware ends in a loop
- */
-static const char parameters[] =
-    "rdinit=/vk/agent console=ttyS0 quiet panic=-1 reboot=k";
-
-/* What a kernel must be able to do for us, and what is welcome. Names are
- * modules; what is built in is passed over. */
+/* What a kernel must be able to do for us beside what the engine needs, and
+ * what is welcome. Names are modules; what is built in is passed over. */
 static const char *const modules_required[] = {
-    "virtio_pci",
     "virtio_blk",
     "vmw_vsock_virtio_transport",
 };
@@ -41,6 +26,10 @@ static const char *const modules_welcome[] = {
 static int
 want_modules(struct boot *boot, const struct image *root, struct err *e)
 {
+	for (size_t i = 0; boot->guest->modules[i]; i++)
+		if (modules_want(&boot->modules, boot->guest->modules[i], e) <
+		    0)
+			return -1;
 	for (size_t i = 0;
 	     i < sizeof(modules_required) / sizeof(*modules_required); i++)
 		if (modules_want(&boot->modules, modules_required[i], e) < 0)
@@ -79,7 +68,7 @@ make_config(
 static int
 make_cmdline(struct boot *boot, const struct options *o, struct err *e)
 {
-	buf_puts(&boot->cmdline, parameters);
+	buf_puts(&boot->cmdline, boot->guest->parameters);
 	for (size_t i = 0; i < o->append.count; i++)
 		buf_printf(&boot->cmdline, " %s", o->append.words[i]);
 	if (boot->cmdline.failed)
@@ -122,45 +111,41 @@ make_initramfs(struct boot *boot, const struct options *o,
 }
 
 static int
-open_kernel(struct boot *boot, const char *named, struct err *e)
+open_kernel(struct boot *boot, const struct options *o, struct err *e)
 {
-	char found[PATH_MAX];
+	const struct engine_guest *guest = boot->guest;
+	char folder[PATH_MAX];
 
-	if (!named && find_kernel(found, e) < 0)
+	if (o->kernel)
+		snprintf(boot->kernel_path, PATH_MAX, "%s", o->kernel);
+	else if (guest->find_kernel(boot->kernel_path, e) < 0)
 		return -1;
-	return kernel_open(&boot->kernel, named ? named : found, NULL, e);
+	if (guest->loads_kernel) {
+		if (kernel_open(&boot->kernel, boot->kernel_path, NULL, e) < 0)
+			return -1;
+		return modules_open(
+		    &boot->modules, &boot->kernel, o->modules, e);
+	}
+	if (guest->find_modules(boot->kernel_path, folder, e) < 0)
+		return -1;
+	return modules_open(&boot->modules, &boot->kernel,
+	    o->modules ? o->modules
+	    : *folder  ? folder
+		       : NULL,
+	    e);
 }
 
 int
-boot_prepare(struct boot *boot, const struct options *o,
-    const struct image *root, struct err *e)
+boot_prepare(struct boot *boot, const struct engine_guest *guest,
+    const struct options *o, const struct image *root, struct err *e)
 {
-	*boot = (struct boot){.kernel = {.fd = -1}};
+	*boot = (struct boot){.kernel = {.fd = -1}, .guest = guest};
 	buf_init(&boot->config, BOOT_CONFIG_MAX);
 	buf_init(&boot->cmdline, CMDLINE_MAX - 1);
 	initramfs_init(&boot->initramfs);
-	if (open_kernel(boot, o->kernel, e) < 0 ||
-	    modules_open(&boot->modules, &boot->kernel, o->modules, e) < 0)
-		return -1;
-	if (make_initramfs(boot, o, root, e) < 0)
+	if (open_kernel(boot, o, e) < 0 || make_initramfs(boot, o, root, e) < 0)
 		return -1;
 	return make_cmdline(boot, o, e);
-}
-
-int
-boot_load(const struct boot *boot, const struct gmem *mem, struct entry *entry,
-    struct err *e)
-{
-	struct loader loader = {
-	    .mem = mem,
-	    .kernel = &boot->kernel,
-	    .cmdline = boot->cmdline.data,
-	    .initramfs = &boot->initramfs,
-	    .rsdp = ACPI_START,
-	    .mode = ENTRY_AUTO,
-	};
-
-	return loader_load(&loader, entry, e);
 }
 
 void

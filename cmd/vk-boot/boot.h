@@ -6,32 +6,30 @@
 #ifndef VK_BOOT_BOOT_H
 #define VK_BOOT_BOOT_H
 
+#include "cmd/vk-boot/engine.h"
 #include "cmd/vk-boot/image.h"
 #include "cmd/vk-boot/initramfs.h"
 #include "cmd/vk-boot/kernel.h"
 #include "cmd/vk-boot/modules.h"
 #include "cmd/vk-boot/options.h"
-#include "cmd/vk-boot/x86/loader.h"
 
 /* Of the agent's configuration: lines of text. */
 #define BOOT_CONFIG_MAX 65536
 
 struct boot {
-	struct kernel kernel;
+	const struct engine_guest *guest;
+	char kernel_path[PATH_MAX];
+	struct kernel kernel; /* opened where the engine loads it */
 	struct modules modules;
 	struct initramfs initramfs;
 	struct buf config;  /* /vk/config, vk-agent(8) */
 	struct buf cmdline; /* kernel parameters */
 };
 
-/* Finds, opens and builds all of it; root is NULL where there is none. 0, -1
- * with err. */
-int boot_prepare(struct boot *, const struct options *,
-    const struct image *root, struct err *);
-
-/* Puts it into the guest's memory. 0, -1 with err. */
-int boot_load(
-    const struct boot *, const struct gmem *, struct entry *, struct err *);
+/* Finds, opens and builds all of it, for guests of that kind; root is NULL
+ * where there is none. 0, -1 with err. */
+int boot_prepare(struct boot *, const struct engine_guest *,
+    const struct options *, const struct image *root, struct err *);
 
 /* Takes a half-made one, and may be called twice. */
 void boot_release(struct boot *);

@@ -62,7 +62,7 @@ struct guest {
 	int status;      /* our exit status, as far as it is known */
 	const char *why; /* it ended */
 
-	struct loop_source signals, machine, arrivals, agent, finished;
+	struct loop_source signals, engine, arrivals, agent, finished;
 	struct loop_source boot_timer, life_timer, stop_timer;
 	int arrival_writer;
 
@@ -232,35 +232,32 @@ signal_arrived(struct loop_source *source, uint32_t events)
 	}
 }
 
-/* The machine stopped by itself. */
+/* The engine stopped by itself. */
 static void
-machine_ended(struct loop_source *source, uint32_t events)
+engine_ended(struct loop_source *source, uint32_t events)
 {
 	struct guest *g = source->owner;
-	struct machine *m = g->config->machine;
-	enum machine_end how;
+	char text[128];
+	enum engine_end how = engine_how(g->config->engine, text);
 
 	(void)events;
 	eventfd_take(source->fd);
-	pthread_mutex_lock(&m->lock);
-	how = m->end;
-	pthread_mutex_unlock(&m->lock);
-	if (how == MACHINE_POWERED_OFF && !g->ready &&
+	if (how == ENGINE_POWERED_OFF && !g->ready &&
 	    g->state != GUEST_STOPPING) {
 		log_warn("the guest went off before it was up; its last "
 			 "words:");
 		last_words(g);
 		finish(g, EXIT_FAILED, "failure");
-	} else if (how == MACHINE_POWERED_OFF) {
+	} else if (how == ENGINE_POWERED_OFF) {
 		finish(g, g->status, g->why ? g->why : "power-off");
-	} else if (how == MACHINE_FAILED) {
-		log_warn("%s", m->text);
+	} else if (how == ENGINE_FAILED) {
+		log_warn("%s", text);
 		last_words(g);
 		finish(g, EXIT_FAILED, "failure");
 	} else if (g->going_down) {
 		finish(g, g->status, g->why ? g->why : "reboot");
 	} else {
-		log_warn("the guest crashed (%s); its last words:", m->text);
+		log_warn("the guest crashed (%s); its last words:", text);
 		last_words(g);
 		finish(g, EXIT_GUEST_CRASHED, "crash");
 	}
@@ -544,8 +541,8 @@ open_sources(struct guest *g, struct err *e)
 
 	g->signals.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	g->signals.ready = signal_arrived;
-	g->machine.fd = g->config->machine->end_fd;
-	g->machine.ready = machine_ended;
+	g->engine.fd = g->config->engine->end_fd;
+	g->engine.ready = engine_ended;
 	g->finished.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	g->finished.ready = session_finished;
 	g->cancel_fd = eventfd(0, EFD_CLOEXEC);
@@ -558,10 +555,10 @@ open_sources(struct guest *g, struct err *e)
 	if (pipe2(g->forward, O_CLOEXEC) < 0 || g->signals.fd < 0 ||
 	    g->finished.fd < 0 || g->cancel_fd < 0)
 		return err_errno(e, EX_OSERR, "descriptors");
-	g->signals.owner = g->machine.owner = g->finished.owner = g;
+	g->signals.owner = g->engine.owner = g->finished.owner = g;
 	g->agent.owner = g->arrivals.owner = g;
 	if (loop_add(g->loop, &g->signals, EPOLLIN, e) < 0 ||
-	    loop_add(g->loop, &g->machine, EPOLLIN, e) < 0 ||
+	    loop_add(g->loop, &g->engine, EPOLLIN, e) < 0 ||
 	    loop_add(g->loop, &g->arrivals, EPOLLIN, e) < 0 ||
 	    loop_add(g->loop, &g->finished, EPOLLIN, e) < 0)
 		return -1;
@@ -609,7 +606,11 @@ start(struct guest *g, struct err *e)
 		return -1;
 	if (vsock_answer(g->config->vsock, EXEC_PORT, agent_connected, g) < 0)
 		return err_errno(e, EX_OSERR, "vsock");
-	return machine_start(g->config->machine, g->config->entry, e);
+	if (g->config->engine->ops->start(
+		g->config->engine, g->config->boot, e) < 0)
+		return -1;
+	boot_release(g->config->boot); /* it is in the guest's memory now */
+	return 0;
 }
 
 int
@@ -639,7 +640,7 @@ guest_run(const struct guest_config *config, struct err *e)
 		    json_pack("{s:i,s:s}", "status", g.status, "why",
 			g.why ? g.why : "failure"));
 	}
-	machine_stop(config->machine);
+	config->engine->ops->stop(config->engine);
 	release(&g);
 	return result;
 }

@@ -2,7 +2,7 @@
 /*
  * guest.h - the guest's life as the host sees it
  *
- * The machine runs; its agent calls (announce.h); the command is started as a
+ * The engine runs; the agent calls (announce.h); the command is started as a
  * session (session.h) and its end decides ours. Everything ends here: the
  * command, a signal, a time limit, the guest's own power-off, a crash.
  *
@@ -15,7 +15,8 @@
 #ifndef VK_BOOT_GUEST_H
 #define VK_BOOT_GUEST_H
 
-#include "cmd/vk-boot/machine.h"
+#include "cmd/vk-boot/boot.h"
+#include "cmd/vk-boot/engine.h"
 #include "cmd/vk-boot/options.h"
 #include "cmd/vk-boot/status.h"
 
@@ -24,9 +25,9 @@
 #define EXIT_TIMED_OUT     124
 #define EXIT_FAILED        125
 
-struct guest_config {            /* borrowed */
-	struct machine *machine; /* ready to start */
-	const struct entry *entry;
+struct guest_config {          /* borrowed */
+	struct engine *engine; /* ready to start */
+	struct boot *boot;
 	struct virtio_device *vsock;
 	const struct options *options;
 	struct status *status;
@@ -39,7 +40,7 @@ struct guest_config {            /* borrowed */
 };
 
 /*
- * Starts the guest, waits for its end and stops the machine. The calling
+ * Starts the guest, waits for its end and stops the engine. The calling
  * thread has blocked the signals of guest_signals. Returns our exit status;
  * what went wrong was said. -1 with err: it could not even be started.
  */

@@ -1,18 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/* machine.c - the machine: memory, processors, buses, PCI */
+/* machine.c - the engine that is KVM, and a machine of our own */
 #include "cmd/vk-boot/machine.h"
 
+#include "cmd/vk-boot/boot.h"
+#include "cmd/vk-boot/find.h"
+#include "cmd/vk-boot/pci.h"
 #include "cmd/vk-boot/probe.h"
+#include "cmd/vk-boot/vcpu.h"
 #include "cmd/vk-boot/virtio/pci.h"
+#include "cmd/vk-boot/x86/acpi.h"
 #include "cmd/vk-boot/x86/cpu.h"
+#include "cmd/vk-boot/x86/ioapic.h"
 #include "cmd/vk-boot/x86/layout.h"
+#include "cmd/vk-boot/x86/serial.h"
 
 #include "common/scope.h"
 #include "common/size.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 
 /* Keyboard controller (8042): nothing but its line to the reset pin. */
 #define PORT_KEYBOARD    0x60
@@ -22,33 +28,37 @@
 /* Reset control (PCI bridges have it): bit 2 pulls. */
 #define RESET_PULL 0x04
 
-static void
-end(struct machine *m, enum machine_end how, const char *text)
-{
-	pthread_mutex_lock(&m->lock);
-	if (m->end == MACHINE_RUNS) {
-		m->end = how;
-		snprintf(m->text, sizeof(m->text), "%s", text);
-	}
-	pthread_mutex_unlock(&m->lock);
-	eventfd_give(m->end_fd);
-}
+struct machine {
+	struct engine engine; /* first */
+	struct kvm kvm;
+	struct gmem mem;
+	struct bus ports, memory;
+	struct pci pci;
+	struct ioapic ioapic;
+	struct acpi acpi;
+	struct serial *serial;
+	struct vcpu *cpus;
+	unsigned cpu_count;
+	struct virtio_pci *transports[PCI_DEVICES_MAX];
+	unsigned transport_count;
+};
+
+/* ---- what ends it ---- */
 
 static void
 vcpu_ended(void *owner, enum vcpu_end how, const char *text)
 {
-	end(owner,
-	    how == VCPU_TRIPLE_FAULT ? MACHINE_TRIPLE_FAULT : MACHINE_FAILED,
-	    text);
+	engine_over(owner,
+	    how == VCPU_TRIPLE_FAULT ? ENGINE_CRASHED : ENGINE_FAILED, text);
 }
 
 static void
 acpi_requested(void *owner, enum acpi_request request)
 {
 	if (request == ACPI_POWER_OFF)
-		end(owner, MACHINE_POWERED_OFF, "powered off");
+		engine_over(owner, ENGINE_POWERED_OFF, "powered off");
 	else
-		end(owner, MACHINE_RESET, "reset");
+		engine_over(owner, ENGINE_RESET, "reset");
 }
 
 static void
@@ -58,7 +68,7 @@ keyboard_access(
 	if (!write)
 		bus_answer(data, len, 0); /* nothing waits, ready for more */
 	else if (offset == KEYBOARD_COMMAND && data[0] == KEYBOARD_RESET)
-		end(owner, MACHINE_RESET, "reset");
+		engine_over(owner, ENGINE_RESET, "reset");
 }
 
 static void
@@ -69,7 +79,7 @@ reset_access(
 	if (!write)
 		bus_answer(data, len, 0);
 	else if (data[0] & RESET_PULL)
-		end(owner, MACHINE_RESET, "reset");
+		engine_over(owner, ENGINE_RESET, "reset");
 }
 
 static void
@@ -97,8 +107,8 @@ serial_output(void *owner, const void *text, size_t len)
 {
 	struct machine *m = owner;
 
-	if (m->console)
-		m->console(m->console_owner, text, len);
+	if (m->engine.config.console)
+		m->engine.config.console(m->engine.config.owner, text, len);
 }
 
 static int
@@ -115,18 +125,17 @@ add_serial(struct machine *m, struct err *e)
 }
 
 static int
-add_memory(
-    struct machine *m, const struct machine_config *config, struct err *e)
+add_memory(struct machine *m, struct err *e)
 {
-	uint64_t low = config->memory, high = 0;
+	uint64_t low = m->engine.config.memory, high = 0;
 
 	if (low > HOLE_START) {
 		high = low - HOLE_START;
 		low = HOLE_START;
 	}
-	if (gmem_add(&m->mem, 0, low, config->shared, e) < 0)
+	if (gmem_add(&m->mem, 0, low, 0, e) < 0)
 		return -1;
-	if (high && gmem_add(&m->mem, HOLE_END, high, config->shared, e) < 0)
+	if (high && gmem_add(&m->mem, HOLE_END, high, 0, e) < 0)
 		return -1;
 	for (unsigned i = 0; i < m->mem.count; i++)
 		if (kvm_map(&m->kvm, i, &m->mem.regions[i], e) < 0)
@@ -185,23 +194,15 @@ add_ranges(struct machine *m)
 		bus_add(&m->memory, &memory[i]);
 }
 
-int
-machine_create(
-    struct machine *m, const struct machine_config *config, struct err *e)
+/* KVM, memory, processors, and what they find on the buses. */
+static int
+build(struct machine *m, struct err *e)
 {
-	*m = (struct machine){
-	    .kvm = {.dev = -1, .vm = -1},
-	    .end_fd = -1,
-	    .console = config->console,
-	    .console_owner = config->owner,
-	};
-	pthread_mutex_init(&m->lock, NULL);
-	m->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (m->end_fd < 0)
-		return err_errno(e, EX_OSERR, "eventfd");
+	unsigned cpus = m->engine.config.cpus;
+
 	if (kvm_open(&m->kvm, e) < 0 || kvm_create(&m->kvm, e) < 0 ||
-	    vcpu_prepare(e) < 0 || add_memory(m, config, e) < 0 ||
-	    add_cpus(m, config->cpus, e) < 0)
+	    vcpu_prepare(e) < 0 || add_memory(m, e) < 0 ||
+	    add_cpus(m, cpus, e) < 0)
 		return -1;
 	pci_init(&m->pci);
 	ioapic_init(&m->ioapic, &m->kvm);
@@ -213,18 +214,25 @@ machine_create(
 	if (add_serial(m, e) < 0)
 		return -1;
 	add_ranges(m);
-	return acpi_tables(&m->mem, config->cpus, e);
+	if (!m->engine.config.no_probe &&
+	    probe_run(&m->cpus[0].cpu, &m->mem, e) < 0)
+		return -1;
+	return acpi_tables(&m->mem, cpus, e);
 }
 
-int
-machine_probe(struct machine *m, struct err *e)
+/* ---- the engine's operations ---- */
+
+static const struct gmem *
+memory(struct engine *engine, struct err *e)
 {
-	return probe_run(&m->cpus[0].cpu, &m->mem, e);
+	(void)e;
+	return &((struct machine *)engine)->mem;
 }
 
-int
-machine_add(struct machine *m, struct virtio_device *dev, struct err *e)
+static int
+add(struct engine *engine, struct virtio_device *dev, struct err *e)
 {
+	struct machine *m = (struct machine *)engine;
 	struct virtio_pci *tp = virtio_pci_new(dev, &m->pci, &m->kvm, e);
 
 	if (!tp)
@@ -233,13 +241,34 @@ machine_add(struct machine *m, struct virtio_device *dev, struct err *e)
 	return 0;
 }
 
-int
-machine_start(struct machine *m, const struct entry *entry, struct err *e)
+static int
+load(struct machine *m, const struct boot *boot, struct entry *entry,
+    struct err *e)
 {
+	struct loader loader = {
+	    .mem = &m->mem,
+	    .kernel = &boot->kernel,
+	    .cmdline = boot->cmdline.data,
+	    .initramfs = &boot->initramfs,
+	    .rsdp = ACPI_START,
+	    .mode = ENTRY_AUTO,
+	};
+
+	return loader_load(&loader, entry, e);
+}
+
+static int
+start(struct engine *engine, struct boot *boot, struct err *e)
+{
+	struct machine *m = (struct machine *)engine;
+	struct entry entry;
+
+	if (load(m, boot, &entry, e) < 0)
+		return -1;
 	for (unsigned i = 0; i < m->cpu_count; i++)
 		if (cpu_init(&m->cpus[i].cpu, e) < 0)
 			return -1;
-	if (cpu_enter(&m->cpus[0].cpu, entry, e) < 0)
+	if (cpu_enter(&m->cpus[0].cpu, &entry, e) < 0)
 		return -1;
 	for (unsigned i = 0; i < m->cpu_count; i++)
 		if (vcpu_start(&m->cpus[i], e) < 0)
@@ -247,9 +276,11 @@ machine_start(struct machine *m, const struct entry *entry, struct err *e)
 	return 0;
 }
 
-void
-machine_stop(struct machine *m)
+static void
+stop(struct engine *engine)
 {
+	struct machine *m = (struct machine *)engine;
+
 	for (unsigned i = 0; i < m->cpu_count; i++)
 		vcpu_ask_stop(&m->cpus[i]);
 	for (unsigned i = 0; i < m->cpu_count; i++)
@@ -258,20 +289,66 @@ machine_stop(struct machine *m)
 		serial_flush(m->serial);
 }
 
-void
-machine_release(struct machine *m)
+static void
+machine_free(struct engine *engine)
 {
-	machine_stop(m);
+	struct machine *m = (struct machine *)engine;
+
+	stop(engine);
 	while (m->transport_count > 0)
 		virtio_pci_free(m->transports[--m->transport_count]);
 	for (unsigned i = 0; i < m->cpu_count; i++)
 		kvm_cpu_release(&m->kvm, &m->cpus[i].cpu);
 	free(m->cpus);
-	m->cpus = NULL;
-	m->cpu_count = 0;
 	serial_free(m->serial);
-	m->serial = NULL;
 	kvm_release(&m->kvm);
 	gmem_release(&m->mem);
-	fd_close(&m->end_fd);
+	engine_release(engine);
+	free(m);
+}
+
+/*
+ * Parameters of every kernel:
+ *
+ *	rdinit=/vk/agent  our agent, also where an added initrd has an /init
+ *	console=ttyS0	  what a kernel can write to before it has drivers
+ *	quiet		  each character there is an exit; emergencies are shown
+ *	panic=-1	  a panic resets at once, which is how we learn of it
+ *	reboot=k	  by the keyboard controller's port: what Linux takes by
+ *			  default without firmware ends in a loop
+ */
+static const struct engine_guest guest = {
+    .parameters = "rdinit=/vk/agent console=ttyS0 quiet panic=-1 reboot=k",
+    .find_kernel = find_kernel,
+    .loads_kernel = true,
+    .modules = (const char *const[]){"virtio_pci", NULL},
+};
+
+static const struct engine_ops machine_ops = {
+    .name = "kvm",
+    .isolates = true,
+    .guest = &guest,
+    .memory = memory,
+    .add = add,
+    .start = start,
+    .stop = stop,
+    .free = machine_free,
+};
+
+struct engine *
+machine_new(const struct engine_config *config, struct err *e)
+{
+	struct machine *m = calloc(1, sizeof(*m));
+
+	if (!m) {
+		err_errno(e, EX_OSERR, "kvm");
+		return NULL;
+	}
+	m->kvm.dev = m->kvm.vm = -1;
+	if (engine_init(&m->engine, &machine_ops, config, e) < 0 ||
+	    build(m, e) < 0) {
+		machine_free(&m->engine);
+		return NULL;
+	}
+	return &m->engine;
 }

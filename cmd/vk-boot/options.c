@@ -74,6 +74,7 @@ set_fd(int *fd, const char *value, struct err *e)
 }
 
 STRING_SETTER(kernel)
+STRING_SETTER(engine)
 STRING_SETTER(modules)
 STRING_SETTER(initrd)
 STRING_SETTER(overlay)
@@ -245,6 +246,8 @@ static const struct opt table[] = {
     {0, "ready-fd", "FD", "a newline there when the guest is up", set_ready_fd},
     {0, "status-fd", "FD", "a JSON object a line there as things happen",
 	set_status_fd},
+    {0, "engine", "NAME", "what runs the guest: auto, kvm, uml (auto)",
+	set_engine},
     {0, "no-probe", NULL, "start even if KVM is too slow for a kernel",
 	set_no_probe},
     {'v', "verbose", NULL, "say what happens, and when", set_verbose},
@@ -294,6 +297,7 @@ options_parse(struct options *o, int argc, char **argv, struct err *e)
 	int first;
 
 	*o = (struct options){
+	    .engine = getenv("VK_ENGINE") ? getenv("VK_ENGINE") : "auto",
 	    .cpus = 1,
 	    .memory = MEMORY_DEFAULT,
 	    .ready_fd = -1,

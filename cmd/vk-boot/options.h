@@ -18,6 +18,7 @@ struct options {
 	struct word_list append; /* kernel parameters */
 
 	/* machine */
+	const char *engine; /* "auto", or a name */
 	unsigned cpus;
 	uint64_t memory; /* bytes */
 	bool no_probe;

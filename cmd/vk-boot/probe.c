@@ -10,7 +10,7 @@
  * hardware was seen at 1.5 million instructions a second (5 ms), KVM inside a
  * software-emulated machine at over 40 million. Three tries, because the
  * machine may be busy: the best counts. */
-#define TURNS	   4000
+#define TURNS      4000
 #define LIMIT_NS   3000000
 #define TRIES      3
 #define PROBE_PORT 0xf4

@@ -223,9 +223,12 @@ vm_run(struct vm *vm, struct err *e)
 void
 vm_release(struct vm *vm)
 {
+	/* First nobody runs any more, then memory goes, then devices. */
+	if (vm->engine)
+		vm->engine->ops->stop(vm->engine);
+	loop_end(vm->disk_loop);
+	loop_end(vm->device_loop);
 	engine_free(vm->engine);
-	loop_join(vm->disk_loop);
-	loop_join(vm->device_loop);
 	while (vm->device_count > 0)
 		virtio_device_free(vm->devices[--vm->device_count]);
 	loop_free(vm->disk_loop);

@@ -2,7 +2,7 @@
 /*
  * vm.h - one VM and all that belongs to it
  *
- *	vm_build(&vm, &e)	name, image, machine, kernel, devices
+ *	vm_build(&vm, &e)	name, image, engine, kernel, devices
  *	vm_run(&vm, &e)		the guest's life; our exit status
  *	vm_release(&vm)		in the opposite order
  *
@@ -13,12 +13,15 @@
 
 #include "cmd/vk-boot/boot.h"
 #include "cmd/vk-boot/disk.h"
+#include "cmd/vk-boot/engine.h"
 #include "cmd/vk-boot/guest.h"
-#include "cmd/vk-boot/machine.h"
 #include "cmd/vk-boot/options.h"
 #include "cmd/vk-boot/ring.h"
 #include "cmd/vk-boot/status.h"
 #include "cmd/vk-boot/sweep.h"
+
+/* What fits a bus beside its bridge. */
+#define VM_DEVICES_MAX 31
 
 struct vm {
 	struct options options;
@@ -28,11 +31,12 @@ struct vm {
 	struct image image;
 	struct disk root;
 	struct boot boot;
-	struct machine machine;
-	struct entry entry;
+	struct engine *engine;
 	struct loop *disk_loop, *device_loop;
-	struct virtio_device *blk, *vsock, *console, *rng;
-	struct ring *ring; /* what the console said */
+	struct virtio_device *devices[VM_DEVICES_MAX];
+	unsigned device_count;
+	struct virtio_device *vsock; /* one of them */
+	struct ring *ring;           /* what the console said */
 };
 
 /* Everything up to the first instruction of the guest's kernel. 0, -1 with

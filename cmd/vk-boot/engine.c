@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/* engine.c - what runs the guest's processors */
+#include "cmd/vk-boot/engine.h"
+
+#include "cmd/vk-boot/loop.h"
+#include "cmd/vk-boot/machine.h"
+
+#include "common/log.h"
+#include "common/scope.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+int
+engine_init(struct engine *engine, const struct engine_ops *ops,
+    const struct engine_config *config, struct err *e)
+{
+	engine->ops = ops;
+	engine->config = *config;
+	pthread_mutex_init(&engine->lock, NULL);
+	engine->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (engine->end_fd < 0)
+		return err_errno(e, EX_OSERR, "%s", ops->name);
+	return 0;
+}
+
+void
+engine_release(struct engine *engine)
+{
+	fd_close(&engine->end_fd);
+	pthread_mutex_destroy(&engine->lock);
+}
+
+void
+engine_over(struct engine *engine, enum engine_end how, const char *text)
+{
+	pthread_mutex_lock(&engine->lock);
+	if (engine->end == ENGINE_RUNS) {
+		engine->end = how;
+		snprintf(engine->text, sizeof(engine->text), "%s", text);
+	}
+	pthread_mutex_unlock(&engine->lock);
+	eventfd_give(engine->end_fd);
+}
+
+enum engine_end
+engine_how(struct engine *engine, char *text)
+{
+	enum engine_end how;
+
+	pthread_mutex_lock(&engine->lock);
+	how = engine->end;
+	memcpy(text, engine->text, sizeof(engine->text));
+	pthread_mutex_unlock(&engine->lock);
+	return how;
+}
+
+struct engine *
+engine_new(const char *name, const struct engine_config *config, struct err *e)
+{
+	if (strcmp(name, "auto") == 0 || strcmp(name, "kvm") == 0)
+		return machine_new(config, e);
+	err_set(e, EX_USAGE, "--engine %s: there is no such engine", name);
+	return NULL;
+}
+
+void
+engine_free(struct engine *engine)
+{
+	if (engine)
+		engine->ops->free(engine);
+}

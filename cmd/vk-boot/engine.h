@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * engine.h - what runs the guest's processors
+ *
+ * Our devices, the agent and the guest's life are the same for all engines:
+ *
+ *	kvm	this process: KVM and a machine of our own (machine.h)
+ *	uml	User-mode Linux, an ordinary process, where KVM cannot (uml.h)
+ *
+ * An engine is made, devices are added, and it starts with what boot.h has
+ * prepared for it. From then on end_fd tells when it is over, and how. Other
+ * parts know nothing more of it.
+ */
+#ifndef VK_BOOT_ENGINE_H
+#define VK_BOOT_ENGINE_H
+
+#include "cmd/vk-boot/gmem.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+
+struct boot;
+struct engine;
+struct virtio_device;
+
+enum engine_end {
+	ENGINE_RUNS,
+	ENGINE_POWERED_OFF,
+	ENGINE_RESET,   /* perhaps a panic: the agent knows */
+	ENGINE_CRASHED, /* it is beyond help */
+	ENGINE_FAILED,  /* not the guest's fault; text says why */
+};
+
+/* What a guest of this kind is booted with. */
+struct engine_guest {
+	/* Kernel parameters; what the user adds comes behind them. */
+	const char *parameters;
+	/* Finds the kernel where none is named: path, or -1 with err. */
+	int (*find_kernel)(char *path, struct err *);
+	/* Opens it for loading, so that its version is known too; else it is a
+	 * program, and its modules are where find_modules says. */
+	bool loads_kernel;
+	int (*find_modules)(const char *kernel, char *folder, struct err *);
+	/* Modules without which no device is found; ends with NULL. */
+	const char *const *modules;
+};
+
+struct engine_ops {
+	const char *name;
+	bool isolates; /* the guest is kept in by hardware */
+	const struct engine_guest *guest;
+	/* Where the next device finds the guest's memory. NULL with err. */
+	const struct gmem *(*memory)(struct engine *, struct err *);
+	/* Joins the device (borrowed) to the guest. */
+	int (*add)(struct engine *, struct virtio_device *, struct err *);
+	/* Loads and starts it. boot is not needed any more afterwards. */
+	int (*start)(struct engine *, struct boot *, struct err *);
+	/* The guest stops and touches no device any more. May be called twice,
+	 * and without start. */
+	void (*stop)(struct engine *);
+	/* Stops, and frees all but the devices. */
+	void (*free)(struct engine *);
+};
+
+struct engine_config {
+	unsigned cpus;
+	uint64_t memory; /* bytes */
+	/* Takes what the guest writes to its first console, from any thread. */
+	void (*console)(void *owner, const void *text, size_t len);
+	void *owner;
+	bool no_probe;      /* take KVM as it is */
+	const char *folder; /* private and cleared by us: for sockets */
+};
+
+struct engine { /* first member of each kind */
+	const struct engine_ops *ops;
+	struct engine_config config;
+	int end_fd;           /* an eventfd: it is over */
+	pthread_mutex_t lock; /* guards what follows */
+	enum engine_end end;  /* the first reason counts */
+	char text[128];
+};
+
+/* For engines: the common part; and the end, from any thread. */
+int engine_init(struct engine *, const struct engine_ops *,
+    const struct engine_config *, struct err *);
+void engine_release(struct engine *);
+void engine_over(struct engine *, enum engine_end, const char *text);
+
+/* How it ended; text holds 128. */
+enum engine_end engine_how(struct engine *, char *text);
+
+/* Takes a name ("auto", "kvm", "uml"). "auto" is KVM where it runs kernels,
+ * else UML where it is installed. NULL with err. */
+struct engine *engine_new(
+    const char *name, const struct engine_config *, struct err *);
+void engine_free(struct engine *); /* NULL is fine */
+
+#endif
