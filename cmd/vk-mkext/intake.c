@@ -70,6 +70,14 @@ intake_note(struct intake_note *n, const char *where)
 		snprintf(n->first, sizeof(n->first), "%s", where);
 }
 
+/* ext4 keeps these; sockets are left out before. */
+static bool
+has_type(uint16_t mode)
+{
+	return S_ISREG(mode) || S_ISDIR(mode) || S_ISLNK(mode) ||
+	       S_ISCHR(mode) || S_ISBLK(mode) || S_ISFIFO(mode);
+}
+
 int
 intake_entry(struct intake *in, const char *path, struct meta *m,
     uint32_t *object, struct err *e)
@@ -82,6 +90,8 @@ intake_entry(struct intake *in, const char *path, struct meta *m,
 		in->xattrs.bytes.len = 0;
 		return 0;
 	}
+	if (!has_type(m->mode) || (S_ISLNK(m->mode) && !m->target))
+		return err_set(e, EX_DATAERR, "%s: an entry of no type", path);
 	if (in->rules->owner) {
 		m->uid = in->rules->uid;
 		m->gid = in->rules->gid;

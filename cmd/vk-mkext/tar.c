@@ -281,7 +281,7 @@ read_all(struct tar *t, struct err *e)
 	while ((more = next_entry(t, &entry, e)) > 0) {
 		const char *path = archive_entry_pathname(entry);
 
-		if (!path)
+		if (!path || !*path)
 			return err_set(
 			    e, EX_DATAERR, "an entry without a name");
 		if (read_entry(t, entry, path, e) < 0)
