@@ -86,7 +86,7 @@ FUZZERS := $(sort $(wildcard tests/fuzz/*/*.c))
 all: $(PROGRAMS:%=$(O)/%) $(if $(AGENT),$(O)/vk-agent)
 
 .PHONY: all check demo lint bench soak fuzz kernel kernel-uml install \
-	uninstall clean unit-tests fuzzers FORCE
+	uninstall clean unit-tests helpers fuzzers FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -153,6 +153,15 @@ $(foreach t,$(filter tests/cmd/%,$(UNIT_TESTS)),$(eval \
 	$(call unit_test,$(t),$(call sources,$(call owner,$(t))),$(LIBS_$(call owner,$(t))))))
 
 unit-tests: $(UNIT_TESTS:%.c=$(O)/%)
+
+# Programs that shell tests and benchmarks use: peers, loads, measures.
+HELPERS := $(sort $(wildcard tests/helpers/*.c))
+helpers: $(HELPERS:%.c=$(O)/%)
+unit-tests: helpers
+$(O)/tests/helpers/%: $(O)/obj/tests/helpers/%.o \
+		$(O)/obj/cmd/vk-switch/hello.o $(O)/libcommon.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^
 
 # Built with VARIANT=fuzz; FUZZ_SECONDS each.
 define fuzzer
