@@ -92,6 +92,8 @@ challenge_parse(struct challenge *c, const char *header)
 		if (len == 0)
 			break;
 		at = parameters(at + len, &one);
+		if (!at)
+			break;
 		if (bearer && one.realm[0]) {
 			one.scheme = CHALLENGE_BEARER;
 			*c = one;

@@ -382,7 +382,7 @@ exchange(struct http *h, const struct http_request *q, const char *url,
 	r->again = passes(code);
 	r->tls = code == CURLE_SSL_CONNECT_ERROR;
 	return err_set(e,
-	    code == CURLE_UNSUPPORTED_PROTOCOL ? EX_CONFIG : EX_UNAVAILABLE,
+	    code == CURLE_UNSUPPORTED_PROTOCOL ? EX_PROTOCOL : EX_UNAVAILABLE,
 	    "%s: %s", x.host, why[0] ? why : curl_easy_strerror(code));
 }
 

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 /* Connections kept for later. */
@@ -174,27 +175,28 @@ get_token(struct session *s, struct http *h, const struct challenge *c,
 	cleanup_buf struct buf header = BUF_INIT(TOKEN_MAX + 16);
 	cleanup_free char *basic = NULL;
 	struct http_response r = {0};
-	struct http_request q = {.length_max = TOKEN_MAX,
-	    .plain = s->plain,
-	    .sink = token_sink,
-	    .into = &answer};
+	struct http_request q = {
+	    .length_max = TOKEN_MAX, .sink = token_sink, .into = &answer};
 	cleanup_json json_t *j = NULL;
 	const char *token;
+	char host[256];
 	int rc;
 
 	if (challenge_request(c, s->name, login, &url, &form) < 0)
 		return err_set(
 		    e, EX_PROTOCOL, "%s: its token realm is no URL", s->host);
 	q.url = url.data;
+	http_host(q.url, host, sizeof(host));
+	q.plain = s->options->http.insecure || ref_is_loopback(host);
+	if (!q.plain && strncasecmp(q.url, "https:", 6) != 0)
+		return err_set(e, EX_PROTOCOL,
+		    "%s: its token realm at %s is not https", s->host, host);
 	if (form.len > 0)
 		q.post = form.data;
 	else if (login->name)
 		q.authorization = basic = credentials_basic(login);
 	rc = http_do(h, &q, &r, e);
 	if (rc == 0 && r.status != 200) {
-		char host[256];
-
-		http_host(q.url, host, sizeof(host));
 		refused(s, &r, e);
 		if (strcmp(host, s->host) != 0)
 			err_prefix(e, "%s", host);
