@@ -25,6 +25,8 @@ static const struct {
     {"root", TEXT, offsetof(struct config, root)},
     {"hostname", TEXT, offsetof(struct config, hostname)},
     {"cgroup", TEXT, offsetof(struct config, cgroup)},
+    {"listen", TEXT, offsetof(struct config, listen)},
+    {"announce", TEXT, offsetof(struct config, announce)},
     {"module", LIST, offsetof(struct config, modules)},
     {"mount", LIST, offsetof(struct config, mounts)},
     {"tmpfs", LIST, offsetof(struct config, tmpfs)},

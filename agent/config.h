@@ -25,7 +25,7 @@ struct config_list {
 
 struct config {
 	char *text; /* what all below points into */
-	const char *root, *hostname, *cgroup;
+	const char *root, *hostname, *cgroup, *listen, *announce;
 	struct config_list modules, mounts, tmpfs, symlinks, sysctls, nets, dns,
 	    searches, hosts, allow;
 	char *wrapper;

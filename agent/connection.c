@@ -102,7 +102,7 @@ connection_flush(struct connection *c)
 		shutdown(c->watch.fd, SHUT_RDWR);
 	}
 	loop_want(&c->agent->loop, &c->watch,
-	    c->out.len ? EPOLLIN | EPOLLOUT : EPOLLIN);
+	    (c->held ? 0 : EPOLLIN) | (c->out.len ? EPOLLOUT : 0));
 }
 
 static void
@@ -240,11 +240,11 @@ take_all(struct connection *c)
 {
 	struct err e = ERR_INIT;
 	struct frame f;
-	int got;
+	int got = 0;
 
 	if (c->state == CONNECTION_LINE && (got = take_line(c)) <= 0)
 		return got;
-	while ((got = frame_next(&c->reader, &f, &e)) > 0)
+	while (!c->held && (got = frame_next(&c->reader, &f, &e)) > 0)
 		if (take_frame(c, &f) < 0) {
 			log_warn("a client broke the rules: frame of type %u",
 			    f.type);
@@ -261,7 +261,11 @@ ready(struct watch *w, uint32_t events)
 	struct connection *c = container_of(w, struct connection, watch);
 	ssize_t n;
 
-	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
+	if (c->held && (events & (EPOLLHUP | EPOLLERR))) {
+		lose(c);
+		return;
+	}
+	if (!c->held && (events & (EPOLLIN | EPOLLHUP | EPOLLERR))) {
 		n = frame_fill(&c->reader, w->fd);
 		if (n == 0 || (n < 0 && errno != EAGAIN)) {
 			lose(c);
@@ -279,6 +283,23 @@ ready(struct watch *w, uint32_t events)
 	    !c->closing.at_ms)
 		loop_timer(
 		    &c->agent->loop, &c->closing, CLOSING_MS, closing_passed);
+}
+
+void
+connection_hold(struct connection *c)
+{
+	c->held = true;
+	connection_flush(c);
+}
+
+void
+connection_resume(struct connection *c)
+{
+	c->held = false;
+	if (take_all(c) < 0)
+		lose(c);
+	else
+		connection_flush(c);
 }
 
 void

@@ -46,6 +46,7 @@ struct connection {
 	const struct connection_user *user; /* NULL: none */
 	void *context;
 	uint32_t credit[STREAM_COUNT]; /* what the client lets us send */
+	bool held;                     /* its frames wait */
 };
 
 /* Serves a connected stream; takes the descriptor over. */
@@ -68,6 +69,11 @@ uint8_t *connection_room(struct connection *, size_t len);
 void connection_sent(struct connection *, unsigned stream, size_t len);
 
 void connection_flush(struct connection *);
+
+/* Lets the client's frames wait, or go on: then the connection may be gone
+ * when this returns. */
+void connection_hold(struct connection *);
+void connection_resume(struct connection *);
 
 /* The end: EXITED with a wait status, or FAILED; nothing is said after it. */
 void connection_exited(struct connection *, int wait_status);

@@ -41,8 +41,8 @@ static int
 attempt_frame(void *context, const struct frame *f)
 {
 	(void)context;
-	/* A client that is in haste waits for STARTED; its EOF may come. */
-	return f->type == FRAME_DATA ? -1 : 0;
+	(void)f;
+	return -1; /* the connection is held: none comes */
 }
 
 static void
@@ -71,6 +71,7 @@ attempt_ready(struct watch *w, uint32_t events)
 	(void)events;
 	getsockopt(w->fd, SOL_SOCKET, SO_ERROR, &number, &len);
 	if (number) {
+		c->held = false;
 		connection_failed(
 		    c, 125, "%s: %s", t->request.target, strerror(number));
 		attempt_free(t);
@@ -79,7 +80,7 @@ attempt_ready(struct watch *w, uint32_t events)
 	fd = fcntl(w->fd, F_DUPFD_CLOEXEC, 3);
 	session_socket(c, &t->request, fd);
 	attempt_free(t);
-	connection_flush(c);
+	connection_resume(c);
 }
 
 void
@@ -114,6 +115,7 @@ forward_connect(struct connection *c, struct request *r)
 	t->request = *r;
 	*r = (struct request){.bytes = NULL};
 	connection_use(c, &attempt_user, t);
+	connection_hold(c); /* what it sends is for when we are connected */
 }
 
 /* ---- out of the guest -----------------------------------------------------

@@ -55,7 +55,8 @@ pump(struct reader *reader)
 		connection_sent(c, stream, n);
 	}
 	if (s && s->backlog &&
-	    (reader->at < s->backlog->end || (reader->follow && !s->ended))) {
+	    (reader->at < s->backlog->end ||
+		(reader->follow && !session_is_over(s)))) {
 		connection_flush(c);
 		return;
 	}

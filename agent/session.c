@@ -239,6 +239,12 @@ has_output(const struct session *s)
 	return s->out[STREAM_OUT].open || s->out[STREAM_ERR].open;
 }
 
+bool
+session_is_over(const struct session *s)
+{
+	return s->ended && !has_output(s);
+}
+
 /* Tells the client what there is to tell, and lets it go at the end. */
 static void
 check_end(struct session *s)
@@ -251,8 +257,10 @@ check_end(struct session *s)
 		if (c)
 			connection_say_u32(c, FRAME_EXITED, 0, 0);
 	}
-	if (!s->ended || has_output(s) || s->report.fd >= 0)
+	if (!session_is_over(s) || s->report.fd >= 0)
 		return;
+	if (s->backlog && follower)
+		follower(s);
 	if (c && s != s->agent->main) {
 		s->connection = NULL;
 		connection_close(c);

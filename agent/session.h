@@ -71,6 +71,9 @@ void session_attach(struct connection *, struct session *);
 
 struct session *session_find(struct agent *, uint32_t id);
 
+/* Ended, and all that it wrote has been taken. */
+bool session_is_over(const struct session *);
+
 /* Signals its process group. 0, -1 with errno. */
 int session_kill(struct session *, int signal);
 

@@ -29,6 +29,7 @@
 
 #define TEXT(x)  TEXT_(x)
 #define TEXT_(x) #x
+#define VSOCK    "vsock:" TEXT(EXEC_PORT)
 
 static struct agent agent;
 static struct config config;
@@ -84,8 +85,10 @@ boot(void)
 	boot_modules(&config);
 	boot_seed();
 	server_stage("modules");
-	if (server_listen(&agent, "vsock:" TEXT(EXEC_PORT), &e) < 0 ||
-	    server_announce(&agent, "vsock:" TEXT(EXEC_PORT), &e) < 0)
+	if (server_listen(&agent, config.listen ? config.listen : VSOCK, &e) <
+		0 ||
+	    server_announce(
+		&agent, config.announce ? config.announce : VSOCK, &e) < 0)
 		log_warn("%s", e.text);
 	if (boot_root(&config, &e) < 0)
 		give_up(&e);

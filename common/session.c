@@ -469,7 +469,8 @@ static bool
 is_over(const struct session *s)
 {
 	for (int i = STREAM_OUT; i < STREAM_COUNT; i++)
-		if (!s->output[i].eof || s->output[i].waiting.len > 0)
+		if (!(s->output[i].eof || s->output[i].gone) ||
+		    s->output[i].waiting.len > 0)
 			return false;
 	return s->ended;
 }
@@ -562,7 +563,8 @@ start(struct session *s)
 		    &o->sink, i == STREAM_OUT ? r->out : r->err, !r->no_open);
 		o->granted = STREAM_WINDOW;
 	}
-	s->in_open = (r->flags & OPEN_STDIN) && r->in >= 0;
+	s->in_open = (r->flags & OPEN_STDIN) && r->in >= 0 &&
+		     !(r->flags & OPEN_DETACH);
 	s->in_credit = STREAM_WINDOW;
 	s->deadline_ms = now_ms() + GREETING_MS;
 	if (io_nonblock(s->fd, 1) < 0)
@@ -574,7 +576,7 @@ start(struct session *s)
 		return -1;
 	if (frame_add(&s->out, FRAME_OPEN, 0, payload.data, payload.len) < 0)
 		return err_set(s->e, EX_OSERR, "out of memory");
-	if ((r->flags & OPEN_STDIN) && !s->in_open)
+	if ((r->flags & OPEN_STDIN) && r->in < 0)
 		frame_add(&s->out, FRAME_EOF, STREAM_IN, NULL, 0);
 	return 0;
 }

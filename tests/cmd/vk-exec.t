@@ -1,0 +1,352 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# vk-exec and the agent, natively: the agent is an ordinary process behind a
+# unix socket, so that what is tested is the two of them and no emulation.
+#
+#	VK_TEST_BYTES	how much is sent each way (128 MiB)
+
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+bytes=${VK_TEST_BYTES:-134217728}
+XDG_RUNTIME_DIR=$tmp/run
+export XDG_RUNTIME_DIR
+unset LANG LC_ALL TZ
+mkdir -m 700 "$tmp/run" "$tmp/run/vk" "$tmp/run/vk/t"
+vk-agent --listen "unix:$tmp/run/vk/t/vsock" 2>"$tmp/agent.log" &
+agent=$!
+at_exit "kill $agent 2>/dev/null; wait $agent"
+run vk-exec --wait-ready --timeout 10s t
+is "$rc" 0 "--wait-ready waits until commands can be run"
+
+# ---- streams and statuses ---------------------------------------------------
+
+run vk-exec t sh -c 'echo hi; echo oops >&2; exit 42'
+is "$rc $(cat "$out") $(cat "$err")" "42 hi oops" "stdout, stderr and status"
+is "$(echo abc | vk-exec t cat)" abc "stdin reaches the command"
+is "$(echo abc | vk-exec -n t cat)" "" "-n: it does not"
+
+bad=
+i=0
+while [ $i -le 255 ]; do
+	rc=0
+	vk-exec t sh -c "exit $i" </dev/null || rc=$?
+	[ "$rc" -eq $i ] || bad="$bad $i:$rc"
+	i=$((i + 1))
+done
+is "$bad" "" "256 of 256 exit codes are exact"
+
+# The other way to end: each signal whose default is death. What is left out
+# of 1 to 31 stops, continues or is ignored.
+bad=
+count=0
+for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 24 25 26 27 29 30 31 34 35 \
+	36 37 38 39 40 41 42 43 44 45 46 47 48 49 50 51 52 53 54 55 56 57 58 \
+	59 60 61 62 63 64; do
+	count=$((count + 1))
+	rc=0
+	vk-exec --status-fd 3 t sh -c "ulimit -c 0; kill -$i \$\$" </dev/null \
+		3>"$tmp/status" || rc=$?
+	[ "$rc" -eq $((128 + i)) ] &&
+		grep -q "^{\"signal\": $i," "$tmp/status" || bad="$bad $i:$rc"
+done
+is "$bad" "" "$count of $count deaths by signal are exact"
+for i in 17 18 23 28; do
+	rc=0
+	vk-exec t sh -c "kill -$i \$\$; exit 9" </dev/null || rc=$?
+	[ "$rc" -eq 9 ] || bad="$bad $i:$rc"
+done
+is "$bad" "" "signals that do not kill do not end it"
+
+start=$(date +%s%N)
+run vk-exec t no-such-command
+end=$(date +%s%N)
+is "$rc" 127 "a missing command: 127"
+like "$(cat "$err")" "no-such-command: command not found" "which one"
+ok $(((end - start) / 1000000 >= 500)) \
+	"answered at once ($(((end - start) / 1000000)) ms)"
+run vk-exec t /etc/passwd
+is "$rc" 126 "what cannot be run: 126"
+run vk-exec t ""
+is "$rc" 127 "an empty name: 127"
+run vk-exec nobody-of-that-name true
+is "$rc" 125 "no such VM: 125"
+like "$(cat "$err")" "nobody-of-that-name: no such VM runs" "and why"
+run vk-exec t
+is "$rc" 125 "no command: 125"
+
+# ---- what is given arrives --------------------------------------------------
+
+nl='
+'
+bytes_of() { printf '<%s>\n' "$@" | od -An -tx1 | tr -d ' \n'; }
+bin=$(printf '\377\200x\001')
+is "$(vk-exec t printf '<%s>\n' "a b" '"q" '"'s'" "l1${nl}l2" '' '*' '$HOME' \
+	"$bin" ';' -- -x | od -An -tx1 | tr -d ' \n')" \
+	"$(bytes_of "a b" '"q" '"'s'" "l1${nl}l2" '' '*' '$HOME' "$bin" ';' -- -x)" \
+	"arguments with spaces, quotes, newlines, nothing and no UTF-8"
+long=$(head -c 131000 /dev/zero | tr '\0' x)
+is "$(vk-exec t printf %s "$long" | cksum)" "$(printf %s "$long" | cksum)" \
+	"an argument of 128 KiB"
+is "$(vk-exec --clear-env t env | sort | tr '\n' ' ')" \
+	"HOME=$(awk -F: '$1 == "root" {print $6}' /etc/passwd) HOSTNAME=$(hostname) PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin " \
+	"the environment of a container, and no word more"
+is "$(SECRET=1 LANG=xx LC_TIME=yy TZ=zz vk-exec t env | sort | grep -v HO |
+	tr '\n' ' ')" \
+	"LANG=xx LC_TIME=yy PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin TZ=zz " \
+	"of ours only the locale and the time zone are passed on"
+printf '# comment\nF1=from file\nPASSED\n' >"$tmp/env"
+is "$(PASSED=on vk-exec -e A='b c' -e HOME=/x -E "$tmp/env" t \
+	sh -c 'echo "$A|$HOME|$F1|$PASSED"')" "b c|/x|from file|on" \
+	"-e and -E"
+is "$(vk-exec -w /usr t pwd)" /usr "-w"
+run vk-exec -w /no/such/dir t pwd
+is "$rc" 126 "-w where there is nothing: 126"
+if [ "$(id -u)" -eq 0 ]; then
+	is "$(vk-exec -u nobody t sh -c 'id -u; echo "$HOME"' | tr '\n' ' ')" \
+		"65534 $(awk -F: '$1 == "nobody" {print $6}' /etc/passwd) " \
+		"-u name"
+	is "$(vk-exec -u 1234:567 t id | sed 's/([^)]*)//g')" \
+		"uid=1234 gid=567 groups=567" "-u uid:gid"
+	is "$(vk-exec -u 1234 t sh -c 'id -g; echo $HOME; echo x >/dev/stdout
+		echo y >>/dev/stderr' 2>&1 | tr '\n' ' ')" "0 / x y " \
+		"-u uid: group 0, home /; stdout can be opened anew"
+	run vk-exec -u nosuchuser t true
+	is "$rc" 125 "an unknown user: 125"
+else
+	skip "-u" "not root"
+fi
+
+# ---- much of it -------------------------------------------------------------
+
+head -c "$bytes" /dev/urandom >"$tmp/random"
+sum=$(cksum <"$tmp/random")
+is "$(vk-exec t cksum <"$tmp/random")" "$sum" "$bytes bytes in, unchanged"
+is "$(vk-exec -n t cat "$tmp/random" | cksum)" "$sum" "as many out"
+is "$(vk-exec t cat <"$tmp/random" | cksum)" "$sum" "and both ways"
+rm "$tmp/random"
+vk-exec -n t sh -c 'i=0; while [ $i -lt 2000 ]; do echo $i; echo $i >&2
+	i=$((i+1)); done' >"$tmp/o" 2>"$tmp/e"
+is "$(cksum <"$tmp/o") $(cksum <"$tmp/e")" \
+	"$(seq 0 1999 | cksum) $(seq 0 1999 | cksum)" \
+	"stdout and stderr, interleaved, each whole and in order"
+is "$(vk-exec t yes | head -1)" y "a reader that goes away"
+
+# A stdout that nobody reads holds up neither stderr nor the status.
+mkfifo "$tmp/full"
+sleep 60 <>"$tmp/full" &
+sleeper=$!
+at_exit "kill $sleeper 2>/dev/null"
+exec 4<>"$tmp/full"
+vk-exec -n t sh -c 'yes | head -c 1000000 & sleep 0.2; echo here >&2; wait' \
+	>"$tmp/full" 2>"$tmp/e" &
+blocked=$!
+await 5 grep -q here "$tmp/e"
+ok $? "a blocked stdout does not hold up stderr"
+kill -9 $blocked
+wait $blocked 2>/dev/null
+exec 4<&-
+
+i=0
+pids=
+while [ $i -lt 100 ]; do
+	vk-exec t sh -c "exit $i" </dev/null &
+	pids="$pids $!"
+	i=$((i + 1))
+done
+bad=
+i=0
+for pid in $pids; do
+	rc=0
+	wait "$pid" || rc=$?
+	[ "$rc" -eq $i ] || bad="$bad $i:$rc"
+	i=$((i + 1))
+done
+is "$bad" "" "100 at once"
+
+# ---- ends -------------------------------------------------------------------
+
+rc=0
+vk-exec --timeout 300ms t sleep 60 </dev/null || rc=$?
+is "$rc" 124 "--timeout"
+rc=0
+vk-exec --timeout 200ms --grace 200ms t sh -c 'trap "" TERM; sleep 60 & wait
+	while :; do sleep 1; done' </dev/null || rc=$?
+is "$rc" 124 "--timeout of what ignores TERM"
+
+vk-exec t sh -c 'trap "echo usr1; exit 3" USR1; echo ready; while :; do
+	sleep 0.05; done' </dev/null >"$tmp/o" 2>/dev/null &
+pid=$!
+await 5 grep -q ready "$tmp/o"
+kill -USR1 $pid
+rc=0
+wait $pid || rc=$?
+is "$rc $(tail -1 "$tmp/o")" "3 usr1" "signals are passed on"
+# A shell's background command ignores SIGINT, and then so do we.
+rc=0
+timeout --preserve-status --foreground -s INT 0.5 \
+	vk-exec t sleep 61.5 </dev/null || rc=$?
+is "$rc" 130 "SIGINT: 130"
+
+for signal in KILL; do
+	vk-exec t sh -c 'sleep 62.5 & (trap "" TERM; sleep 62.5; :) & wait' \
+		</dev/null &
+	pid=$!
+	await 5 sh -c '[ "$(pgrep -cf "^sleep 62.5")" -eq 2 ]'
+	kill -$signal $pid
+	wait $pid 2>/dev/null
+	await 2 sh -c '! pgrep -f "^sleep 62.5"'
+	ok $? "kill -$signal of vk-exec: nothing is left after 2 s"
+done
+is "$(vk-exec t sh -c 'sleep 3 >/dev/null & echo done')" "done" \
+	"a child in the background holds nothing up"
+start=$(date +%s)
+vk-exec -n t sh -c 'sleep 30 & echo done' >/dev/null
+ok $(($(date +%s) - start > 5)) "not even one that holds stdout"
+pkill -f '^sleep 30$' 2>/dev/null || :
+
+# ---- sessions that stay -----------------------------------------------------
+
+id=$(vk-exec -d t sh -c 'echo out; echo err >&2; exec sleep 63.5')
+like "$(vk-exec --list t)" "^ *$id .*running *detached" "-d and --list"
+like "$(vk-exec --list --json t)" "\"id\": $id, .*\"command\": \"sh -c " \
+	"--list --json"
+await 5 sh -c "vk-exec --logs t $id 2>&1 | grep -q err"
+run vk-exec --logs t "$id"
+is "$(cat "$out") $(cat "$err")" "out err" "--logs keeps the streams apart"
+vk-exec --logs -f t "$id" >"$tmp/o" 2>&1 &
+follower=$!
+run vk-exec --kill TERM t "$id"
+is "$rc" 0 "--kill"
+wait $follower
+ok $? "--logs -f ends with the session"
+run vk-exec --attach "$id" t
+is "$rc" 143 "--attach tells how it ended"
+id=$(vk-exec -d -i t cat)
+is "$(echo late | vk-exec --attach "$id" t)" late "-d -i keeps stdin"
+run vk-exec --attach 9999 t
+is "$rc" 125 "--attach to nothing"
+run vk-exec -d t no-such-command
+is "$rc" 127 "-d of nothing: 127"
+like "$(vk-exec --ps t)" "vk-agent --listen" "--ps"
+like "$(vk-exec --ps --json t)" \
+	"\"pid\": $agent, .*\"name\": \"vk-agent\"" "--ps --json"
+
+# ---- copies -----------------------------------------------------------------
+
+mkdir -p "$tmp/src/a/b" "$tmp/dst"
+echo text >"$tmp/src/a/file"
+ln "$tmp/src/a/file" "$tmp/src/a/second"
+ln -s file "$tmp/src/a/link"
+truncate -s 20M "$tmp/src/sparse"
+printf x | dd of="$tmp/src/sparse" bs=1 seek=5000000 conv=notrunc 2>/dev/null
+chmod 4751 "$tmp/src/a/file"
+mkfifo "$tmp/src/fifo"
+touch -d '2001-02-03 04:05:06.789' "$tmp/src/a/b/old"
+touch "$tmp/src/a/$(printf 'sp ace\nnew\351line')"
+touch -h -d '2002-02-03' "$tmp/src/a/link"
+chmod 555 "$tmp/src/a/b"
+listing() {
+	(cd "$1" && find . -printf '%p %y %m %U:%G %T@ %s %n %l\n' | sort)
+}
+run vk-exec cp -r "$tmp/src" "t:$tmp/dst"
+is "$rc" 0 "cp -r into the VM"
+is "$(listing "$tmp/dst/src")" "$(listing "$tmp/src")" \
+	"owners, modes, times, links and kinds are the same"
+ok "$(diff "$tmp/src/sparse" "$tmp/dst/src/sparse" >/dev/null; echo $?)" \
+	"contents are the same"
+ok $(($(du -k "$tmp/dst/src/sparse" | cut -f1) > 100)) "holes stay holes"
+run vk-exec cp -r "t:$tmp/src" "$tmp/back"
+is "$rc" 0 "cp -r out of it, under another name"
+is "$(listing "$tmp/back" | sed 's/ 4751 / 751 /')" \
+	"$(listing "$tmp/src" | sed 's/ 4751 / 751 /')" \
+	"the same, but for set-id bits"
+unlike "$(stat -c %a "$tmp/back/a/file")" 4751 "set-id does not leave the VM"
+run vk-exec cp "$tmp/src" "t:$tmp/dst"
+is "$rc" 1 "a directory needs -r"
+echo new >"$tmp/dst/old"
+run vk-exec cp "t:$tmp/src/a/file" "$tmp/dst/old"
+is "$rc $(cat "$tmp/dst/old")" "0 text" "a file replaces a file"
+tar cf - -C "$tmp/src" . | vk-exec cp - "t:$tmp/dst/"
+is "$(cd "$tmp/dst" && find a -printf '%p %y %m %s %n %l\n' | sort)" \
+	"$(cd "$tmp/src" && find a -printf '%p %y %m %s %n %l\n' | sort)" \
+	"a tar goes in"
+is "$(vk-exec cp "t:$tmp/src" - | tar tf - | sort)" \
+	"$(tar cf - -C "$tmp" src | tar tf - | sort)" "and out"
+mkdir "$tmp/untar"
+vk-exec cp "t:$tmp/src" - | tar xpf - -C "$tmp/untar"
+is "$(cd "$tmp/untar/src" && find . -printf '%p %y %m %s %n %l\n' | sort)" \
+	"$(cd "$tmp/src" && find . -printf '%p %y %m %s %n %l\n' | sort)" \
+	"as tar(1) reads it"
+run vk-exec cp "t:$tmp/nothing" "$tmp/dst"
+is "$rc" 1 "nothing to copy: an error"
+like "$(cat "$err")" "nothing: No such file" "which says what"
+run vk-exec cp "$tmp/src/a/file" "t:/no/such/dir/"
+is "$rc" 1 "nowhere to copy to: an error"
+run vk-exec cp "$tmp/a" "$tmp/b"
+is "$rc" 64 "no VM in it: usage"
+# Cut in the middle: the file that was there stays, and no half one appears.
+mkdir "$tmp/cut"
+mkfifo "$tmp/tar"
+echo whole >"$tmp/cut/big"
+truncate -s 4G "$tmp/big"
+head -c 1M /dev/urandom | dd of="$tmp/big" conv=notrunc bs=1M seek=4000 \
+	2>/dev/null
+(
+	tar cf - -C "$tmp" big | head -c 30000000
+	touch "$tmp/sent"
+	exec sleep 20
+) >"$tmp/tar" &
+sleeper2=$!
+vk-exec cp - "t:$tmp/cut/" <"$tmp/tar" &
+copier=$!
+await 10 test -e "$tmp/sent"
+kill -9 $copier $sleeper2
+wait $copier 2>/dev/null
+await 5 sh -c "! pgrep -P $agent"
+is "$(ls -A "$tmp/cut") $(cat "$tmp/cut/big")" "big whole" \
+	"a copy that is cut off leaves no half file"
+
+# ---- forwards ---------------------------------------------------------------
+
+have socat "forwards are tested with it"
+socat "UNIX-LISTEN:$tmp/echo.sock,fork" EXEC:'cat' &
+echoer=$!
+at_exit "kill $echoer 2>/dev/null"
+await 5 test -S "$tmp/echo.sock"
+is "$(echo through | vk-exec -W "$tmp/echo.sock" t)" through "-W to a socket"
+vk-exec -L "$tmp/local.sock:$tmp/echo.sock" \
+	-R "$tmp/remote.sock:$tmp/echo.sock" t &
+forward=$!
+await 5 test -S "$tmp/local.sock"
+await 5 test -S "$tmp/remote.sock"
+is "$(echo one | socat - "UNIX-CONNECT:$tmp/local.sock")" one "-L"
+is "$(echo two | socat - "UNIX-CONNECT:$tmp/remote.sock")" two "-R"
+sum=$(head -c 10000000 /dev/zero | cksum)
+is "$(head -c 10000000 /dev/zero |
+	socat -t 5 - "UNIX-CONNECT:$tmp/local.sock" | cksum)" "$sum" \
+	"half close: all that was sent comes back"
+kill $forward
+rc=0
+wait $forward 2>/dev/null || rc=$?
+is "$rc" 143 "they end with a signal"
+ok "$([ ! -e "$tmp/local.sock" ]; echo $?)" "and take the socket away"
+await 5 sh -c "[ ! -e '$tmp/remote.sock' ]"
+ok $? "in the guest as well"
+run vk-exec -W 1 t
+is "$rc" 125 "-W to where nobody listens"
+run vk-exec -L nonsense t
+is "$rc" 64 "-L nonsense: usage"
+
+# ---- the agent's own end ----------------------------------------------------
+
+is "$(vk-exec -n t sh -c "ls /proc/$agent/fd | wc -l")" \
+	"$(vk-exec -n t sh -c "ls /proc/$agent/fd | wc -l")" \
+	"no descriptor is left behind"
+run vk-exec --stop t
+is "$rc" 0 "--stop"
+await 3 sh -c "! kill -0 $agent"
+ok $? "ends the agent within 3 s"
+is "$(cat "$tmp/agent.log")" "" "it had nothing to complain about"
+done_testing
