@@ -19,6 +19,10 @@
 /* The smallest journal that Linux takes. */
 #define JOURNAL_MIN 1024u
 
+/* The map of the reserved descriptors, which ext2fs_create_resize_inode
+ * finds a place for. */
+#define RESIZE_BLOCKS 1u
+
 /* Inode table blocks written at once. */
 #define TABLE_CHUNK 64u
 
@@ -551,6 +555,7 @@ image_finish(int fd, struct tree *tree, struct space *space,
 	    .bytes = wish->bytes,
 	    .inodes = wish->inodes,
 	    .tight = wish->tight};
+	uint64_t journal = 0;
 	int result = -1;
 
 	if (store_drop_replaced(store, e) < 0 ||
@@ -561,9 +566,10 @@ image_finish(int fd, struct tree *tree, struct space *space,
 	if (!m.plan)
 		goto out;
 	lw.used = tree->inode_count;
+	lw.extra = RESIZE_BLOCKS;
 	if (wish->journal)
-		lw.journal_blocks = journal_blocks(&m);
-	lw.bytes += BLOCK_SIZE; /* the resize inode's */
+		journal = journal_blocks(&m);
+	lw.extra += journal;
 	if (layout_plan(&m.layout, &lw, space, e) < 0)
 		goto out;
 	m.used = calloc(m.layout.groups, sizeof(*m.used));
@@ -572,7 +578,7 @@ image_finish(int fd, struct tree *tree, struct space *space,
 		err_set(e, EX_OSERR, "out of memory");
 		goto out;
 	}
-	result = finish(&m, fd, lw.journal_blocks, e);
+	result = finish(&m, fd, journal, e);
 out:
 	release(&m);
 	return result;

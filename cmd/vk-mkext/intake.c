@@ -90,7 +90,7 @@ intake_entry(struct intake *in, const char *path, struct meta *m,
 		in->xattrs.bytes.len = 0;
 		return 0;
 	}
-	if (!has_type(m->mode) || (S_ISLNK(m->mode) && !m->target))
+	if (!has_type(m->mode))
 		return err_set(e, EX_DATAERR, "%s: an entry of no type", path);
 	if (in->rules->owner) {
 		m->uid = in->rules->uid;

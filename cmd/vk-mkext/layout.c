@@ -38,26 +38,41 @@ inodes_per_group(const struct layout_wish *w, uint64_t blocks, uint64_t groups)
 	return (uint32_t)each;
 }
 
-/* Where the last table would end; UINT64_MAX if that is too far. */
+/* What comes behind the content, in this order. */
+struct tail {
+	uint64_t extra;
+	uint64_t groups; /* two bitmaps and a table for each */
+	uint32_t table;
+	uint64_t spare;
+};
+
+/* Takes count blocks in any pieces. */
+static int
+take(struct space *s, uint64_t count, struct err *e)
+{
+	uint64_t got;
+
+	for (; count > 0; count -= got)
+		if (!space_take(s, count, &got, e))
+			return -1;
+	return 0;
+}
+
+/* Where the tail would end; UINT64_MAX if that is too far. */
 static uint64_t
-end_of(const struct space *content, uint64_t groups, uint32_t table,
-    uint64_t journal)
+end_of(const struct space *content, const struct tail *t)
 {
 	struct space s = *content;
 	struct err ignored = ERR_INIT;
-	uint64_t got;
 
 	s.limit = SPACE_BLOCKS_MAX;
-	for (uint64_t left = journal; left > 0; left -= got)
-		if (!space_take(&s, left, &got, &ignored))
+	if (take(&s, t->extra, &ignored) < 0 ||
+	    take(&s, 2 * t->groups, &ignored) < 0)
+		return UINT64_MAX;
+	for (uint64_t i = 0; i < t->groups; i++)
+		if (!space_take_whole(&s, t->table, &ignored))
 			return UINT64_MAX;
-	for (uint64_t left = 2 * groups; left > 0; left -= got)
-		if (!space_take(&s, left, &got, &ignored))
-			return UINT64_MAX;
-	for (uint64_t i = 0; i < groups; i++)
-		if (!space_take_whole(&s, table, &ignored))
-			return UINT64_MAX;
-	return s.next;
+	return take(&s, t->spare, &ignored) < 0 ? UINT64_MAX : s.next;
 }
 
 /* A last group too small to be one is made as large as it must be, or is
@@ -111,8 +126,9 @@ plan_total(struct layout *l, const struct layout_wish *w,
 		blocks = fit_last_group(w, blocks, layout_table_blocks(l));
 	} while (blocks != before);
 	l->blocks = blocks;
-	end =
-	    end_of(space, l->groups, layout_table_blocks(l), w->journal_blocks);
+	end = end_of(space, &(struct tail){.extra = w->extra,
+				.groups = l->groups,
+				.table = layout_table_blocks(l)});
 	return end > blocks ? too_small(end, e) : 0;
 }
 
@@ -122,9 +138,13 @@ static int
 plan_free(struct layout *l, const struct layout_wish *w,
     const struct space *space, struct err *e)
 {
-	uint64_t spare = w->bytes / BLOCK_SIZE, groups = 1, blocks, end;
+	uint64_t groups = 1, blocks;
 
 	for (;;) {
+		struct tail t = {.extra = w->extra,
+		    .groups = groups,
+		    .spare = w->bytes / BLOCK_SIZE};
+
 		if (groups > SPACE_GROUPS_MAX)
 			return too_small(groups * GROUP_BLOCKS, e);
 		l->inodes_per_group = inodes_per_group(
@@ -133,11 +153,10 @@ plan_free(struct layout *l, const struct layout_wish *w,
 			groups++;
 			continue;
 		}
-		end = end_of(
-		    space, groups, layout_table_blocks(l), w->journal_blocks);
-		if (end == UINT64_MAX || end > SPACE_BLOCKS_MAX - spare)
+		t.table = layout_table_blocks(l);
+		blocks = end_of(space, &t);
+		if (blocks > SPACE_BLOCKS_MAX)
 			return too_small(SPACE_BLOCKS_MAX, e);
-		blocks = end + spare;
 		/* Inodes may need more groups than blocks do. */
 		if (blocks <= (groups - 1) * GROUP_BLOCKS)
 			blocks = (groups - 1) * GROUP_BLOCKS + 1;

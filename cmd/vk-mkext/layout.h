@@ -21,12 +21,12 @@
 #define LAYOUT_BYTES_PER_INODE 16384u
 
 struct layout_wish {
-	bool total;              /* bytes is all, else what is to be free */
-	uint64_t bytes;          /* of the file system, or to be free */
-	uint64_t inodes;         /* how many there are to be; 0: as needed */
-	bool tight;              /* only the inodes that are in use */
-	uint32_t used;           /* highest inode number in use */
-	uint64_t journal_blocks; /* to be found behind the content */
+	bool total;      /* bytes is all, else what is to be free */
+	uint64_t bytes;  /* of the file system, or to be free */
+	uint64_t inodes; /* how many there are to be; 0: as needed */
+	bool tight;      /* only the inodes that are in use */
+	uint32_t used;   /* highest inode number in use */
+	uint64_t extra;  /* blocks to be found behind the content */
 };
 
 struct layout {

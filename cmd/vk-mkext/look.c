@@ -14,6 +14,7 @@
 #include <ext2fs/ext2_fs.h>
 #include <ext2fs/ext2fs.h>
 #include <inttypes.h>
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,8 +26,8 @@
 /* Read at once. */
 #define PIECE ((size_t)256 << 10)
 
-/* Names are bytes, and attributes are to be understood by GNU tar, too. */
-#define TAR_OPTIONS "hdrcharset=BINARY,xattrheader=SCHILY"
+/* Attributes in the form that GNU tar understands, too. */
+#define TAR_OPTIONS "xattrheader=SCHILY"
 
 /* A directory that waits for its turn. */
 struct pending {
@@ -608,16 +609,15 @@ look_list(const char *image, const char *path, struct err *e)
 	return result;
 }
 
-int
-look_extract(const char *image, const char *path, struct err *e)
+static int
+extract(const char *image, const char *path, struct err *e)
 {
 	struct look l = {.image = image, .err = e};
+	/* libarchive marks names that are not text in the locale's encoding. */
+	locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+	locale_t before = utf8 ? uselocale(utf8) : (locale_t)0;
 	int result;
 
-	if (isatty(STDOUT_FILENO)) {
-		err_set(e, EX_USAGE, "a tar is not for a terminal");
-		return err_hint(e, "use > FILE or a pipe");
-	}
 	result = look_open(&l);
 	if (result == 0) {
 		l.tar = archive_write_new();
@@ -634,5 +634,18 @@ look_extract(const char *image, const char *path, struct err *e)
 	if (result == 0 && archive_write_close(l.tar) != ARCHIVE_OK)
 		result = tar_error(&l);
 	look_close(&l);
+	if (utf8) {
+		uselocale(before);
+		freelocale(utf8);
+	}
 	return result;
+}
+
+int
+look_extract(const char *image, const char *path, struct err *e)
+{
+	if (!isatty(STDOUT_FILENO))
+		return extract(image, path, e);
+	err_set(e, EX_USAGE, "a tar is not for a terminal");
+	return err_hint(e, "use > FILE or a pipe");
 }

@@ -90,4 +90,200 @@ run vk-mkext -s 100K -o "$tmp/none" "$tmp/a.tar"
 is "$rc" 65 "too small a size"
 like "$(cat "$err")" 'needs' "says what is needed"
 
+# ---- a disk that is full, and untimely ends ---------------------------------
+
+run sh -c 'vk-mkext "$1" >/dev/full' sh "$tmp/a.tar"
+is "$rc $(lines)" "74 1" "a full device as a pipe: one line"
+like "$(cat "$err")" 'No space left' "which says so"
+if unshare -rm true 2>/dev/null; then
+	mkdir "$tmp/small"
+	# shellcheck disable=SC2016
+	run unshare -rm sh -c 'mount -t tmpfs -o size=256k none "$1" || exit 99
+		cd "$1" && vk-mkext -o image "$2"; echo $?; ls -A
+		vk-mkext "$2" >image; echo $?; stat -c %s image' \
+		sh "$tmp/small" "$tmp/a.tar"
+	is "$(paste -sd' ' "$out")" "74 74 0" "a full disk leaves nothing behind"
+	is "$(lines)" 2 "one line each"
+else
+	skip "a full disk" "no user namespaces here"
+	skip "a full disk: one line" "no user namespaces here"
+fi
+
+# slow DIRECTORY: an input that stops in the middle, for ever.
+mkfifo "$tmp/slow"
+for signal in HUP TERM KILL; do
+	mkdir "$tmp/$signal"
+	vk-mkext -o "$tmp/$signal/image" <"$tmp/slow" 2>/dev/null &
+	pid=$!
+	exec 9>"$tmp/slow"
+	head -c 200000 "$tmp/a.tar" >&9
+	# It has opened its output, and reads.
+	await 10 sh -c "ls -l /proc/$pid/fd | grep -q '$signal/'" ||
+		diag "no output seen"
+	kill "-$signal" "$pid"
+	wait "$pid" 2>/dev/null
+	exec 9>&-
+	is "$(ls -A "$tmp/$signal")" "" "SIG$signal leaves nothing behind"
+done
+vk-mkext >"$tmp/in-place" <"$tmp/slow" 2>/dev/null &
+pid=$!
+exec 9>"$tmp/slow"
+cat "$tmp/a.tar" "$tmp/a.tar" >&9
+await 10 test -s "$tmp/in-place"
+kill -TERM "$pid"
+wait "$pid" 2>/dev/null
+exec 9>&-
+is "$(stat -c %s "$tmp/in-place")" 0 "SIGTERM cuts > file to nothing"
+
+# ---- the same bytes everywhere ----------------------------------------------
+
+cp "$tmp/a.tar" "$tmp/same.tar"
+mkdir "$tmp/elsewhere"
+(
+	umask 077
+	cd "$tmp/elsewhere" || exit
+	TZ=Asia/Tokyo LC_ALL=C.UTF-8 HOME=/ vk-mkext -o ../b.ext4 - <../same.tar
+)
+cmp -s "$image" "$tmp/b.ext4"
+ok $? "another folder, umask, zone and locale: the same bytes"
+if command -v faketime >/dev/null; then
+	faketime '2001-01-01' vk-mkext -o "$tmp/b.ext4" "$tmp/a.tar"
+	cmp -s "$image" "$tmp/b.ext4"
+	ok $? "another date: the same bytes"
+else
+	skip "another date" "no faketime"
+fi
+SOURCE_DATE_EPOCH=86400 vk-mkext -o "$tmp/b.ext4" "$tmp/a.tar"
+like "$(TZ=UTC dumpe2fs -h "$tmp/b.ext4" 2>/dev/null)" \
+	'created: .*Jan  2 00:00:00 1970' "SOURCE_DATE_EPOCH is its time"
+
+# ---- fingerprints -----------------------------------------------------------
+
+uuid() { dumpe2fs -h "$1" 2>/dev/null | sed -n 's/.*UUID: *//p'; }
+is "$(vk-mkext --fingerprint "$tmp/a.tar")" "$(uuid "$image")" \
+	"the UUID is the fingerprint"
+is "$(vk-mkext --fingerprint <"$tmp/a.tar")" "$(uuid "$image")" \
+	"of stdin as well"
+run vk-mkext --check "$image" "$tmp/a.tar"
+is "$rc" 0 "an image is checked"
+run vk-mkext --check "$image" -s +2G "$tmp/a.tar"
+is "$rc" 1 "with other options it is stale"
+echo more >"$tree/more"
+tar -cf "$tmp/b.tar" -C "$tree" .
+run vk-mkext --check "$image" "$tmp/b.tar"
+is "$rc$(cat "$err")" 1 "with another tar it is stale"
+vk-mkext --part sha256:abc --part x -o "$tmp/p.ext4" "$tmp/a.tar"
+run vk-mkext --check "$tmp/p.ext4" --part sha256:abc --part x </dev/null
+is "$rc" 0 "parts stand for the input"
+run vk-mkext --check "$tmp/p.ext4" --part sha256:abcx </dev/null
+is "$rc" 1 "and other parts do not"
+run vk-mkext --check "$tmp/a.tar" "$tmp/a.tar"
+is "$rc" 65 "what is no image cannot be checked"
+vk-mkext -U 01234567-89ab-cdef-0123-456789ABCDEF -o "$tmp/u.ext4" "$tmp/a.tar"
+is "$(uuid "$tmp/u.ext4")" 01234567-89ab-cdef-0123-456789abcdef \
+	"a UUID of one's own"
+vk-mkext -o "$tmp/d1.ext4" "$tree"
+cp -a "$tree" "$tmp/copied"
+vk-mkext -o "$tmp/d2.ext4" "$tmp/copied"
+cmp -s "$tmp/d1.ext4" "$tmp/d2.ext4"
+ok $? "a copied directory gives the same bytes"
+clean "$tmp/d1.ext4"
+ok $? "and is clean"
+is "$(vk-mkext --fingerprint "$tree")" "$(uuid "$tmp/d1.ext4")" \
+	"a directory's fingerprint"
+
+# ---- what is left out and put in --------------------------------------------
+
+list() { vk-mkext --list "$@" | sed 's/ [^ ]*Z / /'; }
+vk-mkext --exclude big --exclude 'etc/*' --exclude /usr -s +1M \
+	-o "$tmp/x.ext4" "$tree"
+is "$(list "$tmp/x.ext4" | sed 's/.* //' | sort | paste -sd' ')" \
+	". ./empty ./etc ./hole ./lost+found ./more ./pipe usr/lib" \
+	"what is excluded is left out"
+clean "$tmp/x.ext4"
+ok $? "the rest is clean"
+run vk-mkext --exclude etc -o "$tmp/none" "$tmp/a.tar"
+is "$rc" 65 "a hard link to what is left out is an error"
+echo injected >"$tmp/inject"
+vk-mkext --inject "$tmp/inject:/lib/new:4750:7:8" --inject \
+	"$tmp/inject:etc/motd:600" --inject "$tmp/inject:/a/b/c:644" -s +1M \
+	-o "$tmp/i.ext4" "$tmp/a.tar"
+clean "$tmp/i.ext4"
+ok $? "injected files: clean"
+list "$tmp/i.ext4" >"$tmp/list"
+like "$(cat "$tmp/list")" '^-rwsr-x--- 7/8 9 ./usr/lib/new$' "through a link"
+like "$(cat "$tmp/list")" '^-rw------- 0/0 9 ./etc/motd$' "in another's place"
+like "$(cat "$tmp/list")" '^drwxr-xr-x 0/0 0 ./a/b$' "parents are made"
+like "$(cat "$tmp/list")" '6 ./usr/lib/again$' "the other name keeps its file"
+run vk-mkext --inject "$tmp/inject:/etc:644" -o "$tmp/none" "$tmp/a.tar"
+is "$rc" 65 "over a directory: refused"
+run vk-mkext --inject "$tmp/inject:x" -o "$tmp/none" "$tmp/a.tar"
+is "$rc" 64 "without a mode: refused"
+vk-mkext --owner 70000:5 -s +1M -o "$tmp/o.ext4" "$tmp/a.tar"
+is "$(list "$tmp/o.ext4" | awk '$4 !~ /lost/ { print $2 }' | sort -u)" \
+	70000/5 "an owner for all"
+
+# ---- sizes ------------------------------------------------------------------
+
+super() { dumpe2fs -h "$1" 2>/dev/null | sed -n "s/^$2: *//p"; }
+is "$(($(super "$image" 'Free blocks') >= 262144))" 1 "1 GiB is free"
+vk-mkext -s 64M -L a-label -N 5000 -o "$tmp/s.ext4" "$tmp/a.tar"
+is "$(stat -c %s "$tmp/s.ext4")" 67108864 "a size in all"
+is "$(super "$tmp/s.ext4" 'Filesystem volume name')" a-label "a label"
+is "$(($(super "$tmp/s.ext4" 'Inode count') >= 5000))" 1 "a number of inodes"
+vk-mkext -s 300G -o "$tmp/s.ext4" "$tmp/a.tar"
+clean "$tmp/s.ext4"
+ok $? "300 GiB: clean"
+is "$(($(du -k "$tmp/s.ext4" | cut -f1) < 40000))" 1 "and costs little"
+vk-mkext --read-only -o "$tmp/s.ext4" "$tmp/a.tar"
+clean "$tmp/s.ext4"
+ok $? "--read-only: clean"
+is "$(($(stat -c %s "$tmp/s.ext4") < 2000000))" 1 "and small"
+vk-mkext --journal -o "$tmp/s.ext4" "$tmp/a.tar"
+clean "$tmp/s.ext4"
+ok $? "--journal: clean"
+like "$(super "$tmp/s.ext4" 'Filesystem features')" has_journal "and has one"
+if command -v resize2fs >/dev/null; then
+	resize2fs "$tmp/s.ext4" 20G >/dev/null 2>&1
+	clean "$tmp/s.ext4"
+	ok $? "it can be grown"
+else
+	skip "it can be grown" "no resize2fs"
+fi
+
+# ---- looking into it --------------------------------------------------------
+
+like "$(list "$image")" '^lrwxrwxrwx 0/0 7 ./lib -> usr/lib$' "--list: a link"
+like "$(list "$image" /usr/lib/again)" ' again$' "--list: one file"
+vk-mkext --extract "$image" / >"$tmp/back.tar"
+mkdir "$tmp/back"
+tar -xf "$tmp/back.tar" -C "$tmp/back" && rmdir "$tmp/back/lost+found"
+rm "$tree/more"
+diff -r -x pipe "$tree" "$tmp/back" >/dev/null 2>&1
+ok $? "--extract: what went in"
+is "$(vk-mkext --extract "$image" /etc/motd | tar -xO)" hello \
+	"--extract: one file"
+run vk-mkext --list "$image" /nowhere
+is "$rc $(lines)" "65 1" "a path that is not there"
+run vk-mkext --list "$tmp/a.tar"
+is "$rc $(lines)" "65 1" "what is no image"
+
+# ---- attributes -------------------------------------------------------------
+
+if setfattr -n user.test -v yes "$tree/etc/motd" 2>/dev/null &&
+	setfacl -m u:1234:rw "$tree/etc/motd" 2>/dev/null; then
+	tar --xattrs --acls -cf "$tmp/attr.tar" -C "$tree" .
+	for source in "$tmp/attr.tar" "$tree"; do
+		vk-mkext -s +1M -o "$tmp/attr.ext4" "$source"
+		clean "$tmp/attr.ext4"
+		ok $? "attributes of ${source##*/}: clean"
+		image=$tmp/attr.ext4
+		like "$(in_image 'ea_list /etc/motd')" 'user.test.*yes' "kept"
+		vk-mkext --extract "$image" | tar --acls -tvvf - >"$out" 2>&1
+		like "$(cat "$out")" 'rw-rw-r--\+.*etc/motd|user:1234' "ACL kept"
+	done
+else
+	skip "attributes" "setfattr or setfacl does not work here"
+fi
+
 done_testing

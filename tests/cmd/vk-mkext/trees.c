@@ -514,8 +514,10 @@ read_back(const char *file)
 
 	archive_read_support_format_tar(a);
 	archive_read_open_filename(a, file, 65536);
-	while (archive_read_next_header(a, &e) != ARCHIVE_EOF &&
-	       archive_errno(a) == 0) {
+	int code;
+
+	while ((code = archive_read_next_header(a, &e)) == ARCHIVE_OK ||
+	       code == ARCHIVE_WARN) {
 		const char *path = archive_entry_pathname(e);
 		const char *link = archive_entry_hardlink(e);
 		size_t i;
