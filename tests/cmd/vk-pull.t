@@ -1,0 +1,302 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# vk-pull against a real registry: what it writes, where it comes from, what
+# the cache makes of it, and who is let in.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+for tool in docker-registry skopeo umoci jq; do
+	have "$tool" "scripts/setup test installs it"
+done
+
+# Made once for all tests, in the user's cache; pulled into one of our own.
+images=$("$top/scripts/make-image" busybox) || skip_all 'no image could be made'
+export XDG_CACHE_HOME="$tmp/cache" HOME="$tmp"
+unset REGISTRY_AUTH_FILE DOCKER_CONFIG XDG_RUNTIME_DIR XDG_CONFIG_HOME
+mkdir "$tmp/cache"
+
+# registry NAME [OPTION]...: starts one in $tmp/NAME; its address in $address
+registry() {
+	name=$1
+	shift
+	"$top/scripts/registry" start "$@" "$tmp/$name" >"$tmp/$name.address" ||
+		skip_all 'no registry'
+	at_exit "'$top/scripts/registry' stop '$tmp/$name'"
+	address=$(cat "$tmp/$name.address")
+}
+
+push() { # LAYOUT:TAG NAME:TAG
+	skopeo --insecure-policy copy -q --dest-tls-verify=false "oci:$1" \
+		"docker://$plain/$2" </dev/null
+}
+
+# ---- usage ------------------------------------------------------------------
+
+run vk-pull
+is "$rc" 64 'no reference: a usage error'
+run vk-pull 'Not/A/Name'
+is "$rc" 64 'a bad reference: a usage error'
+like "$(cat "$err")" '^vk-pull: Not/A/Name: not an image name$' 'it is named'
+is "$(wc -l <"$err")" 2 'and a second line says what names are'
+run vk-pull --limit nonsense=1 x
+is "$rc" 64 'an unknown limit: a usage error'
+run vk-pull --nonsense x
+is "$rc" 64 'an unknown option: a usage error'
+if command -v script >/dev/null; then
+	script -qec "vk-pull oci:$images:1" /dev/null >"$out" </dev/null
+	like "$(tr -d '\r' <"$out")" 'stdout is a terminal' \
+		'no tar is written to a terminal'
+else
+	skip 'no tar is written to a terminal' 'no script(1)'
+fi
+
+# ---- from a registry --------------------------------------------------------
+
+registry plain
+plain=$address
+push "$images:1" busybox:1
+push "$images:user" busybox:user
+
+run vk-pull "$plain/busybox:1"
+is "$rc" 0 'an image is pulled'
+is "$(cat "$err")" '' 'without a word'
+cp "$out" "$tmp/right.tar"
+is "$(tar tf "$out" | head -n 1)" .vk/image.json 'image.json comes first'
+is "$(tar tvf "$out" | sed -n 1p | cut -c1-14)" '-rw-r--r-- 0/0' \
+	'with mode 0644, owner 0:0'
+tar xOf "$out" .vk/image.json >"$tmp/config"
+is "$(jq -c .config.Cmd "$tmp/config")" '["sh"]' 'it is the configuration'
+vk-pull --config "$plain/busybox:1" | cmp -s - "$tmp/config"
+ok $? '--config prints the same bytes'
+digest=$(vk-pull --digest "$plain/busybox:1")
+is "$(vk-pull --manifest "$plain/busybox:1" | sha256sum | cut -c1-64)" \
+	"${digest#sha256:}" '--manifest prints what --digest names'
+vk-pull "$plain/busybox@$digest" | cmp -s - "$tmp/right.tar"
+ok $? 'by digest it is the same'
+vk-pull "$plain/busybox:gone@$digest" | cmp -s - "$tmp/right.tar"
+ok $? 'a tag beside a digest does not matter'
+vk-pull "docker://$plain/busybox:1" | cmp -s - "$tmp/right.tar"
+ok $? 'docker:// in front too'
+XDG_CACHE_HOME="$tmp/other" vk-pull -j 1 "$plain/busybox:1" |
+	cmp -s - "$tmp/right.tar"
+ok $? 'from an empty cache, one layer at a time: the same bytes'
+TZ=Asia/Tokyo LC_ALL=C.UTF-8 vk-pull "$plain/busybox:1" |
+	cmp -s - "$tmp/right.tar"
+ok $? 'in another locale and time zone too'
+
+run vk-pull "$plain/nothing:1"
+is "$rc" 66 'an image that is not there'
+like "$(cat "$err")" "^vk-pull: $plain/nothing:1: $plain: 404 not found" \
+	'one line: reference, host, status'
+is "$(wc -c <"$out")" 0 'and nothing on stdout'
+run vk-pull "$plain/busybox@sha256:$(printf '%064d' 1)"
+is "$rc" 66 'a digest that is not there'
+run vk-pull --platform linux/s390x --config "$plain/busybox:1"
+is "$rc" 0 'a platform does not matter where there is no index'
+run vk-pull --retries 0 --timeout 2 127.0.0.1:1/a
+is "$rc" 69 'nobody listens'
+like "$(cat "$err")" '127.0.0.1:1' 'the host is named'
+
+# A full disk, a reader that has gone: an error, no success.
+run sh -c "vk-pull $plain/busybox:1 >/dev/full"
+is "$rc" 74 'a full disk is an error'
+like "$(cat "$err")" 'stdout: No space left' 'which says so'
+run sh -c "{ vk-pull $plain/busybox:1; echo \$? >$tmp/rc; } | head -c 1 >$tmp/x"
+is "$(cat "$tmp/rc")" 74 'so is a reader that has gone'
+
+# ---- other places -----------------------------------------------------------
+
+vk-pull "oci:$images:1" | cmp -s - "$tmp/right.tar"
+ok $? 'oci: the same bytes'
+skopeo --insecure-policy copy -q "oci:$images:1" "oci-archive:$tmp/oci.tar:1"
+vk-pull "oci-archive:$tmp/oci.tar" | cmp -s - "$tmp/right.tar"
+ok $? 'oci-archive: the same bytes'
+skopeo --insecure-policy copy -q "oci:$images:1" \
+	"docker-archive:$tmp/docker.tar:busybox:1"
+vk-pull "docker-archive:$tmp/docker.tar" | tar tf - | tail -n +2 | sort \
+	>"$tmp/names"
+tar tf "$tmp/right.tar" | tail -n +2 | sort | cmp -s - "$tmp/names"
+ok $? 'docker-archive: the same names'
+vk-pull "docker-archive:$tmp/docker.tar" >"$tmp/docker.out"
+gzip -c "$tmp/docker.tar" | vk-pull docker-archive:- |
+	cmp -s - "$tmp/docker.out"
+ok $? 'from a pipe and compressed: the same bytes'
+vk-pull "docker-archive:$tmp/docker.tar:busybox:1" |
+	cmp -s - "$tmp/docker.out"
+ok $? 'by its name in the archive'
+run vk-pull "docker-archive:$tmp/docker.tar:other:1"
+is "$rc" 66 'not by another'
+run sh -c "head -c 1000000 $tmp/docker.tar | vk-pull docker-archive:-"
+is "$rc" 65 'an archive that was cut short'
+is "$(wc -c <"$out")" 0 'and nothing on stdout'
+run vk-pull "oci:$tmp/nowhere"
+is "$rc" 66 'a layout that is not there'
+run vk-pull "oci:$images"
+is "$rc" 64 'a layout of several images and no tag'
+run env DOCKER_HOST="unix://$tmp/no.sock" vk-pull docker-daemon:busybox
+is "$rc" 69 'an engine that is not there'
+if command -v socat >/dev/null; then
+	# What an engine sends, as an HTTP answer.
+	{
+		printf 'HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n'
+		cat "$tmp/docker.tar"
+	} >"$tmp/answer"
+	socat "UNIX-LISTEN:$tmp/engine.sock" \
+		"SYSTEM:sed /^.\$/q >$tmp/question; cat $tmp/answer" &
+	await 5 test -S "$tmp/engine.sock"
+	DOCKER_HOST="unix://$tmp/engine.sock" vk-pull docker-daemon:busybox:1 |
+		cmp -s - "$tmp/docker.out"
+	ok $? 'docker-daemon: what the engine saves'
+	like "$(cat "$tmp/question")" '^GET /images/busybox:1/get' \
+		'which was asked for the image'
+else
+	skip 'docker-daemon: what the engine saves' 'no socat'
+fi
+
+# ---- the cache --------------------------------------------------------------
+
+blobs=$XDG_CACHE_HOME/vk/blobs/sha256
+layer=$(vk-pull --manifest "$plain/busybox:1" |
+	jq -r '.layers[0].digest' | cut -d: -f2)
+is "$(ls "$XDG_CACHE_HOME/vk/partial")" '' 'no partial download is left'
+vk-pull --offline "$plain/busybox:1" | cmp -s - "$tmp/right.tar"
+ok $? '--offline uses what is there'
+run vk-pull --offline "$plain/busybox:user"
+is "$rc" 66 '--offline and not there'
+
+chmod u+w "$blobs/$layer"
+printf 'X' | dd of="$blobs/$layer" bs=1 seek=5000 conv=notrunc status=none
+run vk-pull --offline "$plain/busybox:1"
+is "$rc" 65 'a flipped byte in the cache is noticed'
+is "$(wc -c <"$out")" 0 'before anything is written'
+vk-pull "$plain/busybox:1" | cmp -s - "$tmp/right.tar"
+ok $? 'and fetched anew'
+truncate -s 100 "$blobs/$layer" 2>/dev/null
+vk-pull "$plain/busybox:1" | cmp -s - "$tmp/right.tar"
+ok $? 'so is a blob that became shorter'
+: >"$XDG_CACHE_HOME/vk/partial/sha256-$layer"
+rm -f "$blobs/$layer"
+head -c 3000 /dev/zero >"$XDG_CACHE_HOME/vk/partial/sha256-$layer"
+vk-pull "$plain/busybox:1" | cmp -s - "$tmp/right.tar"
+ok $? 'a partial download of wrong bytes is noticed and begun anew'
+
+push "$images:user" busybox:1
+new=$(vk-pull --digest "$plain/busybox:1")
+is "$([ "$new" = "$digest" ] && echo same || echo other)" other \
+	'a tag that moved is noticed'
+push "$images:1" busybox:1
+is "$(vk-pull --pull missing --digest "$plain/busybox:1")" "$new" \
+	'--pull missing does not look'
+is "$(vk-pull --digest "$plain/busybox:1")" "$digest" 'always does'
+
+# One download, the others wait for it.
+rm -rf "$XDG_CACHE_HOME/vk"
+pids=
+for i in 1 2 3 4 5 6 7 8; do
+	vk-pull "$plain/busybox:1" >"$tmp/out.$i" &
+	pids="$pids $!"
+done
+bad=0
+for pid in $pids; do wait "$pid" || bad=1; done
+for i in 1 2 3 4 5 6 7 8; do cmp -s "$tmp/out.$i" "$tmp/right.tar" || bad=1; done
+ok "$bad" 'eight at once with an empty cache: all right'
+is "$(ls "$XDG_CACHE_HOME/vk/partial")" '' 'and nothing partial is left'
+rm -f "$tmp"/out.*
+
+# kill -9 at 20 points: the next succeeds and keeps what was there.
+bad=0
+for i in $(seq 20); do
+	rm -rf "$XDG_CACHE_HOME/vk"
+	for _ in $(seq "${VK_KILLS:-1}"); do
+		vk-pull "$plain/busybox:1" >/dev/null &
+		pid=$!
+		sleep "0.0$(printf '%02d' $((i * 4)))"
+		kill -9 "$pid" 2>/dev/null
+		wait "$pid" 2>/dev/null
+	done
+	ls -i "$blobs" >"$tmp/before" 2>/dev/null
+	vk-pull "$plain/busybox:1" | cmp -s - "$tmp/right.tar" || bad=$i
+	ls -i "$blobs" >"$tmp/after"
+	while read -r line; do
+		grep -qx "$line" "$tmp/after" || bad=again-$i
+	done <"$tmp/before"
+done
+is "$bad" 0 'kill -9 at 20 points: the next pull succeeds, and reloads nothing'
+
+# ---- who is let in ----------------------------------------------------------
+
+registry secret -a 'alice:open sesame'
+secret=$address
+skopeo --insecure-policy copy -q --dest-tls-verify=false \
+	--dest-creds 'alice:open sesame' "oci:$images:1" \
+	"docker://$secret/busybox:1" </dev/null
+ok $? 'an image behind a password'
+# Its blobs are in the cache: what is tested is the manifest.
+rm -rf "$XDG_CACHE_HOME/vk"
+run vk-pull "$secret/busybox:1"
+is "$rc" 77 'no password: refused'
+like "$(cat "$err")" "docker login $secret|--user" 'and told what would help'
+run vk-pull --user alice:wrong "$secret/busybox:1"
+is "$rc" 77 'a wrong password: refused'
+unlike "$(cat "$err")" 'wrong' 'which is not in the message'
+vk-pull --user 'alice:open sesame' "$secret/busybox:1" |
+	cmp -s - "$tmp/right.tar"
+ok $? '--user'
+auth=$(printf 'alice:open sesame' | base64)
+mkdir "$tmp/.docker"
+printf '{"auths":{"%s":{"auth":"%s"}}}' "$secret" "$auth" \
+	>"$tmp/.docker/config.json"
+run vk-pull --digest "$secret/busybox:1"
+is "$rc" 0 '.docker/config.json'
+printf '{"auths":{"https://%s/v1/":{"auth":"%s"}}}' "$secret" "$auth" \
+	>"$tmp/.docker/config.json"
+run vk-pull --digest "$secret/busybox:1"
+is "$rc" 0 'with a URL for a key'
+mv "$tmp/.docker/config.json" "$tmp/auth.json"
+run vk-pull --digest "$secret/busybox:1"
+is "$rc" 77 '(not without it)'
+run env REGISTRY_AUTH_FILE="$tmp/auth.json" vk-pull --digest "$secret/busybox:1"
+is "$rc" 0 '$REGISTRY_AUTH_FILE'
+mkdir "$tmp/bin"
+cat >"$tmp/bin/docker-credential-test" <<END
+#!/bin/sh
+[ "\$1" = get ] || exit 1
+read -r server
+[ "\$server" = "$secret" ] || { echo not found; exit 1; }
+echo '{"ServerURL":"x","Username":"alice","Secret":"open sesame"}'
+END
+chmod +x "$tmp/bin/docker-credential-test"
+printf '{"credHelpers":{"%s":"test"}}' "$secret" >"$tmp/.docker/config.json"
+run env PATH="$tmp/bin:$PATH" vk-pull --digest "$secret/busybox:1"
+is "$rc" 0 'credHelpers'
+printf '{"credsStore":"test"}' >"$tmp/.docker/config.json"
+run env PATH="$tmp/bin:$PATH" vk-pull --digest "$secret/busybox:1"
+is "$rc" 0 'credsStore'
+printf '{"credsStore":"missing"}' >"$tmp/.docker/config.json"
+run vk-pull --digest "$secret/busybox:1"
+is "$rc" 78 'a helper that is not installed'
+like "$(cat "$err")" 'docker-credential-missing' 'is named'
+printf 'nonsense' >"$tmp/.docker/config.json"
+run vk-pull --digest "$secret/busybox:1"
+is "$rc" 78 'a file of logins that is no JSON'
+rm -r "$tmp/.docker"
+found=$(grep -rl 'sesame' "$XDG_CACHE_HOME" | wc -l)
+is "$found" 0 'no password is in the cache'
+
+# ---- TLS --------------------------------------------------------------------
+
+registry tls -t
+tls=$address
+skopeo --insecure-policy copy -q --dest-tls-verify=false "oci:$images:1" \
+	"docker://$tls/busybox:1" </dev/null
+ok $? 'an image behind TLS'
+run vk-pull --digest "$tls/busybox:1"
+is "$rc" 69 'a certificate that nobody vouches for'
+like "$(cat "$err")" 'certificate' 'it is said so'
+vk-pull --ca "$tmp/tls/ca.pem" "$tls/busybox:1" | cmp -s - "$tmp/right.tar"
+ok $? '--ca'
+run vk-pull --insecure --digest "$tls/busybox:1"
+is "$rc" 0 '--insecure'
+
+done_testing
