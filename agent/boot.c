@@ -56,6 +56,16 @@ make_nodes(void)
 			log_warn("%s: %s", nodes[i].path, strerror(errno));
 }
 
+/* Somebody (a kernel, a test) has put a /dev there: it is left as it is. */
+static bool
+is_mounted(const char *dir)
+{
+	struct stat here, above;
+
+	return stat(dir, &here) == 0 && stat("/", &above) == 0 &&
+	       here.st_dev != above.st_dev;
+}
+
 /* A block device that devtmpfs does not name: by /sys/class/block. */
 static void
 make_block_node(const char *path)
@@ -85,8 +95,9 @@ boot_early(void)
 	mount_kernel("proc", "/proc", MS_NOSUID | MS_NODEV | MS_NOEXEC);
 	mount_kernel("sysfs", "/sys", MS_NOSUID | MS_NODEV | MS_NOEXEC);
 	mkdir("/dev", 0755);
-	if (mount("devtmpfs", "/dev", "devtmpfs", MS_NOSUID, "mode=0755") < 0 &&
-	    errno != EBUSY)
+	if (is_mounted("/dev") || (mount("devtmpfs", "/dev", "devtmpfs",
+				       MS_NOSUID, "mode=0755") < 0 &&
+				      errno != EBUSY))
 		make_nodes();
 	fd = open("/dev/console", O_RDWR | O_NOCTTY);
 	if (fd < 0)

@@ -2,6 +2,7 @@
 /* power.c - the end of the guest */
 #include "agent/power.h"
 
+#include "agent/files.h"
 #include "agent/session.h"
 #include "agent/terminal.h"
 #include "common/log.h"
@@ -57,6 +58,7 @@ power_down(struct agent *a, bool reboot_wanted)
 	wait_all();
 	if (!a->policy.is_init)
 		return;
+	files_remove();
 	sync();
 	/* The journal is closed, so that the next mount has nothing to do. */
 	if (mount(NULL, "/", NULL, MS_REMOUNT | MS_RDONLY, NULL) < 0)
