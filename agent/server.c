@@ -338,6 +338,18 @@ kill_rest(struct timer *t)
 		    go_down);
 }
 
+/* The main command had its time: its end is told to its client yet. */
+static void
+kill_main(struct timer *t)
+{
+	struct agent *a = server.agent;
+
+	(void)t;
+	if (a->main)
+		session_kill(a->main, SIGKILL);
+	loop_timer(&a->loop, &server.deadline, LEFTOVER_MS, kill_rest);
+}
+
 void
 agent_stop(struct agent *a, const struct stop_request *stop)
 {
@@ -362,7 +374,8 @@ agent_stop(struct agent *a, const struct stop_request *stop)
 					 : 34 + 4;
 	session_kill(a->main, signal);
 	loop_timer(&a->loop, &server.deadline,
-	    stop->deadline_ms ? stop->deadline_ms : DEADLINE_MS, kill_rest);
+	    stop->deadline_ms ? stop->deadline_ms : DEADLINE_MS,
+	    a->handed_over ? kill_rest : kill_main);
 }
 
 void
