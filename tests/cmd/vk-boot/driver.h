@@ -31,7 +31,9 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-#define DRIVER_MEMORY  (4u << 20)
+#ifndef DRIVER_MEMORY
+#define DRIVER_MEMORY (4u << 20)
+#endif
 #define DRIVER_RINGS   0x1000u
 #define DRIVER_RING    0x3000u /* descriptors, available, used: a page each */
 #define DRIVER_BUFFERS 0x80000u
@@ -171,7 +173,9 @@ driver_use(struct driver *d, struct virtio_device *dev)
 __attribute__((unused)) static void
 driver_rings(struct driver *d, uint16_t size)
 {
-	memset(driver_at(d, 0, DRIVER_BUFFERS), 0, DRIVER_BUFFERS);
+	uint64_t len = (uint64_t)d->dev->queue_count * DRIVER_RING;
+
+	memset(driver_at(d, DRIVER_RINGS, len), 0, len);
 	for (unsigned i = 0; i < d->dev->queue_count; i++) {
 		struct virtq *vq = &d->dev->queues[i];
 
