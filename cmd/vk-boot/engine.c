@@ -4,6 +4,7 @@
 
 #include "cmd/vk-boot/loop.h"
 #include "cmd/vk-boot/machine.h"
+#include "cmd/vk-boot/uml.h"
 
 #include "common/log.h"
 #include "common/scope.h"
@@ -56,12 +57,41 @@ engine_how(struct engine *engine, char *text)
 	return how;
 }
 
+/* KVM, or what there is in its place. */
+static struct engine *
+first_that_works(const struct engine_config *config, struct err *e)
+{
+	struct err no_kvm = ERR_INIT;
+	struct engine *engine = machine_new(config, &no_kvm);
+
+	if (engine)
+		return engine;
+	*e = no_kvm;
+	if (no_kvm.status != EX_UNAVAILABLE)
+		return NULL;
+	engine = uml_new(config, e);
+	if (engine) {
+		log_warn("%s", no_kvm.text);
+		log_warn("running under User-mode Linux, without isolation by "
+			 "hardware (--engine uml says that this is wanted)");
+		return engine;
+	}
+	/* What is missing is KVM; UML would only have been a way out. */
+	if (e->status == EX_UNAVAILABLE)
+		*e = no_kvm;
+	return NULL;
+}
+
 struct engine *
 engine_new(const char *name, const struct engine_config *config, struct err *e)
 {
-	if (strcmp(name, "auto") == 0 || strcmp(name, "kvm") == 0)
+	if (strcmp(name, "auto") == 0)
+		return first_that_works(config, e);
+	if (strcmp(name, "kvm") == 0)
 		return machine_new(config, e);
-	err_set(e, EX_USAGE, "--engine %s: there is no such engine", name);
+	if (strcmp(name, "uml") == 0)
+		return uml_new(config, e);
+	err_set(e, EX_USAGE, "--engine %s: not auto, kvm or uml", name);
 	return NULL;
 }
 

@@ -165,6 +165,57 @@ find_kernel(char path[PATH_MAX], struct err *e)
 	return hint_kernel(e);
 }
 
+/* ---- User-mode Linux ---------------------------------------------------- */
+
+int
+find_uml(char path[PATH_MAX], struct err *e)
+{
+	char bin[PATH_MAX], folder[PATH_MAX], pattern[PATH_MAX + 16];
+
+	if (find_bin(bin, e) < 0 || cache_folder(folder, "kernel", e) < 0)
+		return -1;
+	if (is_readable(path, "%s/linux.uml", bin) ||
+	    is_readable(path, "%s/../lib/vk/linux.uml", bin))
+		return 0;
+	snprintf(pattern, sizeof(pattern), "%s/*/linux.uml", folder);
+	if (find_newest(path, pattern, is_newer_file))
+		return 0;
+	if (cache_folder(folder, "debian-kernel", e) < 0)
+		return -1;
+	if (is_readable(path, "%s/uml/vmlinuz", folder) ||
+	    is_readable(path, "/usr/bin/linux.uml"))
+		return 0;
+	err_set(e, EX_UNAVAILABLE, "User-mode Linux: no kernel found");
+	return err_hint(e, "'scripts/fetch-kernel uml' or 'apt-get install "
+			   "user-mode-linux' gets Debian's");
+}
+
+int
+find_uml_modules(const char *kernel, char folder[PATH_MAX], struct err *e)
+{
+	cleanup_free char *real = realpath(kernel, NULL);
+	char pattern[PATH_MAX + 32], list[PATH_MAX];
+	char *slash;
+
+	folder[0] = '\0';
+	if (!real)
+		return err_errno(e, 0, "%s", kernel);
+	/* USR/bin/linux.uml: without the name, then without "bin". */
+	for (int i = 0; i < 2; i++) {
+		slash = strrchr(real, '/');
+		if (!slash)
+			return 0;
+		*slash = '\0';
+	}
+	snprintf(
+	    pattern, sizeof(pattern), "%s/lib/uml/modules/*/modules.dep", real);
+	if (!find_newest(list, pattern, is_newer_version))
+		return 0;
+	*strrchr(list, '/') = '\0';
+	snprintf(folder, PATH_MAX, "%s", list);
+	return 0;
+}
+
 /* ---- the agent ---------------------------------------------------------- */
 
 /* It runs before there is any other file. */

@@ -27,6 +27,20 @@ int find_kernel(char path[PATH_MAX], struct err *);
 int find_host_kernel(char path[PATH_MAX], struct err *);
 
 /*
+ * User-mode Linux: a program's path, the first of
+ *	bin/linux.uml, bin/../lib/vk/linux.uml
+ *	the newest of the cache's kernel/.../linux.uml ("make kernel-uml")
+ *	the cache's debian-kernel/uml ("scripts/fetch-kernel uml")
+ *	/usr/bin/linux.uml (Debian's user-mode-linux)
+ * Returns 0, -1 with err (EX_UNAVAILABLE).
+ */
+int find_uml(char path[PATH_MAX], struct err *);
+
+/* Its modules: USR/lib/uml/modules/VERSION for USR/bin/linux.uml, the newest;
+ * "" where there are none. Returns 0, -1 with err. */
+int find_uml_modules(const char *kernel, char folder[PATH_MAX], struct err *);
+
+/*
  * Opens the agent: $VK_AGENT, else bin/vk-agent, bin/../lib/vk/vk-agent or
  * bin/../libexec/vk/vk-agent. It has to be an executable for this machine that
  * needs no other file. Returns a descriptor, -1 with err.

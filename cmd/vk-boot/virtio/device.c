@@ -222,3 +222,61 @@ virtio_device_stop(struct virtio_device *dev)
 {
 	loop_call(dev->loop, stop, dev);
 }
+
+int
+virtio_device_start_queue(
+    struct virtio_device *dev, unsigned queue, uint16_t base, uint64_t accepted)
+{
+	struct virtq *vq = &dev->queues[queue];
+
+	if (!dev->running)
+		dev->features = accepted & dev->offered;
+	vq->event_idx = dev->features & FEATURE_RING_EVENT;
+	vq->indirect = dev->features & FEATURE_RING_INDIRECT;
+	if (virtq_start(vq) < 0) {
+		virtio_device_fail(dev, vq->why);
+		return -1;
+	}
+	virtq_resume(vq, base);
+	vq->ready = true;
+	if (!dev->running) {
+		dev->running = true;
+		dev->ops->start(dev);
+	}
+	eventfd_give(vq->kick_fd);
+	return 0;
+}
+
+void
+virtio_device_stop_queue(struct virtio_device *dev, unsigned queue)
+{
+	bool any = false;
+
+	if (!dev->queues[queue].ready)
+		return;
+	for (unsigned i = 0; i < dev->queue_count; i++)
+		any |= i != queue && dev->queues[i].ready;
+	if (any)
+		virtq_reset(&dev->queues[queue]);
+	else
+		stop(dev);
+}
+
+int
+virtio_device_set_kick(struct virtio_device *dev, unsigned queue, int fd)
+{
+	struct loop_source *source = &dev->kicks[queue];
+	struct err e = ERR_INIT;
+
+	loop_remove(dev->loop, source);
+	fd_close(&dev->queues[queue].kick_fd);
+	dev->queues[queue].kick_fd = source->fd = fd;
+	return loop_add(dev->loop, source, EPOLLIN, &e);
+}
+
+void
+virtio_device_set_call(struct virtio_device *dev, unsigned queue, int fd)
+{
+	fd_close(&dev->queues[queue].call_fd);
+	dev->queues[queue].call_fd = fd;
+}

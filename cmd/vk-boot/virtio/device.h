@@ -116,6 +116,17 @@ void virtio_device_fail(struct virtio_device *, const char *why);
  * -1 where a queue cannot be resolved (the device has failed then). */
 int virtio_device_start(struct virtio_device *, uint64_t accepted);
 void virtio_device_stop(struct virtio_device *);
+/*
+ * For transports that start queues one by one (vhost-user), in the device's
+ * loop: the queue's rings are set; its first entry is base; the device starts
+ * with its first queue and stops with its last. Descriptors are taken over in
+ * place of the ones that the queue was made with; -1: nothing to call.
+ */
+int virtio_device_start_queue(
+    struct virtio_device *, unsigned queue, uint16_t base, uint64_t accepted);
+void virtio_device_stop_queue(struct virtio_device *, unsigned queue);
+int virtio_device_set_kick(struct virtio_device *, unsigned queue, int fd);
+void virtio_device_set_call(struct virtio_device *, unsigned queue, int fd);
 /* Any offset and length; what is outside reads as 0 and is not written. */
 void virtio_config_read(
     struct virtio_device *, unsigned offset, void *into, unsigned len);

@@ -108,6 +108,13 @@ virtq_start(struct virtq *vq)
 }
 
 void
+virtq_resume(struct virtq *vq, uint16_t base)
+{
+	vq->next_avail = vq->avail_seen = base;
+	vq->next_used = vq->signalled = load16(vq->device_hva, RING_IDX);
+}
+
+void
 virtq_reset(struct virtq *vq)
 {
 	*vq = (struct virtq){

@@ -88,6 +88,9 @@ struct virtio_request {
 /* Resolves the rings; called when DRIVER_OK is set. 0, -1 with vq->why. */
 int virtq_start(struct virtq *);
 
+/* After virtq_start: the first entries were handled already (vhost-user). */
+void virtq_resume(struct virtq *, uint16_t base);
+
 /* Forgets everything but size_max, mem and the descriptors' numbers. */
 void virtq_reset(struct virtq *);
 

@@ -1,0 +1,508 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * uml.c - the engine that is User-mode Linux
+ *
+ *	vk-boot ---- warden (process 1 of a PID namespace) ---- linux.uml ...
+ *
+ * The warden is there for the end: when vk-boot goes, by whatever signal, the
+ * warden is killed with it (parent-death signal), and with the namespace's
+ * process 1 every process of the guest. It also tells how UML ended. Where an
+ * ordinary user may have no namespaces the warden is there all the same, and
+ * UML and its processes die by their own parent-death signals.
+ *
+ * UML reaches its devices by paths, but no path is left behind: each socket is
+ * bound in a folder of its own, opened, and unlinked with the folder at once;
+ * what UML is given is /proc/self/fd/N.
+ */
+#include "cmd/vk-boot/uml.h"
+
+#include "cmd/vk-boot/boot.h"
+#include "cmd/vk-boot/find.h"
+#include "cmd/vk-boot/loop.h"
+#include "cmd/vk-boot/virtio/vhost_user.h"
+
+#include "common/io.h"
+#include "common/scope.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define DEVICES_MAX 31
+/* Its own arguments: memory, initrd, consoles, a word for each device. */
+#define ARGUMENTS_MAX (DEVICES_MAX + 16)
+
+struct uml_device {
+	struct virtio_device *dev;
+	struct gmem mem; /* the guest's memory as UML shows it to this one */
+	struct vhost_user *vhost;
+	int path; /* O_PATH of its socket, for UML */
+};
+
+struct uml {
+	struct engine engine; /* first */
+	struct uml_device devices[DEVICES_MAX];
+	unsigned count; /* with memory handed out */
+	struct loop *loop;
+	struct loop_source console, ended;
+	pid_t warden;
+};
+
+/* What the new process needs; made before it, for it may not allocate. */
+struct launch {
+	const char *kernel;
+	char *argv[ARGUMENTS_MAX + 1];
+	unsigned argc;
+	int kept[DEVICES_MAX + 1]; /* open in UML, by number */
+	unsigned kept_count;
+	int console; /* written by UML */
+	int status;  /* written by the warden */
+	int go;      /* a byte there: vk-boot is ready */
+	uid_t uid;
+	gid_t gid;
+};
+
+/* ---- sockets without a name ---- */
+
+/* A listening socket, and an O_PATH descriptor by which it can be reached. */
+static int
+nameless_listener(int *path, struct err *e)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	char folder[] = "/tmp/vk-uml.XXXXXX";
+	cleanup_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int result;
+
+	if (fd < 0 || !mkdtemp(folder))
+		return err_errno(e, EX_OSERR, "socket for UML");
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/s", folder);
+	result = bind(fd, (struct sockaddr *)&address, sizeof(address));
+	if (result == 0)
+		result = listen(fd, 1);
+	*path = result == 0 ? open(address.sun_path, O_PATH | O_CLOEXEC) : -1;
+	if (*path < 0)
+		err_errno(e, EX_OSERR, "socket for UML");
+	unlink(address.sun_path);
+	rmdir(folder);
+	return *path < 0 ? -1 : steal_fd(&fd);
+}
+
+/* ---- the engine's operations ---- */
+
+static const struct gmem *
+memory(struct engine *engine, struct err *e)
+{
+	struct uml *uml = (struct uml *)engine;
+
+	if (uml->count == DEVICES_MAX) {
+		err_set(e, EX_USAGE, "more than %d devices", DEVICES_MAX);
+		return NULL;
+	}
+	uml->devices[uml->count].path = -1;
+	return &uml->devices[uml->count++].mem;
+}
+
+static int
+add(struct engine *engine, struct virtio_device *dev, struct err *e)
+{
+	struct uml *uml = (struct uml *)engine;
+	struct vhost_user_config config = {.device = dev};
+	struct uml_device *d = NULL;
+
+	for (unsigned i = 0; i < uml->count; i++)
+		if (&uml->devices[i].mem == dev->mem)
+			d = &uml->devices[i];
+	if (!d)
+		return err_set(e, EX_SOFTWARE, "uml: a device without memory");
+	d->dev = dev;
+	config.mem = &d->mem;
+	config.listener = nameless_listener(&d->path, e);
+	if (config.listener < 0)
+		return -1;
+	d->vhost = vhost_user_new(&config, e);
+	return d->vhost ? 0 : -1;
+}
+
+/* ---- the new processes: async-signal-safe only ---- */
+
+static void
+write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0 && write(fd, text, strlen(text)) < 0)
+		fd_close(&fd);
+	fd_close(&fd);
+}
+
+static void
+map_user(const struct launch *l)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "%u %u 1\n", l->uid, l->uid);
+	write_file("/proc/self/uid_map", text);
+	write_file("/proc/self/setgroups", "deny");
+	snprintf(text, sizeof(text), "%u %u 1\n", l->gid, l->gid);
+	write_file("/proc/self/gid_map", text);
+}
+
+static _Noreturn void
+run_uml(const struct launch *l)
+{
+	int null = open("/dev/null", O_RDWR);
+	sigset_t none;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGPIPE, SIG_DFL);
+	if (null < 0 || dup2(null, 0) < 0 || dup2(l->console, 1) < 0 ||
+	    dup2(l->console, 2) < 0)
+		_exit(127);
+	execv(l->kernel, l->argv);
+	_exit(127);
+}
+
+static _Noreturn void
+run_warden(const struct launch *l, bool namespaces)
+{
+	sigset_t all;
+	int status = 127 << 8;
+	pid_t pid, ended;
+	char byte;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_NAME, "vk-boot: warden");
+	setsid();
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+	if (namespaces)
+		map_user(l);
+	/* If vk-boot was gone before the first line, nobody writes this. */
+	if (read(l->go, &byte, 1) != 1)
+		_exit(1);
+	pid = fork();
+	if (pid == 0)
+		run_uml(l);
+	/* As process 1, it gets every orphan of the guest. */
+	do
+		ended = pid < 0 ? -1 : waitpid(-1, &status, 0);
+	while (ended != pid && (ended > 0 || errno == EINTR));
+	if (write(l->status, &status, sizeof(status)) < 0)
+		_exit(1);
+	_exit(0);
+}
+
+/* fork, in a user and a PID namespace of its own where that is allowed. */
+static pid_t
+fork_warden(const struct launch *l)
+{
+	long pid = syscall(
+	    SYS_clone, CLONE_NEWUSER | CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0);
+
+	if (pid == 0)
+		run_warden(l, true);
+	if (pid > 0)
+		return (pid_t)pid;
+	pid = fork();
+	if (pid == 0)
+		run_warden(l, false);
+	return (pid_t)pid;
+}
+
+/* ---- start ---- */
+
+static int
+add_argument(struct launch *l, struct err *e, const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	if (l->argc == ARGUMENTS_MAX)
+		return err_set(e, EX_SOFTWARE, "uml: too many arguments");
+	va_start(ap, fmt);
+	n = vasprintf(&l->argv[l->argc], fmt, ap);
+	va_end(ap);
+	if (n < 0)
+		return err_errno(e, EX_OSERR, "uml");
+	l->argc++;
+	return 0;
+}
+
+/* A descriptor that UML keeps: without close-on-exec. Ours is closed once the
+ * new process has it. */
+static int
+keep(struct launch *l, int fd, struct err *e)
+{
+	int kept = fcntl(fd, F_DUPFD, 10);
+
+	if (kept < 0)
+		return err_errno(e, EX_OSERR, "uml");
+	l->kept[l->kept_count++] = kept;
+	return kept;
+}
+
+static int
+make_initrd(const struct boot *boot, struct err *e)
+{
+	cleanup_fd int fd = memfd_create("vk-initramfs", MFD_CLOEXEC);
+	uint64_t size = initramfs_size(&boot->initramfs);
+	void *at;
+	int result;
+
+	if (fd < 0 || ftruncate(fd, (off_t)size) < 0)
+		return err_errno(e, EX_OSERR, "initramfs");
+	at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (at == MAP_FAILED)
+		return err_errno(e, EX_OSERR, "initramfs");
+	result = initramfs_copy(&boot->initramfs, at, e);
+	munmap(at, size);
+	return result < 0 ? -1 : steal_fd(&fd);
+}
+
+static int
+make_arguments(struct uml *uml, const struct boot *boot, struct launch *l,
+    int initrd, struct err *e)
+{
+	int kept = keep(l, initrd, e);
+
+	if (kept < 0)
+		return -1;
+	/* A name that cannot be executed: on a reboot UML would start itself
+	 * anew by it, with sockets that are gone. It ends instead. */
+	if (add_argument(l, e, "/dev/null/vk-uml") < 0 ||
+	    add_argument(l, e, "mem=%lluK",
+		(unsigned long long)uml->engine.config.memory / 1024) < 0 ||
+	    add_argument(l, e, "initrd=/proc/self/fd/%d", kept) < 0 ||
+	    add_argument(l, e, "con=null") < 0 ||
+	    add_argument(l, e, "con0=null,fd:1") < 0 ||
+	    add_argument(l, e, "ssl=null") < 0 ||
+	    add_argument(l, e, "uml_dir=/proc/self/fd/") < 0)
+		return -1;
+	for (unsigned i = 0; i < uml->count; i++) {
+		const struct uml_device *d = &uml->devices[i];
+
+		kept = d->vhost ? keep(l, d->path, e) : -1;
+		if (kept < 0 ||
+		    add_argument(l, e, "virtio_uml.device=/proc/self/fd/%d:%u",
+			kept, d->dev->ops->type) < 0)
+			return -1;
+	}
+	return add_argument(l, e, "%s", boot->cmdline.data);
+}
+
+static void
+console_says(struct loop_source *source, uint32_t events)
+{
+	struct uml *uml = source->owner;
+	char text[4096];
+	ssize_t n = read(source->fd, text, sizeof(text));
+
+	(void)events;
+	if (n > 0 && uml->engine.config.console)
+		uml->engine.config.console(
+		    uml->engine.config.owner, text, (size_t)n);
+	else if (n <= 0)
+		loop_remove(uml->loop, source);
+}
+
+static void
+warden_says(struct loop_source *source, uint32_t events)
+{
+	struct uml *uml = source->owner;
+	int status;
+	char text[64];
+
+	(void)events;
+	loop_remove(uml->loop, source);
+	/* What it said last comes first. */
+	while (uml->console.added) {
+		struct pollfd more = {.fd = uml->console.fd, .events = POLLIN};
+
+		if (poll(&more, 1, 0) <= 0)
+			break;
+		console_says(&uml->console, EPOLLIN);
+	}
+	if (read(source->fd, &status, sizeof(status)) != sizeof(status)) {
+		engine_over(&uml->engine, ENGINE_FAILED, "UML was killed");
+	} else if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+		engine_over(&uml->engine, ENGINE_POWERED_OFF, "powered off");
+	} else if (WIFEXITED(status) && WEXITSTATUS(status) == 127) {
+		engine_over(&uml->engine, ENGINE_FAILED,
+		    "the UML kernel cannot be executed");
+	} else if (WIFEXITED(status)) {
+		engine_over(&uml->engine, ENGINE_RESET, "reset");
+	} else {
+		snprintf(text, sizeof(text), "UML ended by signal %d",
+		    WTERMSIG(status));
+		engine_over(&uml->engine, ENGINE_CRASHED, text);
+	}
+}
+
+static int
+watch(struct uml *uml, int console, int status, struct err *e)
+{
+	uml->console = (struct loop_source){
+	    .fd = console,
+	    .ready = console_says,
+	    .owner = uml,
+	};
+	uml->ended = (struct loop_source){
+	    .fd = status,
+	    .ready = warden_says,
+	    .owner = uml,
+	};
+	uml->loop = loop_new("uml", e);
+	if (!uml->loop || loop_add(uml->loop, &uml->console, EPOLLIN, e) < 0 ||
+	    loop_add(uml->loop, &uml->ended, EPOLLIN, e) < 0)
+		return -1;
+	return loop_start(uml->loop, e);
+}
+
+/* The processes are there; they wait for a byte. */
+static int
+launch(struct uml *uml, struct launch *l, struct err *e)
+{
+	int console[2] = {-1, -1}, status[2] = {-1, -1}, go[2] = {-1, -1};
+	int result = -1;
+
+	if (pipe2(console, O_CLOEXEC) < 0 || pipe2(status, O_CLOEXEC) < 0 ||
+	    pipe2(go, O_CLOEXEC) < 0) {
+		err_errno(e, EX_OSERR, "uml");
+		goto out;
+	}
+	l->console = console[1];
+	l->status = status[1];
+	l->go = go[0];
+	uml->warden = fork_warden(l);
+	if (uml->warden < 0) {
+		err_errno(e, EX_OSERR, "uml");
+		goto out;
+	}
+	result = watch(uml, steal_fd(&console[0]), steal_fd(&status[0]), e);
+	if (result == 0 && write(go[1], "g", 1) != 1)
+		result = err_errno(e, EX_OSERR, "uml");
+out:
+	for (int i = 0; i < 2; i++) {
+		fd_close(&console[i]);
+		fd_close(&status[i]);
+		fd_close(&go[i]);
+	}
+	return result;
+}
+
+static int
+start(struct engine *engine, struct boot *boot, struct err *e)
+{
+	struct uml *uml = (struct uml *)engine;
+	struct launch l = {
+	    .kernel = boot->kernel_path,
+	    .uid = geteuid(),
+	    .gid = getegid(),
+	};
+	cleanup_fd int initrd = make_initrd(boot, e);
+	int result;
+
+	if (initrd < 0)
+		return -1;
+	result = make_arguments(uml, boot, &l, initrd, e);
+	if (result == 0)
+		result = launch(uml, &l, e);
+	while (l.argc > 0)
+		free(l.argv[--l.argc]);
+	while (l.kept_count > 0)
+		close(l.kept[--l.kept_count]);
+	return result;
+}
+
+static void
+stop(struct engine *engine)
+{
+	struct uml *uml = (struct uml *)engine;
+
+	if (uml->warden > 0) {
+		kill(-uml->warden, SIGKILL);
+		kill(uml->warden, SIGKILL);
+		while (waitpid(uml->warden, NULL, 0) < 0 && errno == EINTR)
+			continue;
+	}
+	uml->warden = 0;
+	loop_end(uml->loop);
+}
+
+static void
+uml_free(struct engine *engine)
+{
+	struct uml *uml = (struct uml *)engine;
+
+	stop(engine);
+	loop_free(uml->loop);
+	fd_close(&uml->console.fd);
+	fd_close(&uml->ended.fd);
+	for (unsigned i = 0; i < uml->count; i++) {
+		vhost_user_free(uml->devices[i].vhost);
+		fd_close(&uml->devices[i].path);
+	}
+	engine_release(engine);
+	free(uml);
+}
+
+/*
+ *	rdinit=/vk/agent  as for every guest
+ *	quiet		  the console is for what goes wrong
+ *	panic=-1	  a panic ends it (UML aborts)
+ */
+static const struct engine_guest guest = {
+    .parameters = "rdinit=/vk/agent quiet panic=-1",
+    .find_kernel = find_uml,
+    .find_modules = find_uml_modules,
+    .modules = (const char *const[]){NULL},
+};
+
+static const struct engine_ops uml_ops = {
+    .name = "uml",
+    .guest = &guest,
+    .memory = memory,
+    .add = add,
+    .start = start,
+    .stop = stop,
+    .free = uml_free,
+};
+
+struct engine *
+uml_new(const struct engine_config *config, struct err *e)
+{
+	char kernel[PATH_MAX];
+	struct uml *uml;
+
+	if (find_uml(kernel, e) < 0)
+		return NULL;
+	if (config->cpus > 1) {
+		err_set(e, EX_USAGE, "-c %u: User-mode Linux has one processor",
+		    config->cpus);
+		return NULL;
+	}
+	uml = calloc(1, sizeof(*uml));
+	if (!uml) {
+		err_errno(e, EX_OSERR, "uml");
+		return NULL;
+	}
+	uml->console.fd = uml->ended.fd = -1;
+	if (engine_init(&uml->engine, &uml_ops, config, e) < 0) {
+		uml_free(&uml->engine);
+		return NULL;
+	}
+	return &uml->engine;
+}

@@ -1,0 +1,681 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vhost_user.c - the back end of the vhost-user protocol
+ *
+ * A message is a header of 12 bytes (request, flags, size, in the host's own
+ * byte order), a payload of at most MESSAGE_MAX bytes, and up to eight
+ * descriptors beside it. One at a time is read, whole, from a blocking socket:
+ * front ends write them in one go, and one that does not holds up only its own
+ * device, for RECEIVE_TIMEOUT_S.
+ *
+ * All of it runs in the device's loop. A ring starts when it is enabled and
+ * has its addresses and kick (there is no DRIVER_OK here); the device starts
+ * with its first ring. Ring addresses are the front end's virtual ones, and are
+ * turned into guest-physical ones by the memory table.
+ */
+#include "cmd/vk-boot/virtio/vhost_user.h"
+
+#include "common/cursor.h"
+#include "common/io.h"
+#include "common/log.h"
+#include "common/scope.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+
+#define HEADER_SIZE       12
+#define MESSAGE_MAX       4096 /* the largest is a table of 8 regions, or config */
+#define FDS_MAX           8
+#define REGIONS_MAX       8
+#define RECEIVE_TIMEOUT_S 5
+
+/* Flags of the header: version 1, "this is a reply", "I want a reply". */
+#define FLAG_VERSION      1
+#define FLAG_VERSION_MASK 3
+#define FLAG_REPLY        4
+#define FLAG_NEED_REPLY   8
+
+/* In a ring's number: there is no descriptor. */
+#define VRING_NO_FD (1u << 8)
+#define VRING_INDEX 0xff
+
+enum request_type {
+	GET_FEATURES = 1,
+	SET_FEATURES = 2,
+	SET_OWNER = 3,
+	RESET_OWNER = 4,
+	SET_MEM_TABLE = 5,
+	SET_LOG_BASE = 6,
+	SET_LOG_FD = 7,
+	SET_VRING_NUM = 8,
+	SET_VRING_ADDR = 9,
+	SET_VRING_BASE = 10,
+	GET_VRING_BASE = 11,
+	SET_VRING_KICK = 12,
+	SET_VRING_CALL = 13,
+	SET_VRING_ERR = 14,
+	GET_PROTOCOL_FEATURES = 15,
+	SET_PROTOCOL_FEATURES = 16,
+	GET_QUEUE_NUM = 17,
+	SET_VRING_ENABLE = 18,
+	SET_BACKEND_REQ_FD = 21,
+	GET_CONFIG = 24,
+	SET_CONFIG = 25,
+	RESET_DEVICE = 34,
+};
+
+/* To the front end, on its descriptor. */
+#define BACKEND_CONFIG_CHANGE 2
+
+/* The bit among a device's features that says "there are more of these". */
+#define FEATURE_PROTOCOL (1ull << 30)
+
+#define PROTOCOL_MQ          (1ull << 0)
+#define PROTOCOL_REPLY_ACK   (1ull << 3)
+#define PROTOCOL_BACKEND_REQ (1ull << 5)
+#define PROTOCOL_CONFIG      (1ull << 9)
+#define PROTOCOL_RESET       (1ull << 13)
+#define PROTOCOL_OFFERED                                                       \
+	(PROTOCOL_MQ | PROTOCOL_REPLY_ACK | PROTOCOL_BACKEND_REQ |             \
+	    PROTOCOL_CONFIG | PROTOCOL_RESET)
+
+struct message {
+	uint32_t request, flags, size;
+	uint8_t payload[MESSAGE_MAX];
+	int fds[FDS_MAX];
+	unsigned fd_count;
+};
+
+/* A region's place in the front end's own address space. */
+struct window {
+	uint64_t start, len, gpa;
+	void *map; /* what was mapped, and how much */
+	uint64_t map_len;
+};
+
+struct vhost_user {
+	struct vhost_user_config config;
+	struct virtio_device *dev;
+	struct loop_source listener, front;
+	int backend_fd; /* -1: changes are not told */
+	uint64_t features, protocol;
+	struct window windows[REGIONS_MAX];
+	unsigned window_count;
+	bool enabled[VIRTIO_QUEUES_MAX];
+	uint64_t rings[VIRTIO_QUEUES_MAX][3]; /* as given: desc, used, avail */
+	uint16_t base[VIRTIO_QUEUES_MAX];
+	struct message message;
+};
+
+/* ---- messages ---- */
+
+static void
+close_fds(struct message *m)
+{
+	while (m->fd_count > 0)
+		close(m->fds[--m->fd_count]);
+}
+
+/* Takes the header and the descriptors that came with it. */
+static int
+receive_head(int socket, struct message *m)
+{
+	uint8_t head[HEADER_SIZE];
+	union {
+		struct cmsghdr align;
+		char space[CMSG_SPACE(FDS_MAX * sizeof(int))];
+	} control;
+	struct iovec part = {head, sizeof(head)};
+	struct msghdr message = {
+	    .msg_iov = &part,
+	    .msg_iovlen = 1,
+	    .msg_control = &control,
+	    .msg_controllen = sizeof(control),
+	};
+	struct cursor c = cursor_of(head, sizeof(head));
+	ssize_t n = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_WAITALL);
+
+	m->fd_count = 0;
+	if (n <= 0)
+		return -1;
+	for (struct cmsghdr *h = CMSG_FIRSTHDR(&message); h;
+	     h = CMSG_NXTHDR(&message, h)) {
+		if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS)
+			continue;
+		m->fd_count =
+		    (unsigned)((h->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+		memcpy(m->fds, CMSG_DATA(h), m->fd_count * sizeof(int));
+	}
+	if (n != sizeof(head) || message.msg_flags & MSG_CTRUNC)
+		return -1;
+	m->request = get_le32(&c);
+	m->flags = get_le32(&c);
+	m->size = get_le32(&c);
+	return 0;
+}
+
+static int
+receive(int socket, struct message *m)
+{
+	if (receive_head(socket, m) < 0 ||
+	    (m->flags & FLAG_VERSION_MASK) != FLAG_VERSION ||
+	    m->size > sizeof(m->payload) ||
+	    io_read(socket, m->payload, m->size) != (ssize_t)m->size) {
+		close_fds(m);
+		return -1;
+	}
+	return 0;
+}
+
+static int
+reply(struct vhost_user *vu, const void *payload, uint32_t len)
+{
+	uint8_t out[HEADER_SIZE + MESSAGE_MAX];
+	struct writer w = writer_of(out, sizeof(out));
+
+	put_le(&w, vu->message.request, 4);
+	put_le(&w, FLAG_VERSION | FLAG_REPLY, 4);
+	put_le(&w, len, 4);
+	put_bytes(&w, payload, len);
+	if (w.bad || send(vu->front.fd, out, writer_len(&w), MSG_NOSIGNAL) !=
+			 (ssize_t)writer_len(&w))
+		return -1;
+	/* An answer is acknowledgement enough. */
+	vu->message.flags &= ~(uint32_t)FLAG_NEED_REPLY;
+	return 0;
+}
+
+static int
+reply_u64(struct vhost_user *vu, uint64_t value)
+{
+	return reply(vu, &value, sizeof(value));
+}
+
+static uint64_t
+payload_u64(const struct message *m)
+{
+	struct cursor c = cursor_of(m->payload, m->size);
+
+	return get_le64(&c);
+}
+
+/* ---- memory ---- */
+
+static void
+forget_memory(struct vhost_user *vu)
+{
+	for (unsigned i = 0; i < vu->window_count; i++)
+		munmap(vu->windows[i].map, vu->windows[i].map_len);
+	vu->window_count = 0;
+	/* What gmem has was mapped here, not by gmem_add. */
+	*vu->config.mem = (struct gmem){.count = 0};
+}
+
+static int
+add_region(struct vhost_user *vu, struct cursor *c, int fd)
+{
+	struct window *w = &vu->windows[vu->window_count];
+	struct gmem_region *r = &vu->config.mem->regions[vu->window_count];
+	uint64_t offset;
+	struct stat st;
+
+	w->gpa = get_le64(c);
+	w->len = get_le64(c);
+	w->start = get_le64(c);
+	offset = get_le64(c);
+	if (c->bad || w->len == 0 || offset > UINT64_MAX - w->len ||
+	    w->gpa > UINT64_MAX - w->len || w->start > UINT64_MAX - w->len)
+		return -1;
+	if (fstat(fd, &st) < 0 || (uint64_t)st.st_size < offset + w->len)
+		return -1;
+	/* From the file's start, so that any offset will do. */
+	w->map_len = offset + w->len;
+	w->map = mmap(NULL, w->map_len, PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_NORESERVE, fd, 0);
+	if (w->map == MAP_FAILED)
+		return -1;
+	*r = (struct gmem_region){
+	    .gpa = w->gpa,
+	    .len = w->len,
+	    .hva = (uint8_t *)w->map + offset,
+	    .fd = -1,
+	};
+	vu->window_count++;
+	vu->config.mem->count++;
+	return 0;
+}
+
+static int
+set_memory(struct vhost_user *vu)
+{
+	struct message *m = &vu->message;
+	struct cursor c = cursor_of(m->payload, m->size);
+	uint32_t count = get_le32(&c);
+
+	get_le32(&c); /* padding */
+	if (c.bad || count == 0 || count > REGIONS_MAX || count != m->fd_count)
+		return -1;
+	/* A table that changes under a running device stops it; the front end
+	 * sets up its rings again. */
+	virtio_device_stop(vu->dev);
+	forget_memory(vu);
+	for (uint32_t i = 0; i < count; i++)
+		if (add_region(vu, &c, m->fds[i]) < 0)
+			return -1;
+	return 0;
+}
+
+/* A guest-physical address for one of the front end's own. */
+static int
+gpa_of(const struct vhost_user *vu, uint64_t address, uint64_t *gpa)
+{
+	for (unsigned i = 0; i < vu->window_count; i++) {
+		const struct window *w = &vu->windows[i];
+
+		if (address >= w->start && address - w->start < w->len) {
+			*gpa = w->gpa + (address - w->start);
+			return 0;
+		}
+	}
+	return -1;
+}
+
+/* ---- rings ---- */
+
+/* The ring that a payload's first number names; NULL if there is none. */
+static struct virtq *
+ring(struct vhost_user *vu, uint32_t index)
+{
+	return index < vu->dev->queue_count ? &vu->dev->queues[index] : NULL;
+}
+
+/* Starts a ring that has all it needs; the device with its first one. */
+static int
+start_ring(struct vhost_user *vu, uint32_t index)
+{
+	struct virtq *vq = &vu->dev->queues[index];
+
+	if (vq->ready || !vu->enabled[index] || !vu->rings[index][0] ||
+	    vq->kick_fd < 0)
+		return 0;
+	if (gpa_of(vu, vu->rings[index][0], &vq->desc) < 0 ||
+	    gpa_of(vu, vu->rings[index][1], &vq->device) < 0 ||
+	    gpa_of(vu, vu->rings[index][2], &vq->driver) < 0)
+		return -1;
+	return virtio_device_start_queue(
+	    vu->dev, index, vu->base[index], vu->features);
+}
+
+static int
+set_ring_size(struct vhost_user *vu)
+{
+	struct cursor c = cursor_of(vu->message.payload, vu->message.size);
+	struct virtq *vq = ring(vu, get_le32(&c));
+	uint32_t size = get_le32(&c);
+
+	if (c.bad || !vq || vq->ready || size > vq->size_max)
+		return -1;
+	vq->size = (uint16_t)size;
+	return 0;
+}
+
+static int
+set_ring_addresses(struct vhost_user *vu)
+{
+	struct cursor c = cursor_of(vu->message.payload, vu->message.size);
+	uint32_t index = get_le32(&c);
+
+	get_le32(&c); /* flags: logging, which is not offered */
+	if (!ring(vu, index) || ring(vu, index)->ready)
+		return -1;
+	for (unsigned i = 0; i < 3; i++)
+		vu->rings[index][i] = get_le64(&c);
+	return c.bad ? -1 : start_ring(vu, index);
+}
+
+static int
+set_ring_base(struct vhost_user *vu)
+{
+	struct cursor c = cursor_of(vu->message.payload, vu->message.size);
+	uint32_t index = get_le32(&c);
+	uint32_t base = get_le32(&c);
+
+	if (c.bad || !ring(vu, index) || ring(vu, index)->ready)
+		return -1;
+	vu->base[index] = (uint16_t)base;
+	return 0;
+}
+
+/* Also stops the ring (the protocol has no other message for it). */
+static int
+get_ring_base(struct vhost_user *vu)
+{
+	struct cursor c = cursor_of(vu->message.payload, vu->message.size);
+	uint32_t index = get_le32(&c), answer[2];
+	struct virtq *vq = ring(vu, index);
+
+	if (c.bad || !vq)
+		return -1;
+	answer[0] = index;
+	answer[1] = vq->ready ? vq->next_avail : vu->base[index];
+	vu->enabled[index] = false;
+	virtio_device_stop_queue(vu->dev, index);
+	return reply(vu, answer, sizeof(answer));
+}
+
+static int
+enable_ring(struct vhost_user *vu)
+{
+	struct cursor c = cursor_of(vu->message.payload, vu->message.size);
+	uint32_t index = get_le32(&c);
+	uint32_t on = get_le32(&c);
+	struct virtq *vq = ring(vu, index);
+
+	if (c.bad || !vq || on > 1)
+		return -1;
+	vu->enabled[index] = on;
+	if (!on) {
+		vu->base[index] = vq->next_avail;
+		virtio_device_stop_queue(vu->dev, index);
+		return 0;
+	}
+	return start_ring(vu, index);
+}
+
+/* Kick and call; -1 stands for "none". */
+static int
+set_ring_fd(struct vhost_user *vu)
+{
+	struct message *m = &vu->message;
+	uint64_t value = payload_u64(m);
+	uint32_t index = value & VRING_INDEX;
+	int fd = -1;
+
+	if (m->size != 8 || !ring(vu, index))
+		return -1;
+	if (!(value & VRING_NO_FD)) {
+		if (m->fd_count != 1 || io_nonblock(m->fds[0], 1) < 0)
+			return -1;
+		fd = m->fds[0];
+		m->fd_count = 0;
+	}
+	if (m->request == SET_VRING_ERR) {
+		fd_close(&fd); /* we have nothing to say there */
+		return 0;
+	}
+	if (m->request == SET_VRING_CALL) {
+		virtio_device_set_call(vu->dev, index, fd);
+		return 0;
+	}
+	if (fd < 0 || virtio_device_set_kick(vu->dev, index, fd) < 0)
+		return -1; /* polling is not done here */
+	/* Without protocol features there is no SET_VRING_ENABLE. */
+	if (!(vu->features & FEATURE_PROTOCOL))
+		vu->enabled[index] = true;
+	return start_ring(vu, index);
+}
+
+/* ---- configuration ---- */
+
+/* The payload: offset, size, flags, then size bytes. */
+#define CONFIG_HEAD 12
+
+static int
+get_config(struct vhost_user *vu)
+{
+	struct message *m = &vu->message;
+	struct cursor c = cursor_of(m->payload, m->size);
+	uint32_t offset = get_le32(&c), size = get_le32(&c);
+
+	if (c.bad || size > VIRTIO_CONFIG_MAX || m->size < CONFIG_HEAD + size)
+		return -1;
+	virtio_config_read(vu->dev, offset, m->payload + CONFIG_HEAD, size);
+	return reply(vu, m->payload, CONFIG_HEAD + size);
+}
+
+static int
+set_config(struct vhost_user *vu)
+{
+	struct message *m = &vu->message;
+	struct cursor c = cursor_of(m->payload, m->size);
+	uint32_t offset = get_le32(&c), size = get_le32(&c);
+	const uint8_t *data;
+
+	get_le32(&c);
+	data = get_bytes(&c, size);
+	if (!data || size > VIRTIO_CONFIG_MAX)
+		return -1;
+	virtio_config_write(vu->dev, offset, data, size);
+	return 0;
+}
+
+/* From any thread: the driver shall look at its configuration again. */
+static void
+config_interrupt(void *transport, bool needs_reset)
+{
+	struct vhost_user *vu = transport;
+	uint8_t out[HEADER_SIZE];
+	struct writer w = writer_of(out, sizeof(out));
+	int fd = __atomic_load_n(&vu->backend_fd, __ATOMIC_ACQUIRE);
+
+	(void)needs_reset; /* the protocol has no word for it */
+	put_le(&w, BACKEND_CONFIG_CHANGE, 4);
+	put_le(&w, FLAG_VERSION, 4);
+	put_le(&w, 0, 4);
+	if (fd >= 0 &&
+	    send(fd, out, sizeof(out), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		log_info("vhost-user: %s: configuration change: %s",
+		    vu->dev->ops->name, strerror(errno));
+}
+
+static const struct virtio_transport_ops transport_ops = {
+    .config_interrupt = config_interrupt,
+};
+
+static int
+set_backend_fd(struct vhost_user *vu)
+{
+	struct message *m = &vu->message;
+	int before = vu->backend_fd;
+
+	if (m->fd_count != 1)
+		return -1;
+	__atomic_store_n(&vu->backend_fd, m->fds[0], __ATOMIC_RELEASE);
+	m->fd_count = 0;
+	fd_close(&before);
+	return 0;
+}
+
+/* ---- a connection ---- */
+
+/* The device forgets its driver. */
+static void
+reset(struct vhost_user *vu)
+{
+	virtio_device_stop(vu->dev);
+	for (unsigned i = 0; i < vu->dev->queue_count; i++) {
+		vu->enabled[i] = false;
+		vu->base[i] = 0;
+		memset(vu->rings[i], 0, sizeof(vu->rings[i]));
+	}
+}
+
+static int
+set_features(struct vhost_user *vu, uint64_t features)
+{
+	if (features & ~(vu->dev->offered | FEATURE_PROTOCOL))
+		return -1;
+	vu->features = features;
+	return 0;
+}
+
+static int
+set_protocol(struct vhost_user *vu, uint64_t features)
+{
+	if (features & ~PROTOCOL_OFFERED)
+		return -1;
+	vu->protocol = features;
+	return 0;
+}
+
+static int
+handle(struct vhost_user *vu)
+{
+	switch (vu->message.request) {
+	case GET_FEATURES:
+		return reply_u64(vu, vu->dev->offered | FEATURE_PROTOCOL);
+	case SET_FEATURES:
+		return set_features(vu, payload_u64(&vu->message));
+	case GET_PROTOCOL_FEATURES:
+		return reply_u64(vu, PROTOCOL_OFFERED);
+	case SET_PROTOCOL_FEATURES:
+		return set_protocol(vu, payload_u64(&vu->message));
+	case GET_QUEUE_NUM:
+		return reply_u64(vu, vu->dev->queue_count);
+	case SET_OWNER:
+		return 0;
+	case RESET_OWNER:
+	case RESET_DEVICE:
+		reset(vu);
+		return 0;
+	case SET_MEM_TABLE:
+		return set_memory(vu);
+	case SET_VRING_NUM:
+		return set_ring_size(vu);
+	case SET_VRING_ADDR:
+		return set_ring_addresses(vu);
+	case SET_VRING_BASE:
+		return set_ring_base(vu);
+	case GET_VRING_BASE:
+		return get_ring_base(vu);
+	case SET_VRING_KICK:
+	case SET_VRING_CALL:
+	case SET_VRING_ERR:
+		return set_ring_fd(vu);
+	case SET_VRING_ENABLE:
+		return enable_ring(vu);
+	case SET_BACKEND_REQ_FD:
+		return set_backend_fd(vu);
+	case GET_CONFIG:
+		return get_config(vu);
+	case SET_CONFIG:
+		return set_config(vu);
+	default: /* SET_LOG_BASE and what was not offered */
+		return -1;
+	}
+}
+
+static void
+disconnect(struct vhost_user *vu)
+{
+	reset(vu);
+	for (unsigned i = 0; i < vu->dev->queue_count; i++)
+		virtio_device_set_call(vu->dev, i, -1);
+	forget_memory(vu);
+	loop_remove(vu->dev->loop, &vu->front);
+	fd_close(&vu->front.fd);
+	fd_close(&vu->backend_fd);
+	vu->features = vu->protocol = 0;
+	if (vu->config.changed)
+		vu->config.changed(vu->config.owner, false);
+}
+
+static void
+front_says(struct loop_source *source, uint32_t events)
+{
+	struct vhost_user *vu = source->owner;
+	struct message *m = &vu->message;
+	int result;
+
+	(void)events;
+	if (receive(source->fd, m) < 0) {
+		disconnect(vu);
+		return;
+	}
+	result = handle(vu);
+	if (result == 0 && m->flags & FLAG_NEED_REPLY &&
+	    vu->protocol & PROTOCOL_REPLY_ACK)
+		result = reply_u64(vu, 0);
+	close_fds(m);
+	if (result < 0) {
+		log_warn("vhost-user: %s: request %u is wrong, disconnected",
+		    vu->dev->ops->name, m->request);
+		disconnect(vu);
+	}
+}
+
+static void
+front_arrives(struct loop_source *source, uint32_t events)
+{
+	struct vhost_user *vu = source->owner;
+	struct timeval patience = {.tv_sec = RECEIVE_TIMEOUT_S};
+	int fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC);
+	struct err e = ERR_INIT;
+
+	(void)events;
+	if (fd < 0)
+		return;
+	if (vu->front.fd >= 0) {
+		close(fd); /* one is all there is */
+		return;
+	}
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	vu->front.fd = fd;
+	if (loop_add(vu->dev->loop, &vu->front, EPOLLIN, &e) < 0) {
+		fd_close(&vu->front.fd);
+		return;
+	}
+	if (vu->config.changed)
+		vu->config.changed(vu->config.owner, true);
+}
+
+struct vhost_user *
+vhost_user_new(const struct vhost_user_config *config, struct err *e)
+{
+	struct vhost_user *vu = calloc(1, sizeof(*vu));
+
+	if (!vu) {
+		err_errno(e, EX_OSERR, "vhost-user");
+		return NULL;
+	}
+	vu->config = *config;
+	vu->dev = config->device;
+	vu->backend_fd = -1;
+	vu->listener = (struct loop_source){
+	    .fd = config->listener,
+	    .ready = front_arrives,
+	    .owner = vu,
+	};
+	vu->front = (struct loop_source){
+	    .fd = -1,
+	    .ready = front_says,
+	    .owner = vu,
+	};
+	vu->dev->transport = vu;
+	vu->dev->transport_ops = &transport_ops;
+	if (loop_add(vu->dev->loop, &vu->listener, EPOLLIN, e) < 0) {
+		vhost_user_free(vu);
+		return NULL;
+	}
+	return vu;
+}
+
+void
+vhost_user_free(struct vhost_user *vu)
+{
+	if (!vu)
+		return;
+	vu->config.changed = NULL;
+	if (vu->front.fd >= 0)
+		disconnect(vu);
+	loop_remove(vu->dev->loop, &vu->listener);
+	fd_close(&vu->listener.fd);
+	vu->dev->transport_ops = NULL;
+	free(vu);
+}
