@@ -3,6 +3,7 @@
 #include "cmd/vk-boot/unpack.h"
 
 #include "cmd/vk-boot/cache.h"
+#include "cmd/vk-boot/child.h"
 #include "cmd/vk-boot/digest.h"
 #include "common/io.h"
 #include "common/scope.h"
@@ -184,9 +185,17 @@ copy_out(struct archive *archive, int to, uint64_t max, struct err *e)
 	return 0;
 }
 
+struct task {
+	const struct unpack *unpack;
+	int to;
+};
+
+/* In a child. */
 static int
-unpack_to(int to, const struct unpack *unpack, struct err *e)
+do_unpack(void *owner, struct err *e)
 {
+	const struct task *task = owner;
+	const struct unpack *unpack = task->unpack;
 	cleanup_free struct source *source = calloc(1, sizeof(*source));
 	struct archive_entry *entry;
 	struct archive *archive;
@@ -213,9 +222,18 @@ unpack_to(int to, const struct unpack *unpack, struct err *e)
 	    library.next(archive, &entry) != ARCHIVE_OK)
 		err_set(e, EX_DATAERR, "damaged: %s", library.error(archive));
 	else
-		rc = copy_out(archive, to, unpack->max, e);
+		rc = copy_out(archive, task->to, unpack->max, e);
 	library.free(archive);
 	return rc;
+}
+
+/* The bytes are hostile, and the libraries that unpack them are large. */
+static int
+unpack_to(int to, const struct unpack *unpack, struct err *e)
+{
+	struct task task = {unpack, to};
+
+	return child_run(do_unpack, &task, (int[]){unpack->fd, to}, 2, e);
 }
 
 /* ---- what is kept ------------------------------------------------------- */
@@ -254,14 +272,14 @@ open_kept(const char *folder, const char *name)
 	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
-/* So that the next start finds the digest without reading the file. */
+/* So that the next start finds the file, if it was kept, without a digest. */
 static void
 keep_link(const char *folder, const char *name, const char *digest)
 {
-	char path[PATH_MAX];
-	int n = snprintf(path, sizeof(path), "%s/%s", folder, name);
+	cleanup_fd int dir = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-	if (n > 0 && (size_t)n < sizeof(path) && symlink(digest, path) < 0)
+	if (dir >= 0 && faccessat(dir, digest, F_OK, 0) == 0 &&
+	    symlinkat(digest, dir, name) < 0)
 		return; /* it is there already, or cannot be: either is fine */
 }
 

@@ -15,8 +15,9 @@
  * there is no cache to be written, the bytes live in memory as long as the
  * descriptor, and the next start unpacks again.
  *
- * libarchive and libcrypto are opened when a file is really unpacked, not
- * linked: to load them takes longer than all else that starts a machine.
+ * Unpacking happens in a child (child.h): to be called before there are
+ * threads. libarchive and libcrypto are opened when a file is really unpacked,
+ * not linked: to load them takes longer than all else that starts a machine.
  */
 #ifndef VK_BOOT_UNPACK_H
 #define VK_BOOT_UNPACK_H
