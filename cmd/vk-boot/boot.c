@@ -95,8 +95,6 @@ make_initramfs(struct boot *boot, const struct options *o,
 
 	if (agent < 0 || open_initrd(o->initrd, &initrd, e) < 0)
 		return -1;
-	initramfs_add_folder(&boot->initramfs, "vk");
-	initramfs_add_folder(&boot->initramfs, "vk/modules");
 	if (initramfs_add_agent(&boot->initramfs, agent, e) < 0 ||
 	    want_modules(boot, root, e) < 0)
 		return -1;
@@ -110,14 +108,44 @@ make_initramfs(struct boot *boot, const struct options *o,
 	return initramfs_finish(&boot->initramfs, steal_fd(&initrd), e);
 }
 
+/* The kernel in the image ("-k auto"), and its modules: 1; 0: there is none. */
 static int
-open_kernel(struct boot *boot, const struct options *o, struct err *e)
+open_image_kernel(struct boot *boot, const struct options *o,
+    const struct image *root, struct err *e)
+{
+	int found;
+
+	if (!root || root->type != IMAGE_EXT4) {
+		log_info("no kernel is looked for in %s",
+		    root ? image_type_name(root->type) : "an initrd");
+		return 0;
+	}
+	if (inside_open(&boot->inside, root->fd, e) < 0)
+		return err_prefix(e, "%s", o->image);
+	found = image_kernel_open(&boot->kernel, &boot->inside, NULL, e);
+	if (found <= 0)
+		return found < 0 ? err_prefix(e, "%s", o->image) : 0;
+	snprintf(boot->kernel_path, PATH_MAX, "%s", boot->kernel.path);
+	kernel_find_version(&boot->kernel);
+	if (o->modules)
+		found =
+		    modules_open(&boot->modules, &boot->kernel, o->modules, e);
+	else
+		found = image_modules_open(
+		    &boot->modules, &boot->inside, boot->kernel.version, e);
+	return found < 0 ? -1 : 1;
+}
+
+/* The kernel that is named, or found outside of the image. */
+static int
+open_kernel(struct boot *boot, const struct options *o, const char *named,
+    struct err *e)
 {
 	const struct engine_guest *guest = boot->guest;
 	char folder[PATH_MAX];
 
-	if (o->kernel)
-		snprintf(boot->kernel_path, PATH_MAX, "%s", o->kernel);
+	if (named)
+		snprintf(boot->kernel_path, PATH_MAX, "%s", named);
 	else if (guest->find_kernel(boot->kernel_path, e) < 0)
 		return -1;
 	if (guest->loads_kernel) {
@@ -135,22 +163,41 @@ open_kernel(struct boot *boot, const struct options *o, struct err *e)
 	    e);
 }
 
+static int
+choose_kernel(struct boot *boot, const struct options *o,
+    const struct image *root, struct err *e)
+{
+	int found = 0;
+
+	if (!o->kernel || strcmp(o->kernel, "auto") != 0)
+		return open_kernel(boot, o, o->kernel, e);
+	if (boot->guest->loads_kernel)
+		found = open_image_kernel(boot, o, root, e);
+	if (found != 0)
+		return found < 0 ? -1 : 0;
+	return open_kernel(boot, o, NULL, e);
+}
+
 int
 boot_prepare(struct boot *boot, const struct engine_guest *guest,
     const struct options *o, const struct image *root, struct err *e)
 {
-	*boot = (struct boot){.kernel = {.fd = -1}, .guest = guest};
+	*boot = (struct boot){
+	    .kernel = {.fd = -1}, .modules = {.folder_fd = -1}, .guest = guest};
 	buf_init(&boot->config, BOOT_CONFIG_MAX);
 	buf_init(&boot->cmdline, CMDLINE_MAX - 1);
 	initramfs_init(&boot->initramfs);
-	if (open_kernel(boot, o, e) < 0 || make_initramfs(boot, o, root, e) < 0)
+	if (choose_kernel(boot, o, root, e) < 0 ||
+	    make_initramfs(boot, o, root, e) < 0)
 		return -1;
+	inside_close(&boot->inside);
 	return make_cmdline(boot, o, e);
 }
 
 void
 boot_release(struct boot *boot)
 {
+	inside_close(&boot->inside);
 	kernel_close(&boot->kernel);
 	modules_close(&boot->modules);
 	initramfs_release(&boot->initramfs);

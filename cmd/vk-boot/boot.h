@@ -8,6 +8,7 @@
 
 #include "cmd/vk-boot/engine.h"
 #include "cmd/vk-boot/image.h"
+#include "cmd/vk-boot/image_kernel.h"
 #include "cmd/vk-boot/initramfs.h"
 #include "cmd/vk-boot/kernel.h"
 #include "cmd/vk-boot/modules.h"
@@ -21,6 +22,7 @@ struct boot {
 	char kernel_path[PATH_MAX];
 	struct kernel kernel; /* opened where the engine loads it */
 	struct modules modules;
+	struct inside inside; /* open while files of the image are read */
 	struct initramfs initramfs;
 	struct buf config;  /* /vk/config, vk-agent(8) */
 	struct buf cmdline; /* kernel parameters */

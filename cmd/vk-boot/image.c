@@ -222,7 +222,7 @@ image_identify(int fd, struct image *image, struct err *e)
 	ssize_t got;
 	int rc;
 
-	*image = (struct image){.file_size = 0};
+	*image = (struct image){.fd = fd};
 	if (size_of(fd, &image->file_size, e) < 0)
 		return -1;
 	if (image->file_size == 0)

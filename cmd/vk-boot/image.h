@@ -21,6 +21,7 @@ enum image_type {
 };
 
 struct image {
+	int fd; /* borrowed */
 	enum image_type type;
 	uint64_t file_size; /* of the file or block device */
 	uint64_t size;      /* what the file system says it takes */
@@ -36,7 +37,8 @@ struct image {
 const char *image_type_name(enum image_type);
 
 /*
- * Reads fd, a regular file or a block device, at its fixed places. Returns 0,
+ * Reads fd, a regular file or a block device, at its fixed places; it is not
+ * taken over. Returns 0,
  * -1 with err (EX_DATAERR, without the file's name): no file system, one that
  * is longer than its file, or another format, with a hint for those that are
  * often taken for an image.

@@ -101,7 +101,7 @@ image_kernel_open(struct kernel *kernel, struct inside *inside,
 		free(candidates.paths[i]);
 	}
 	/* A reader that died found nothing. */
-	return found || inside->socket >= 0
+	return found || inside->pid > 0
 		   ? found
 		   : err_set(e, EX_DATAERR,
 			 "its file system is damaged: reading it failed");

@@ -286,7 +286,7 @@ ask(struct inside *inside, const struct question *q, struct err *e)
 	struct answer answer;
 	int fd = -1;
 
-	if (inside->socket < 0)
+	if (inside->pid <= 0)
 		return err_set(e, EX_SOFTWARE, "the image's reader is closed");
 	if (send(inside->socket, q, sizeof(*q), MSG_NOSIGNAL) < 0 ||
 	    receive_answer(inside->socket, &answer, &fd) != sizeof(answer)) {
@@ -359,11 +359,12 @@ inside_list(
 void
 inside_close(struct inside *inside)
 {
-	if (inside->socket < 0)
+	if (inside->pid <= 0)
 		return;
 	fd_close(&inside->socket);
 	/* It ends when the socket does, but may be in a loop just now. */
 	kill(inside->pid, SIGKILL);
 	while (waitpid(inside->pid, NULL, 0) < 0 && errno == EINTR)
 		;
+	inside->pid = 0;
 }

@@ -26,8 +26,8 @@
 #include <sys/types.h>
 
 struct inside {
-	int socket; /* -1: not open */
-	pid_t pid;
+	pid_t pid; /* 0: it is closed */
+	int socket;
 };
 
 /*
@@ -45,7 +45,7 @@ int inside_file(struct inside *, const char *path, uint64_t max, struct err *);
  * have one are left out, and so are "." and "..". */
 int inside_list(struct inside *, const char *path, uint64_t max, struct err *);
 
-/* Ends the reader. May be called twice. */
+/* Ends the reader. May be called twice, and on one that is all zeros. */
 void inside_close(struct inside *);
 
 #endif
