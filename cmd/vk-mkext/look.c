@@ -3,6 +3,7 @@
 #include "cmd/vk-mkext/look.h"
 
 #include "cmd/vk-mkext/acl.h"
+#include "cmd/vk-mkext/seen.h"
 #include "cmd/vk-mkext/space.h"
 #include "common/buf.h"
 #include "common/cursor.h"
@@ -38,12 +39,10 @@ struct pending {
 struct look {
 	const char *image;
 	ext2_filsys fs;
-	ext2fs_inode_bitmap seen; /* directories, and files with more names */
+	ext2fs_inode_bitmap seen; /* directories */
 	struct pending *stack;
 	size_t depth, room;
-	char **first; /* path of a file with more names, by order of seeing */
-	ext2_ino_t *first_inode;
-	size_t first_count, first_room;
+	struct seen names;
 	struct archive *tar; /* NULL: list */
 	struct err *err;
 };
@@ -154,38 +153,6 @@ read_target(struct look *l, struct view *v)
 	return got < 0 ? -1 : 0;
 }
 
-/* The path under which the file came before, if it did; else remembers it. */
-static int
-find_same(struct look *l, struct view *v)
-{
-	if (ext2fs_test_inode_bitmap2(l->seen, v->inode)) {
-		for (size_t i = 0; i < l->first_count; i++)
-			if (l->first_inode[i] == v->inode)
-				v->same = l->first[i];
-		return 0;
-	}
-	if (l->first_count == l->first_room) {
-		size_t room = l->first_room ? l->first_room * 2 : 64;
-		char **first = reallocarray(l->first, room, sizeof(*first));
-		ext2_ino_t *inode;
-
-		if (!first)
-			return no_memory(l);
-		l->first = first;
-		inode = reallocarray(l->first_inode, room, sizeof(*inode));
-		if (!inode)
-			return no_memory(l);
-		l->first_inode = inode;
-		l->first_room = room;
-	}
-	l->first[l->first_count] = strdup(v->path);
-	if (!l->first[l->first_count])
-		return no_memory(l);
-	l->first_inode[l->first_count++] = v->inode;
-	ext2fs_mark_inode_bitmap2(l->seen, v->inode);
-	return 0;
-}
-
 static int
 view_open(struct look *l, struct view *v)
 {
@@ -199,7 +166,8 @@ view_open(struct look *l, struct view *v)
 	if (S_ISLNK(v->raw.i_mode) && read_target(l, v) < 0)
 		return -1;
 	if (!S_ISDIR(v->raw.i_mode) && v->raw.i_links_count > 1)
-		return find_same(l, v);
+		return seen_path(&l->names, (uint64_t[]){0, v->inode}, v->path,
+		    &v->same, l->err);
 	return 0;
 }
 
@@ -553,10 +521,7 @@ look_close(struct look *l)
 	while (l->depth > 0)
 		free(l->stack[--l->depth].path);
 	free(l->stack);
-	while (l->first_count > 0)
-		free(l->first[--l->first_count]);
-	free(l->first);
-	free(l->first_inode);
+	seen_release(&l->names);
 	if (l->seen)
 		ext2fs_free_inode_bitmap(l->seen);
 	if (l->fs)

@@ -6,7 +6,10 @@
 #include "cmd/vk-mkext/tar.h"
 #include "cmd/vk-mkext/walk.h"
 #include "common/cursor.h"
+#include "common/log.h"
+#include "common/size.h"
 
+#include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -213,6 +216,16 @@ recipe_fingerprint(const struct recipe *r, const struct recipe_input *input,
 	return result;
 }
 
+static void
+tell(const struct tree *t, const struct store *s, const uint8_t *uuid)
+{
+	char size[SIZE_TEXT_MAX], text[UUID_TEXT];
+
+	uuid_text(uuid, text);
+	log_info("%" PRIu32 " inodes, %s of content, UUID %s", t->inode_count,
+	    size_text(s->content, size), text);
+}
+
 int
 recipe_build(const struct recipe *r, const struct recipe_input *input, int fd,
     const struct recipe_progress *progress, struct err *e)
@@ -240,6 +253,8 @@ recipe_build(const struct recipe *r, const struct recipe_input *input, int fd,
 		intake_report(&in);
 		result = image_finish(fd, &tree, &space, &store, &wish, e);
 	}
+	if (result == 0)
+		tell(&tree, &store, wish.uuid);
 	release(&w);
 	intake_release(&in);
 	store_release(&store);

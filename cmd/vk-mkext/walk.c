@@ -2,6 +2,7 @@
 /* walk.c - a directory of this machine into a tree */
 #include "cmd/vk-mkext/walk.h"
 
+#include "cmd/vk-mkext/seen.h"
 #include "common/cursor.h"
 #include "common/io.h"
 #include "common/log.h"
@@ -23,20 +24,12 @@
 #define XATTR_NAMES_MAX ((size_t)64 << 10)
 #define XATTR_VALUE_MAX ((size_t)64 << 10)
 
-/* A file with several names, by the first of them. */
-struct seen {
-	dev_t device;
-	ino_t inode;
-	char *path;
-};
-
 struct walker {
 	struct intake *in;
 	const struct intake_rules *rules;
 	struct sum *sum;
 	struct buf path; /* of the entry at hand */
-	struct seen *seen;
-	size_t seen_count, seen_room; /* an open table, a power of two */
+	struct seen seen;
 	uint8_t *piece;
 	char *names;
 };
@@ -47,61 +40,6 @@ struct entry {
 	const char *name;
 	struct stat st;
 };
-
-/* ---- files with several names ------------------------------------------- */
-
-static struct seen *
-seen_slot(struct seen *table, size_t room, dev_t device, ino_t inode)
-{
-	size_t i = (inode * 0x9e3779b97f4a7c15u ^ device) & (room - 1);
-
-	while (table[i].path &&
-	       (table[i].inode != inode || table[i].device != device))
-		i = (i + 1) & (room - 1);
-	return &table[i];
-}
-
-static int
-seen_grow(struct walker *w)
-{
-	size_t room = w->seen_room ? w->seen_room * 2 : 64;
-	struct seen *table = calloc(room, sizeof(*table));
-
-	if (!table)
-		return -1;
-	for (size_t i = 0; i < w->seen_room; i++)
-		if (w->seen[i].path)
-			*seen_slot(table, room, w->seen[i].device,
-			    w->seen[i].inode) = w->seen[i];
-	free(w->seen);
-	w->seen = table;
-	w->seen_room = room;
-	return 0;
-}
-
-/* The path under which the file came before; NULL, and it is remembered, if
- * it did not. */
-static const char *
-seen_before(struct walker *w, const struct stat *st, struct err *e)
-{
-	struct seen *s;
-
-	if (w->seen_count * 2 >= w->seen_room && seen_grow(w) < 0)
-		goto fail;
-	s = seen_slot(w->seen, w->seen_room, st->st_dev, st->st_ino);
-	if (s->path)
-		return s->path;
-	s->path = strdup(w->path.data);
-	if (!s->path)
-		goto fail;
-	s->device = st->st_dev;
-	s->inode = st->st_ino;
-	w->seen_count++;
-	return NULL;
-fail:
-	err_set(e, EX_OSERR, "out of memory");
-	return NULL;
-}
 
 /* ---- what the sum takes in ---------------------------------------------- */
 
@@ -277,11 +215,10 @@ take_entry(struct walker *w, const struct entry *x, struct err *e)
 	uint32_t object = 0;
 	const char *before = NULL;
 
-	if (!S_ISDIR(x->st.st_mode) && x->st.st_nlink > 1) {
-		before = seen_before(w, &x->st, e);
-		if (!before && e->status)
-			return -1;
-	}
+	if (!S_ISDIR(x->st.st_mode) && x->st.st_nlink > 1 &&
+	    seen_path(&w->seen, (uint64_t[]){x->st.st_dev, x->st.st_ino},
+		w->path.data, &before, e) < 0)
+		return -1;
 	if (before) {
 		add_text(w, w->path.data);
 		add_text(w, before);
@@ -388,9 +325,7 @@ walk_directory_tree(int fd, struct intake *in, const struct intake_rules *rules,
 	w.path.len = 0;
 	if (result == 0)
 		result = walk(&w, fd, e);
-	for (size_t i = 0; i < w.seen_room; i++)
-		free(w.seen[i].path);
-	free(w.seen);
+	seen_release(&w.seen);
 	free(w.piece);
 	free(w.names);
 	buf_release(&w.path);
