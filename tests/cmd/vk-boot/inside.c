@@ -129,6 +129,116 @@ test_damage(void)
 	close(image);
 }
 
+/* ---- the whole tree ----------------------------------------------------- */
+
+/* One line for each entry of an archive, as another reader sees it. */
+static void
+describe(int fd, char *text, size_t size)
+{
+	struct archive *archive = archive_read_new();
+	struct archive_entry *entry;
+	size_t len = 0;
+
+	text[0] = '\0';
+	archive_read_support_format_cpio(archive);
+	if (archive_read_open_fd(archive, fd, 4096) != ARCHIVE_OK)
+		abort();
+	while (archive_read_next_header(archive, &entry) == ARCHIVE_OK) {
+		const char *hard = archive_entry_hardlink(entry);
+		const char *soft = archive_entry_symlink(entry);
+		char data[16] = "";
+		ssize_t got = archive_read_data(archive, data, 15);
+
+		data[got > 0 ? got : 0] = '\0';
+		data[strcspn(data, "\n")] = '\0';
+		len += (size_t)snprintf(text + len, size - len,
+		    "%s %o %lld:%lld %lld %d,%d %s\n",
+		    archive_entry_pathname(entry), archive_entry_mode(entry),
+		    (long long)archive_entry_uid(entry),
+		    (long long)archive_entry_gid(entry),
+		    S_ISREG(archive_entry_mode(entry)) && !hard
+			? (long long)archive_entry_mtime(entry)
+			: 0,
+		    (int)archive_entry_rdevmajor(entry),
+		    (int)archive_entry_rdevminor(entry),
+		    hard   ? hard
+		    : soft ? soft
+			   : data);
+	}
+	archive_read_free(archive);
+}
+
+static void
+has(const char *text, const char *line)
+{
+	ok(strstr(text, line) != NULL, "%.*s", (int)strcspn(line, "\n"), line);
+}
+
+static void
+test_tree(void)
+{
+	static char text[8192];
+	int image = image_of(
+	    "mkdir -p a/b; echo hello > a/b/f; "
+	    "touch -d @1000000 a/b/f; chmod 4755 a/b/f; ln a/b/f hard; "
+	    "ln -s a/b/f soft; ln -s $(printf %0100d 0) long; mkfifo pipe; "
+	    "mknod null c 1 3; mknod big b 259 1000; "
+	    "chown 70000:80000 a/b; head -c 100000 /dev/zero > zeros");
+	struct inside inside;
+	struct err e = ERR_INIT;
+	int fd;
+
+	if (image < 0) {
+		skip("not root", "a tree with devices");
+		return;
+	}
+	if (inside_open(&inside, image, &e) < 0)
+		abort();
+	fd = inside_tree(&inside, 1 << 30, &e);
+	if (!ok(fd >= 0, "a tree: %s", e.text))
+		return;
+	lseek(fd, 0, SEEK_SET);
+	describe(fd, text, sizeof(text));
+	close(fd);
+	has(text, ". 40755 0:0 0 0,0 \n");
+	has(text, "a/b 40755 70000:80000 0 0,0 \n");
+	has(text, "a/b/f 104755 0:0 1000000 0,0 hello\n");
+	has(text, "hard 104755 0:0 0 0,0 a/b/f\n");
+	has(text, "soft 120777 0:0 0 0,0 a/b/f\n");
+	has(text, "0000000\n"); /* the long one */
+	has(text, "pipe 10644 0:0 0 0,0 \n");
+	has(text, "null 20644 0:0 0 1,3 \n");
+	has(text, "big 60644 0:0 0 259,1000 \n");
+	has(text, "zeros 100644 0:0");
+	ok(inside_tree(&inside, 100000, &e) < 0 &&
+		strcmp(e.text, "too large for memory") == 0,
+	    "a limit: %s", e.text);
+	inside_close(&inside);
+	close(image);
+}
+
+/* A folder that is in itself. */
+static void
+test_circle(void)
+{
+	int image = image_of("mkdir -p a/b");
+	char command[256];
+	struct inside inside;
+	struct err e = ERR_INIT;
+
+	snprintf(command, sizeof(command),
+	    "PATH=$PATH:/usr/sbin:/sbin; "
+	    "debugfs -w -R 'link a a/b/a' %s/image 2>/dev/null >&2",
+	    folder);
+	if (system(command) != 0 || inside_open(&inside, image, &e) < 0)
+		abort();
+	ok(inside_tree(&inside, 1 << 30, &e) < 0 &&
+		strstr(e.text, "more than 100 folders deep"),
+	    "a circle of folders");
+	inside_close(&inside);
+	close(image);
+}
+
 /* ---- kernels ------------------------------------------------------------ */
 
 static void
@@ -252,6 +362,8 @@ main(void)
 		abort();
 	test_files();
 	test_damage();
+	test_tree();
+	test_circle();
 	test_kernels();
 	test_modules();
 	snprintf(command, sizeof(command), "rm -rf %s", folder);
