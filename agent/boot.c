@@ -305,11 +305,31 @@ switch_root(struct err *e)
 	return 0;
 }
 
+/* The initramfs is all there is. What in it is ours has been used, and memory
+ * it is, too: nothing but the user's files stays. */
+static int
+remove_ourselves(void)
+{
+	static const char agent[] = "vk/agent";
+	char target[sizeof(agent)];
+	struct stat st;
+	int dir = open("/vk", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (dir >= 0 && fstat(dir, &st) == 0) {
+		empty_dir(dir, st.st_dev);
+		rmdir("/vk");
+	}
+	if (readlink("/init", target, sizeof(target)) == sizeof(agent) - 1 &&
+	    memcmp(target, agent, sizeof(agent) - 1) == 0)
+		unlink("/init");
+	return 0;
+}
+
 int
 boot_root(const struct config *config, struct err *e)
 {
 	if (!config->root)
-		return err_set(e, EX_CONFIG, "cannot mount root: none given");
+		return remove_ourselves();
 	mkdir(NEW_ROOT, 0755);
 	if (boot_mount(config->root, NEW_ROOT, e) < 0)
 		return err_prefix(e, "cannot mount root");

@@ -19,8 +19,8 @@ void boot_early(void);
  * as good. What fails is logged: whether it was needed shows later. */
 void boot_modules(const struct config *);
 
-/* Mounts the root and makes it "/". Returns 0, -1 with err ("cannot mount
- * root: ..."). */
+/* Mounts the root and makes it "/"; without one, the initramfs stays that.
+ * Returns 0, -1 with err ("cannot mount root: ..."). */
 int boot_root(const struct config *, struct err *);
 
 /* Mounts "DEVICE TYPE [OPTIONS]" on a directory, waiting for the device.

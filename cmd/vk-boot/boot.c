@@ -7,6 +7,7 @@
 
 #include "common/log.h"
 #include "common/scope.h"
+#include "common/size.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -22,6 +23,11 @@ static const char *const modules_welcome[] = {
     "virtio_console", "virtio_rng", "virtio_net", "virtio_balloon", "overlay",
     "button", /* the ACPI power button */
 };
+
+/* An initrd has to lie below 2 GiB, together with the kernel. */
+#define TREE_MAX (1900 * MIB)
+/* What a machine needs beside twice its files. */
+#define TREE_SLACK (128 * MIB)
 
 static int
 want_modules(struct boot *boot, const struct image *root, struct err *e)
@@ -55,7 +61,7 @@ make_config(
 	const char *hostname = o->hostname ? o->hostname : o->name;
 	struct timespec now;
 
-	if (root)
+	if (root && !o->ram)
 		buf_printf(&boot->config, "root /dev/vda %s %s\n",
 		    image_type_name(root->type),
 		    root->read_only || o->read_only ? "ro" : "rw");
@@ -79,10 +85,55 @@ make_cmdline(struct boot *boot, const struct options *o, struct err *e)
 }
 
 static int
-open_initrd(const char *path, int *fd, struct err *e)
+open_inside(struct boot *boot, const struct options *o,
+    const struct image *root, struct err *e)
 {
-	*fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-	return path && *fd < 0 ? err_errno(e, 0, "%s", path) : 0;
+	if (boot->inside.pid > 0)
+		return 0;
+	if (inside_open(&boot->inside, root->fd, e) < 0)
+		return err_prefix(e, "%s", o->image);
+	return 0;
+}
+
+/* The image's files ("--ram") as what an initrd would be. */
+static int
+open_tree(struct boot *boot, const struct options *o, const struct image *root,
+    struct err *e)
+{
+	uint64_t max = o->memory / 2, size;
+	int fd;
+
+	if (root->type != IMAGE_EXT4)
+		return err_set(
+		    e, EX_USAGE, "%s: --ram takes ext4 images only", o->image);
+	if (open_inside(boot, o, root, e) < 0)
+		return -1;
+	if (max > TREE_MAX)
+		max = TREE_MAX;
+	fd = inside_tree(&boot->inside, max, &size, e);
+	if (fd >= 0)
+		return fd;
+	err_prefix(e, "%s", o->image);
+	return size > max && size <= TREE_MAX
+		   ? err_hint(e, "-m %juM would do",
+			 (uintmax_t)((2 * size + TREE_SLACK) / MIB))
+		   : -1;
+}
+
+/* What is appended to our archive: *fd, -1 if nothing. */
+static int
+open_initrd(struct boot *boot, const struct options *o,
+    const struct image *root, int *fd, struct err *e)
+{
+	*fd = -1;
+	if (o->ram)
+		*fd = open_tree(boot, o, root, e);
+	else if (o->initrd) {
+		*fd = open(o->initrd, O_RDONLY | O_CLOEXEC);
+		if (*fd < 0)
+			err_errno(e, 0, "%s", o->initrd);
+	}
+	return *fd < 0 && (o->ram || o->initrd) ? -1 : 0;
 }
 
 /* The archive: agent, modules, and last the configuration that names them. */
@@ -93,7 +144,7 @@ make_initramfs(struct boot *boot, const struct options *o,
 	cleanup_fd int agent = find_agent(e);
 	cleanup_fd int initrd = -1;
 
-	if (agent < 0 || open_initrd(o->initrd, &initrd, e) < 0)
+	if (agent < 0 || open_initrd(boot, o, root, &initrd, e) < 0)
 		return -1;
 	if (initramfs_add_agent(&boot->initramfs, agent, e) < 0 ||
 	    want_modules(boot, root, e) < 0)
@@ -120,8 +171,8 @@ open_image_kernel(struct boot *boot, const struct options *o,
 		    root ? image_type_name(root->type) : "an initrd");
 		return 0;
 	}
-	if (inside_open(&boot->inside, root->fd, e) < 0)
-		return err_prefix(e, "%s", o->image);
+	if (open_inside(boot, o, root, e) < 0)
+		return -1;
 	found = image_kernel_open(&boot->kernel, &boot->inside, NULL, e);
 	if (found <= 0)
 		return found < 0 ? err_prefix(e, "%s", o->image) : 0;

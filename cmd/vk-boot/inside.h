@@ -45,6 +45,10 @@ int inside_file(struct inside *, const char *path, uint64_t max, struct err *);
  * have one are left out, and so are "." and "..". */
 int inside_list(struct inside *, const char *path, uint64_t max, struct err *);
 
+/* The same of the whole image, as a newc archive (ext2_reader.h). *size is what
+ * that takes, even if it is more than max (EX_USAGE); 0: unknown. */
+int inside_tree(struct inside *, uint64_t max, uint64_t *size, struct err *);
+
 /* Ends the reader. May be called twice, and on one that is all zeros. */
 void inside_close(struct inside *);
 

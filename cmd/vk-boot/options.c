@@ -84,6 +84,7 @@ STRING_SETTER(dir)
 FLAG_SETTER(no_probe)
 FLAG_SETTER(write)
 FLAG_SETTER(read_only)
+FLAG_SETTER(ram)
 FLAG_SETTER(tty)
 FLAG_SETTER(keep)
 DURATION_SETTER(timeout)
@@ -229,6 +230,7 @@ static const struct opt table[] = {
     {0, "overlay", "FILE", "keep what the guest writes in FILE", set_overlay},
     {0, "write", NULL, "write into the image itself", set_write},
     {0, "read-only", NULL, "the guest cannot write its root", set_read_only},
+    {0, "ram", NULL, "the root lies in the guest's memory", set_ram},
     {'u', "user", "USER", "name or uid, with :group or :gid", set_user},
     {'w', "workdir", "DIR", "working directory, made if missing", set_dir},
     {'e', "env", "NAME[=VALUE]", "set a variable, or pass it on", set_env},
@@ -265,9 +267,10 @@ const struct opt_command options_command = {
 
 /* The image and the command, from what stands behind the options. */
 static int
-take_operands(struct options *o, char **operands, struct err *e)
+take_operands(struct options *o, char **operands, bool dashes, struct err *e)
 {
-	if (*operands && strcmp(*operands, "--") != 0)
+	/* Behind "--" and with an initrd it is the command already. */
+	if (*operands && !(dashes && o->initrd))
 		o->image = *operands++;
 	if (!o->image && !o->initrd) {
 		err_set(e, EX_USAGE, "no image given");
@@ -287,6 +290,12 @@ take_operands(struct options *o, char **operands, struct err *e)
 	if (o->write && o->read_only)
 		return err_set(
 		    e, EX_USAGE, "--write and --read-only exclude each other");
+	if (o->ram && (o->overlay || o->write || o->read_only || o->initrd))
+		return err_set(e, EX_USAGE,
+		    "--ram goes with neither --overlay, --write, --read-only "
+		    "nor --initrd");
+	if (o->ram && !o->image)
+		return err_set(e, EX_USAGE, "--ram needs an image");
 	return 0;
 }
 
@@ -294,6 +303,7 @@ enum opt_result
 options_parse(struct options *o, int argc, char **argv, struct err *e)
 {
 	enum opt_result result;
+	bool dashes;
 	int first;
 
 	*o = (struct options){
@@ -308,7 +318,9 @@ options_parse(struct options *o, int argc, char **argv, struct err *e)
 	result = opt_parse(&options_command, argc, argv, o, &first, e);
 	if (result != OPT_RUN)
 		return result;
-	return take_operands(o, argv + first, e) < 0 ? OPT_ERROR : OPT_RUN;
+	dashes = first > 1 && strcmp(argv[first - 1], "--") == 0;
+	return take_operands(o, argv + first, dashes, e) < 0 ? OPT_ERROR
+							     : OPT_RUN;
 }
 
 void

@@ -26,6 +26,7 @@ struct options {
 	/* the image's disk */
 	const char *overlay;
 	bool write, read_only;
+	bool ram; /* no disk: its files are put into memory */
 
 	/* command */
 	char **argv; /* NULL: the image's own */

@@ -102,7 +102,7 @@ add_root(struct vm *vm, struct err *e)
 {
 	const struct gmem *mem;
 
-	if (!vm->options.image)
+	if (!vm->options.image || vm->options.ram)
 		return 0;
 	mem = memory(vm, e);
 	if (!mem)
