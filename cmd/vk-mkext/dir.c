@@ -286,7 +286,8 @@ dir_build(const struct tree *t, uint32_t directory, const uint8_t seed[16],
 	uint64_t size = 24;
 	uint32_t blocks;
 
-	for (uint32_t n = tree_first(t, directory); n; n = tree_next(t, n)) {
+	for (uint32_t n = tree_first_name(t, directory); n;
+	     n = tree_next_name(t, n)) {
 		size += entry_size(tree_name(t, n)->length);
 		b.count++;
 	}
@@ -298,7 +299,8 @@ dir_build(const struct tree *t, uint32_t directory, const uint8_t seed[16],
 		return 0;
 	}
 	b.count = 0;
-	for (uint32_t n = tree_first(t, directory); n; n = tree_next(t, n))
+	for (uint32_t n = tree_first_name(t, directory); n;
+	     n = tree_next_name(t, n))
 		b.items[b.count++].name = n;
 	if (size <= LEAF_ROOM)
 		blocks = emit_list(&b, e) < 0 ? 0 : 1;

@@ -4,9 +4,7 @@
 
 #include "cmd/vk-mkext/acl.h"
 #include "cmd/vk-mkext/seen.h"
-#include "cmd/vk-mkext/space.h"
-#include "common/buf.h"
-#include "common/cursor.h"
+#include "cmd/vk-mkext/view.h"
 #include "common/scope.h"
 
 #include <archive.h>
@@ -20,8 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
-#include <time.h>
 #include <unistd.h>
 
 /* Read at once. */
@@ -47,196 +43,18 @@ struct look {
 	struct err *err;
 };
 
-/* An entry at hand. */
-struct view {
-	ext2_ino_t inode;
-	const char *path;
-	struct ext2_inode_large raw;
-	char *target;     /* of a symbolic link */
-	const char *same; /* path of the same file that came before */
-};
-
 static int
 library(struct look *l, errcode_t code, const char *what)
 {
-	if (!code)
-		return 0;
-	return err_set(l->err, EX_DATAERR, "%s: %s: %s", l->image, what,
-	    error_message(code));
+	return view_error(code, what, l->err) < 0
+		   ? err_prefix(l->err, "%s", l->image)
+		   : 0;
 }
 
 static int
 no_memory(struct look *l)
 {
 	return err_set(l->err, EX_OSERR, "out of memory");
-}
-
-/* ---- what an inode says ------------------------------------------------- */
-
-static uint32_t
-uid_of(const struct view *v)
-{
-	return v->raw.i_uid | (uint32_t)v->raw.osd2.linux2.l_i_uid_high << 16;
-}
-
-static uint32_t
-gid_of(const struct view *v)
-{
-	return v->raw.i_gid | (uint32_t)v->raw.osd2.linux2.l_i_gid_high << 16;
-}
-
-static int64_t
-seconds_of(uint32_t low, uint32_t extra)
-{
-	return (int64_t)(int32_t)low + ((int64_t)(extra & 3) << 32);
-}
-
-static dev_t
-device_of(const struct view *v)
-{
-	uint32_t old = v->raw.i_block[0], new = v->raw.i_block[1];
-
-	if (old)
-		return makedev(old >> 8 & 0xff, old & 0xff);
-	return makedev(new >> 8 & 0xfff, (new & 0xff) | (new >> 12 & 0xfff00));
-}
-
-static bool
-is_device(const struct view *v)
-{
-	return S_ISCHR(v->raw.i_mode) || S_ISBLK(v->raw.i_mode);
-}
-
-static uint64_t
-size_of(const struct view *v)
-{
-	return EXT2_I_SIZE(&v->raw);
-}
-
-/* Reads a file's first bytes; gives how many. */
-static ssize_t
-read_file(struct look *l, const struct view *v, void *into, size_t size)
-{
-	ext2_file_t file;
-	unsigned got = 0;
-	errcode_t code;
-
-	code = ext2fs_file_open(l->fs, v->inode, 0, &file);
-	if (!code) {
-		code = ext2fs_file_read(file, into, (unsigned)size, &got);
-		ext2fs_file_close(file);
-	}
-	return library(l, code, v->path) < 0 ? -1 : (ssize_t)got;
-}
-
-static int
-read_target(struct look *l, struct view *v)
-{
-	uint64_t size = size_of(v);
-	ssize_t got;
-
-	if (size == 0 || size >= BLOCK_SIZE)
-		return err_set(l->err, EX_DATAERR,
-		    "%s: %s: a broken symbolic link", l->image, v->path);
-	v->target = calloc(1, size + 1);
-	if (!v->target)
-		return no_memory(l);
-	if (ext2fs_is_fast_symlink((struct ext2_inode *)&v->raw)) {
-		if (size > sizeof(v->raw.i_block))
-			return err_set(l->err, EX_DATAERR,
-			    "%s: %s: a broken symbolic link", l->image,
-			    v->path);
-		memcpy(v->target, v->raw.i_block, size);
-		return 0;
-	}
-	got = read_file(l, v, v->target, size);
-	return got < 0 ? -1 : 0;
-}
-
-static int
-view_open(struct look *l, struct view *v)
-{
-	struct ext2_inode *raw = (struct ext2_inode *)&v->raw;
-
-	if (library(l,
-		ext2fs_read_inode_full(
-		    l->fs, v->inode, raw, (int)sizeof(v->raw)),
-		v->path) < 0)
-		return -1;
-	if (S_ISLNK(v->raw.i_mode) && read_target(l, v) < 0)
-		return -1;
-	if (!S_ISDIR(v->raw.i_mode) && v->raw.i_links_count > 1)
-		return seen_path(&l->names, (uint64_t[]){0, v->inode}, v->path,
-		    &v->same, l->err);
-	return 0;
-}
-
-static void
-view_close(struct view *v)
-{
-	free(v->target);
-	v->target = NULL;
-}
-
-/* ---- as a list ---------------------------------------------------------- */
-
-static void
-mode_text(uint16_t mode, char text[11])
-{
-	static const char types[] = "?pc?d?b?-?l?s???";
-	static const char bits[] = "rwxrwxrwx";
-
-	text[0] = types[mode >> 12];
-	for (int i = 0; i < 9; i++)
-		text[1 + i] = mode & 0400 >> i ? bits[i] : '-';
-	if (mode & S_ISUID)
-		text[3] = mode & 0100 ? 's' : 'S';
-	if (mode & S_ISGID)
-		text[6] = mode & 0010 ? 's' : 'S';
-	if (mode & S_ISVTX)
-		text[9] = mode & 0001 ? 't' : 'T';
-	text[10] = 0;
-}
-
-/* Names are bytes: what is not printable is shown as \ooo, so that a line is
- * an entry and a terminal is safe. */
-static void
-print_name(const char *name)
-{
-	for (; *name; name++) {
-		uint8_t c = (uint8_t)*name;
-
-		if (c < ' ' || c == 0x7f || c == '\\')
-			printf("\\%03o", c);
-		else
-			putchar(c);
-	}
-}
-
-static int
-print_view(const struct view *v)
-{
-	char mode[11], size[32], when[32] = "?";
-	time_t seconds = seconds_of(v->raw.i_mtime, v->raw.i_mtime_extra);
-	struct tm tm;
-
-	mode_text(v->raw.i_mode, mode);
-	if (is_device(v))
-		snprintf(size, sizeof(size), "%u,%u", major(device_of(v)),
-		    minor(device_of(v)));
-	else
-		snprintf(size, sizeof(size), "%" PRIu64,
-		    S_ISDIR(v->raw.i_mode) ? 0 : size_of(v));
-	if (gmtime_r(&seconds, &tm))
-		strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	printf("%s %" PRIu32 "/%" PRIu32 " %s %s ", mode, uid_of(v), gid_of(v),
-	    size, when);
-	print_name(v->path);
-	if (v->target || v->same) {
-		printf("%s", v->same ? " link to " : " -> ");
-		print_name(v->same ? v->same : v->target);
-	}
-	return putchar('\n') == EOF ? -1 : 0;
 }
 
 /* ---- as a tar ----------------------------------------------------------- */
@@ -339,14 +157,14 @@ entry_of(struct look *l, const struct view *v)
 		return NULL;
 	archive_entry_copy_pathname(entry, v->path);
 	archive_entry_set_mode(entry, r->i_mode);
-	archive_entry_set_uid(entry, uid_of(v));
-	archive_entry_set_gid(entry, gid_of(v));
-	archive_entry_set_mtime(entry, seconds_of(r->i_mtime, r->i_mtime_extra),
-	    r->i_mtime_extra >> 2);
-	archive_entry_set_size(
-	    entry, S_ISREG(r->i_mode) && !v->same ? (la_int64_t)size_of(v) : 0);
-	if (is_device(v))
-		archive_entry_set_rdev(entry, device_of(v));
+	archive_entry_set_uid(entry, view_uid(v));
+	archive_entry_set_gid(entry, view_gid(v));
+	archive_entry_set_mtime(
+	    entry, view_seconds(v), (long)view_nanoseconds(v));
+	archive_entry_set_size(entry,
+	    S_ISREG(r->i_mode) && !v->same ? (la_int64_t)view_size(v) : 0);
+	if (view_is_device(v))
+		archive_entry_set_rdev(entry, view_device(v));
 	if (v->same)
 		archive_entry_copy_hardlink(entry, v->same);
 	else if (v->target)
@@ -358,7 +176,7 @@ static int
 send_content(struct look *l, const struct view *v)
 {
 	cleanup_free char *piece = malloc(PIECE);
-	uint64_t left = size_of(v);
+	uint64_t left = view_size(v);
 	ext2_file_t file;
 	int result = 0;
 
@@ -430,12 +248,18 @@ push(struct look *l, ext2_ino_t inode, const char *path)
 static int
 show(struct look *l, ext2_ino_t inode, const char *path)
 {
-	struct view v = {.inode = inode, .path = path};
-	int result = view_open(l, &v);
+	struct view v = {.fs = l->fs, .inode = inode, .path = path};
+	int result = view_open(&v, l->err);
+
+	if (result < 0)
+		err_prefix(l->err, "%s", l->image);
+	else if (!S_ISDIR(v.raw.i_mode) && v.raw.i_links_count > 1)
+		result = seen_path(
+		    &l->names, (uint64_t[]){0, inode}, path, &v.same, l->err);
 
 	if (result == 0)
 		result = l->tar ? send_view(l, &v)
-			 : print_view(&v) < 0
+			 : view_print(&v) < 0
 			     ? err_errno(l->err, EX_IOERR, "stdout")
 			     : 0;
 	if (result == 0 && S_ISDIR(v.raw.i_mode)) {

@@ -2,6 +2,9 @@
 /* tree.c - a file system in memory: names, objects, where their content lies */
 #include "cmd/vk-mkext/tree.h"
 
+#include "cmd/vk-mkext/array.h"
+#include "cmd/vk-mkext/place.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,15 +13,11 @@
 /* 32-bit offsets reach this far. */
 #define TEXTS_MAX ((size_t)4 << 30)
 
+/* A small image has about a thousand names. */
+#define FIRST_BUCKETS 1024u
+
 /* A file cut into single blocks needs one run each; 16 bytes a run. */
 #define RUNS_MAX (64u << 20)
-
-/* A name in a directory, there or not. */
-struct place {
-	uint32_t directory;
-	const char *name;
-	size_t length;
-};
 
 /* A path being walked: how many links it took, and whom it is for. */
 struct walk {
@@ -33,26 +32,6 @@ static int
 no_memory(struct err *e)
 {
 	return err_set(e, EX_OSERR, "out of memory");
-}
-
-/* Room for one more of size bytes in the array at *at. */
-static int
-array_grow(void *at, uint32_t count, uint32_t *room, size_t size, uint32_t max)
-{
-	void **array = at;
-	uint32_t wanted = *room > max / 2 ? max : *room < 64 ? 64 : *room * 2;
-	void *grown;
-
-	if (count < *room)
-		return 0;
-	if (wanted <= count)
-		return -1;
-	grown = reallocarray(*array, wanted, size);
-	if (!grown)
-		return -1;
-	*array = grown;
-	*room = wanted;
-	return 0;
 }
 
 static uint32_t
@@ -81,141 +60,6 @@ add_text(struct tree *t, const char *text, size_t length, uint32_t *at,
 	return 0;
 }
 
-/* FNV-1a over the directory and the name. */
-static uint32_t
-hash_of(uint32_t directory, const char *name, size_t length)
-{
-	uint32_t hash = 2166136261u ^ directory;
-
-	hash *= 16777619u;
-	for (size_t i = 0; i < length; i++)
-		hash = (hash ^ (uint8_t)name[i]) * 16777619u;
-	return hash ^ hash >> 15;
-}
-
-static int
-rehash(struct tree *t, uint32_t bucket_count)
-{
-	uint32_t *buckets = calloc(bucket_count, sizeof(*buckets));
-
-	if (!buckets)
-		return -1;
-	for (uint32_t i = 1; i < t->name_count; i++) {
-		uint32_t *head =
-		    &buckets[t->names[i].hash & (bucket_count - 1)];
-
-		t->names[i].chain = *head;
-		*head = i;
-	}
-	free(t->buckets);
-	t->buckets = buckets;
-	t->bucket_count = bucket_count;
-	return 0;
-}
-
-/* The name at the place, removed or not; 0 if there never was one. */
-static uint32_t
-name_at(const struct tree *t, const struct place *p)
-{
-	uint32_t hash = hash_of(p->directory, p->name, p->length);
-	uint32_t i = t->buckets[hash & (t->bucket_count - 1)];
-
-	for (; i; i = t->names[i].chain) {
-		const struct name *n = &t->names[i];
-
-		if (n->hash == hash && n->parent == p->directory &&
-		    n->length == p->length &&
-		    memcmp(tree_text(t, n->text), p->name, p->length) == 0)
-			return i;
-	}
-	return 0;
-}
-
-static uint32_t
-object_at(const struct tree *t, const struct place *p)
-{
-	uint32_t name = name_at(t, p);
-
-	return name ? t->names[name].object : 0;
-}
-
-static uint32_t
-add_name(struct tree *t, const struct place *p, struct err *e)
-{
-	struct object *d = &t->objects[p->directory];
-	uint32_t id = t->name_count, *head;
-	struct name n = {.parent = p->directory, .length = (uint8_t)p->length};
-
-	if (array_grow(&t->names, t->name_count, &t->name_room,
-		sizeof(*t->names), 2 * TREE_OBJECTS_MAX) < 0 ||
-	    (id >= t->bucket_count && rehash(t, t->bucket_count * 2) < 0)) {
-		no_memory(e);
-		return 0;
-	}
-	if (add_text(t, p->name, p->length, &n.text, e) < 0)
-		return 0;
-	n.hash = hash_of(p->directory, p->name, p->length);
-	head = &t->buckets[n.hash & (t->bucket_count - 1)];
-	n.chain = *head;
-	*head = id;
-	t->names[t->name_count++] = n;
-	if (d->entries.last)
-		t->names[d->entries.last].sibling = id;
-	else
-		d->entries.first = id;
-	d->entries.last = id;
-	return id;
-}
-
-/* Hangs an object under the place, where nothing is. */
-static int
-attach(struct tree *t, const struct place *p, uint32_t object, struct err *e)
-{
-	uint32_t name = name_at(t, p);
-
-	if (!name)
-		name = add_name(t, p, e);
-	if (!name)
-		return -1;
-	t->names[name].object = object;
-	t->objects[object].links++;
-	if (S_ISDIR(t->objects[object].mode))
-		t->objects[object].parent = p->directory;
-	return 0;
-}
-
-/* Takes a name away, and what is below it if it was a directory. */
-static void
-detach(struct tree *t, uint32_t name)
-{
-	uint32_t top = t->names[name].object, at = top;
-
-	t->names[name].object = 0;
-	t->objects[top].links--;
-	if (!S_ISDIR(t->objects[top].mode))
-		return;
-	/* Depth first without a stack: each directory's list is consumed. */
-	for (;;) {
-		uint32_t child = t->objects[at].entries.first;
-
-		if (!child) {
-			if (at == top)
-				return;
-			at = t->objects[at].parent;
-			continue;
-		}
-		t->objects[at].entries.first = t->names[child].sibling;
-		uint32_t object = t->names[child].object;
-
-		t->names[child].object = 0;
-		if (!object)
-			continue;
-		t->objects[object].links--;
-		if (S_ISDIR(t->objects[object].mode))
-			at = object;
-	}
-}
-
 static uint32_t
 imply_directory(struct tree *t, const struct place *p, struct err *e)
 {
@@ -224,7 +68,7 @@ imply_directory(struct tree *t, const struct place *p, struct err *e)
 	if (!object)
 		return 0;
 	t->objects[object].implied = true;
-	return attach(t, p, object, e) < 0 ? 0 : object;
+	return place_attach(t, p, object, e) < 0 ? 0 : object;
 }
 
 static int
@@ -250,7 +94,7 @@ step(struct walk *w, const struct place *p)
 		refuse(w, "a name longer than 255 bytes");
 		return 0;
 	}
-	object = object_at(t, p);
+	object = place_object(t, p);
 	if (!object)
 		return w->make ? imply_directory(t, p, w->err) : 0;
 	o = &t->objects[object];
@@ -363,7 +207,7 @@ static uint32_t
 object_for(struct walk *w, const struct place *p, uint16_t mode)
 {
 	struct tree *t = w->tree;
-	uint32_t name = p->length > 0 ? name_at(t, p) : 0;
+	uint32_t name = p->length > 0 ? place_name(t, p) : 0;
 	uint32_t there =
 	    p->length > 0 ? (name ? t->names[name].object : 0) : p->directory;
 	uint32_t object;
@@ -385,8 +229,8 @@ object_for(struct walk *w, const struct place *p, uint16_t mode)
 	if (!object)
 		return 0;
 	if (there)
-		detach(t, name);
-	return attach(t, p, object, w->err) < 0 ? 0 : object;
+		place_detach(t, name);
+	return place_attach(t, p, object, w->err) < 0 ? 0 : object;
 }
 
 /* Goes on to where a symbolic link at the place leads, and so on. The name may
@@ -397,7 +241,7 @@ follow_last(struct walk *w, struct place *p, char *target)
 	const struct object *o;
 	uint32_t object;
 
-	while (p->length > 0 && (object = object_at(w->tree, p)) != 0 &&
+	while (p->length > 0 && (object = place_object(w->tree, p)) != 0 &&
 	       S_ISLNK(w->tree->objects[object].mode)) {
 		o = &w->tree->objects[object];
 		if (++w->links > TREE_LINKS_MAX)
@@ -471,7 +315,7 @@ link_target(struct walk *w, const char *target)
 
 	if (walk_to(w, target, &p) < 0)
 		return 0;
-	object = p.length > 0 ? object_at(t, &p) : p.directory;
+	object = p.length > 0 ? place_object(t, &p) : p.directory;
 	if (object && S_ISDIR(t->objects[object].mode)) {
 		refuse(w, "a hard link to a directory");
 		return 0;
@@ -482,7 +326,7 @@ link_target(struct walk *w, const char *target)
 	if (!object)
 		return 0;
 	t->objects[object].promised = true;
-	return attach(t, &p, object, w->err) < 0 ? 0 : object;
+	return place_attach(t, &p, object, w->err) < 0 ? 0 : object;
 }
 
 int
@@ -499,7 +343,7 @@ tree_link(struct tree *t, const char *path, const char *target,
 	w.links = 0;
 	if (walk_to(&w, path, &p) < 0)
 		return -1;
-	name = p.length > 0 ? name_at(t, &p) : 0;
+	name = p.length > 0 ? place_name(t, &p) : 0;
 	there = name ? t->names[name].object : p.length > 0 ? 0 : p.directory;
 	if (there == *object)
 		return 0;
@@ -509,10 +353,10 @@ tree_link(struct tree *t, const char *path, const char *target,
 		return refuse(&w, "a hard link to it came before, but it is a "
 				  "hard link itself");
 	if (there)
-		detach(t, name);
+		place_detach(t, name);
 	if (t->objects[*object].links == 0)
 		return refuse(&w, "a hard link to a file that it replaces");
-	return attach(t, &p, *object, e);
+	return place_attach(t, &p, *object, e);
 }
 
 uint32_t
@@ -528,7 +372,7 @@ tree_find(const struct tree *t, const char *path, bool follow)
 	if (walk_to(&w, path, &p) < 0 ||
 	    (follow && follow_last(&w, &p, target) < 0))
 		return 0;
-	return p.length > 0 ? object_at(t, &p) : p.directory;
+	return p.length > 0 ? place_object(t, &p) : p.directory;
 }
 
 int
@@ -570,7 +414,7 @@ tree_clone(struct tree *t, uint32_t object, struct err *e)
 }
 
 uint32_t
-tree_first(const struct tree *t, uint32_t directory)
+tree_first_name(const struct tree *t, uint32_t directory)
 {
 	uint32_t name = t->objects[directory].entries.first;
 
@@ -580,7 +424,7 @@ tree_first(const struct tree *t, uint32_t directory)
 }
 
 uint32_t
-tree_next(const struct tree *t, uint32_t name)
+tree_next_name(const struct tree *t, uint32_t name)
 {
 	do
 		name = t->names[name].sibling;
@@ -631,16 +475,13 @@ tree_init(struct tree *t, struct err *e)
 	uint32_t root, found;
 
 	p.length = strlen(p.name);
-	*t = (struct tree){.object_count = 1, .name_count = 1};
+	*t = (struct tree){.object_count = 1};
 	buf_init(&t->texts, TEXTS_MAX - 1);
-	if (rehash(t, 1024) < 0)
-		return no_memory(e);
 	if (xattr_sets_init(&t->xattrs, e) < 0)
 		return -1;
 	if (array_grow(&t->objects, 1, &t->object_room, sizeof(*t->objects),
 		TREE_OBJECTS_MAX) < 0 ||
-	    array_grow(&t->names, 1, &t->name_room, sizeof(*t->names),
-		TREE_OBJECTS_MAX) < 0)
+	    place_init(t, FIRST_BUCKETS) < 0)
 		return no_memory(e);
 	root = add_object(t, S_IFDIR | 0755, e);
 	found = root ? add_object(t, S_IFDIR | 0700, e) : 0;
@@ -650,7 +491,7 @@ tree_init(struct tree *t, struct err *e)
 	t->objects[root].links = 1;
 	t->objects[root].parent = root;
 	t->objects[found].implied = true;
-	return attach(t, &p, found, e);
+	return place_attach(t, &p, found, e);
 }
 
 void

@@ -150,9 +150,9 @@ int tree_add_run(
 /* A further object like this one, without names or runs; 0 and err. */
 uint32_t tree_clone(struct tree *, uint32_t object, struct err *);
 
-/* Names of a directory in the order in which they came: first, next, 0. */
-uint32_t tree_first(const struct tree *, uint32_t directory);
-uint32_t tree_next(const struct tree *, uint32_t name);
+/* Names of a directory in the order in which they came; 0 behind the last. */
+uint32_t tree_first_name(const struct tree *, uint32_t directory);
+uint32_t tree_next_name(const struct tree *, uint32_t name);
 
 /*
  * After the last entry: fails if a hard link's target never came; gives
