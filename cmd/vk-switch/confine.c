@@ -127,8 +127,7 @@ empty_root(struct lan *lan, const int *folders)
 {
 	const unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
 
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-	    mount("none", "/tmp", "tmpfs", flags, "size=4k,nr_inodes=64") < 0 ||
+	if (mount("none", "/tmp", "tmpfs", flags, "size=4k,nr_inodes=64") < 0 ||
 	    bind_service_folders(lan, folders) < 0 ||
 	    mount(NULL, "/tmp", NULL, MS_REMOUNT | MS_RDONLY | MS_BIND | flags,
 		NULL) < 0 ||
@@ -143,11 +142,16 @@ isolate(struct lan *lan)
 {
 	int folders[SERVICES_MAX];
 
-	open_service_folders(lan, folders);
-	if (enter_namespaces() < 0)
+	if (enter_namespaces() < 0) {
 		log_info(
 		    "user namespaces are not to be had: %s", strerror(errno));
-	else if (empty_root(lan, folders) < 0)
+		return;
+	}
+	/* What was opened before belongs to the other namespace, and cannot
+	 * be bound in this one. */
+	open_service_folders(lan, folders);
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    empty_root(lan, folders) < 0)
 		log_info("no empty root: %s", strerror(errno));
 	for (uint32_t i = 0; i < lan->service_count; i++)
 		fd_close(&folders[i]);

@@ -262,6 +262,8 @@ discover(struct lan *lan, struct port *port, struct station *s,
 		return;
 	lease_bind(lan, s, &a.yours, commit ? LEASE_BOUND : LEASE_OFFERED,
 	    commit ? LEASE_TIME_S : OFFER_TIME_S);
+	if (commit)
+		station_claim(lan, s, &a.yours);
 	send_answer(lan, port, s, m, &a);
 }
 
@@ -285,6 +287,7 @@ request(struct lan *lan, struct port *port, struct station *s,
 		return;
 	}
 	lease_bind(lan, s, &wanted, LEASE_BOUND, LEASE_TIME_S);
+	station_claim(lan, s, &wanted);
 	send_answer(lan, port, s, m, &a);
 }
 

@@ -11,9 +11,9 @@
 
 #include "cmd/vk-switch/dns.h"
 
-#define DNS_STREAMS_MAX 32
+#define DNS_STREAMS_MAX 64
 /* Of one VM, so that others have theirs. */
-#define DNS_STREAMS_PER_PORT 8
+#define DNS_STREAMS_PER_PORT 32
 /* RFC 7766, 6.2.3: "of the order of a few seconds". */
 #define DNS_STREAM_IDLE_MS 10000
 

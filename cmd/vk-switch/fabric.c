@@ -51,9 +51,10 @@ source_is_own(struct lan *lan, struct station *s, const struct packet *p)
 {
 	if (p->type == TYPE_ARP)
 		return arp_source_is_own(lan, s, p);
-	if (addr_is_zero(&p->from)) /* DHCP before a lease, RFC 4862 DAD */
-		return p->proto == PROTO_UDP || p->proto == PROTO_ICMP6;
-	if (!station_claim(lan, s, &p->from))
+	/* Without an address one asks for it: DHCP, and RFC 4862's probe. */
+	if (addr_is_zero(&p->from)
+		? p->proto != PROTO_UDP && p->proto != PROTO_ICMP6
+		: !station_claim(lan, s, &p->from))
 		return false;
 	return p->proto != PROTO_ICMP6 || ndp_target_is_own(lan, s, p);
 }

@@ -32,7 +32,7 @@ own_udp(struct lan *lan, struct port *port, struct station *s,
 		dhcp_input(lan, port, s, &u);
 	else if (u.to == 53 && !addr_is_zero(&p->from))
 		resolver_input(lan, port, p, &u);
-	else
+	else if (!udp_answer(lan, port, s, p, &u))
 		icmp_error(lan, port, p, ICMP_ERROR_PORT, 0);
 }
 
@@ -118,4 +118,7 @@ gateway_input(struct lan *lan, struct port *port, struct station *s,
 		group_input(lan, port, s, p);
 	else if (!addr_is_zero(&p->from))
 		carry(lan, port, s, p);
+	/* What was put together of fragments lies in a place that is free now. */
+	if (p->fragment)
+		tcp_send_batch(lan);
 }

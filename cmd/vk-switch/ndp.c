@@ -43,6 +43,10 @@ ndp_target_is_own(struct lan *lan, struct station *s, const struct packet *p)
 
 	if (p->fragment || target_of(p, &type, &target) < 0)
 		return !p->fragment;
+	/* A probe (RFC 4862, 5.4.2) claims what is free; what is not its owner
+	 * defends. */
+	if (type == NDP_SOLICIT_NEIGHBOUR && addr_is_zero(&p->from))
+		station_claim(lan, s, &target);
 	if (type != NDP_ADVERTISE_NEIGHBOUR)
 		return true;
 	return station_claim(lan, s, &target);

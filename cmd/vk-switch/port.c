@@ -346,13 +346,17 @@ frames_input(struct lan *lan, struct port *p)
 		struct cursor whole = c;
 		size_t len = get_be32(&whole);
 
-		if (len > FRAME_MAX + VNET_LEN)
-			return "a frame of impossible length";
+		if (len > FRAME_MAX + VNET_LEN) {
+			wrong = "a frame of impossible length";
+			break;
+		}
 		if (len > whole.left)
 			break;
 		wrong = frame_input(lan, p, get_bytes(&whole, len), len);
 		c = whole;
 	}
+	/* Batches point into the buffer: they go before it moves. */
+	flows_settle(lan);
 	if (c.left && c.at != p->in)
 		memmove(p->in, c.at, c.left);
 	p->in_have = c.left;
@@ -374,7 +378,6 @@ port_read(struct lan *lan, struct port *p)
 	}
 	p->in_have += (size_t)n;
 	wrong = frames_input(lan, p);
-	flows_settle(lan);
 	if (wrong) {
 		port_close(lan, p, wrong);
 		return;

@@ -170,8 +170,9 @@ parse(const char *text, struct range *r, struct err *e)
 
 /* ---- opening ------------------------------------------------------------ */
 
+/* Whose the port is can be found out before the root is empty. */
 static int
-open_inet(struct published *p, struct err *e)
+open_inet(struct published *p, bool running, struct err *e)
 {
 	int family = addr_is4(&p->addr) ? AF_INET : AF_INET6;
 	int type = p->proto == PROTO_TCP ? SOCK_STREAM : SOCK_DGRAM;
@@ -193,7 +194,8 @@ open_inet(struct published *p, struct err *e)
 
 		err_errno(e, taken ? EX_TEMPFAIL : 0, "%s port %u",
 		    addr_text(&p->addr, text), p->port);
-		if (taken && owner_of_port(p->proto, p->port, who, sizeof(who)))
+		if (taken && !running &&
+		    owner_of_port(p->proto, p->port, who, sizeof(who)))
 			err_hint(e, "it belongs to %s", who);
 		return -1;
 	}
@@ -214,7 +216,7 @@ publish_open(struct lan *lan, struct published *p, struct err *e)
 	if (p->is_unix)
 		p->fd = listener_bind(p->path, &p->folder, e);
 	else
-		open_inet(p, e);
+		open_inet(p, lan->publisher.running, e);
 	if (p->fd < 0)
 		return -1;
 	if (loop_watch(&lan->loop, p->fd, &w, EPOLLIN) < 0)
@@ -314,6 +316,9 @@ publish_add(struct lan *lan, const char *text, struct err *e)
 
 	if (parse(text, &r, e) < 0)
 		return -1;
+	if (r.first.is_unix && lan->publisher.running)
+		return err_set(e, EX_UNAVAILABLE,
+		    "%s: unix sockets are published at start only", text);
 	for (uint16_t n = 0; n < r.count; n++) {
 		struct published p = nth(&r, n);
 

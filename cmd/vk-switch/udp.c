@@ -162,6 +162,18 @@ udp_input(struct lan *lan, struct port *port, struct station *s,
 		udp_send_batch(lan);
 }
 
+bool
+udp_answer(struct lan *lan, struct port *port, struct station *s,
+    const struct packet *p, const struct udp_datagram *u)
+{
+	struct flow_key key = key_of(p, u);
+
+	if (!flow_find(lan, &key))
+		return false;
+	udp_input(lan, port, s, p);
+	return true;
+}
+
 /* ---- to the VM ---------------------------------------------------------- */
 
 struct ends {

@@ -33,6 +33,10 @@ struct station;
 
 void udp_input(
     struct lan *, struct port *, struct station *, const struct packet *);
+/* To the gateway: only of a client that was published to the VM, and that it
+ * sees as the gateway. Returns false for anything else. */
+bool udp_answer(struct lan *, struct port *, struct station *,
+    const struct packet *, const struct udp_datagram *);
 void udp_event(struct lan *, struct flow *, uint32_t events);
 void udp_send_batch(struct lan *);
 void udp_forget(struct lan *, struct flow *);
