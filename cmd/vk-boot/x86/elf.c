@@ -125,6 +125,13 @@ take_header(struct kernel *kernel, const struct program_header *ph,
 	return 0;
 }
 
+/* What only programs for an operating system have. */
+static bool
+is_of_program(uint32_t type)
+{
+	return type == PT_INTERP || type == PT_TLS || type == PT_GNU_RELRO;
+}
+
 static int
 in_a_segment(const struct kernel *kernel, uint64_t gpa)
 {
@@ -160,6 +167,7 @@ elf_read(struct kernel *kernel, struct err *e)
 	struct cursor c = cursor_of(header, sizeof(header));
 	uint16_t machine, entry_size, count;
 	uint64_t offset;
+	bool program = false;
 
 	kernel->segment_count = 0;
 	kernel->entry_pvh = 0;
@@ -196,6 +204,9 @@ elf_read(struct kernel *kernel, struct err *e)
 		get_le64(&c); /* alignment */
 		if (take_header(kernel, &ph, i, e) < 0)
 			return -1;
+		program |= is_of_program(ph.type);
 	}
+	if (program && kernel->entry_pvh == 0)
+		return err_set(e, EX_DATAERR, "a program, not a kernel");
 	return check_entries(kernel, e);
 }

@@ -153,6 +153,9 @@ test_bad_elf(void)
 	elf.header.e_ident[EI_CLASS] = ELFCLASS32;
 	refused(&elf, sizeof(elf), "K: not a kernel for x86-64");
 	elf = good_elf();
+	elf.table[2].p_type = PT_GNU_RELRO;
+	refused(&elf, sizeof(elf), "K: a program, not a kernel");
+	elf = good_elf();
 	elf.header.e_phnum = 65;
 	refused(&elf, sizeof(elf),
 	    "K: not a kernel: 65 program headers of 56 bytes");
