@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=sh
+# shellcheck disable=SC2034 # what tests read
 #
 # net.sh - a small internet for the tests of vk-switch, as an ordinary user
 #
