@@ -26,7 +26,7 @@ FUZZ_SECONDS ?= 5
 
 # ---- what each program links ------------------------------------------------
 
-LIBS_vk-pull := libcurl jansson libcrypto zlib libzstd
+LIBS_vk-pull := libcurl jansson libcrypto libisal libzstd zlib
 LIBS_vk-mkext := libarchive ext2fs com_err libcrypto
 LIBS_vk-boot := libarchive jansson libseccomp ext2fs com_err
 LIBS_vk-switch := jansson libseccomp
@@ -93,7 +93,7 @@ all: $(PROGRAMS:%=$(O)/%) $(if $(AGENT),$(O)/vk-agent)
 # What pkg-config says is asked once and kept.
 $(O)/libs.mk: Makefile
 	@mkdir -p $(@D)
-	@{ $(foreach l,libarchive libcurl jansson libcrypto zlib libzstd \
+	@{ $(foreach l,libarchive libcurl jansson libcrypto zlib libisal libzstd \
 	    ext2fs com_err libseccomp,echo 'CFLAGS_$(l) := '"$$($(PKG_CONFIG) --cflags $(l))"; \
 	    echo 'LDLIBS_$(l) := '"$$($(PKG_CONFIG) --libs $(l))";) } \
 	    > $@.new 2> $(O)/libs.err || { cat $(O)/libs.err; \

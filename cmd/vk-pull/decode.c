@@ -4,13 +4,15 @@
 
 #include "cmd/vk-pull/limits.h"
 
+#include <isa-l/igzip_lib.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 #include <zstd.h>
 
 #define MAGIC_LEN 6
+/* What is handed to the inflater at a time; it counts in 32 bits. */
+#define READ_MAX (1u << 30)
 
 enum kind {
 	UNKNOWN, /* too few bytes yet */
@@ -30,7 +32,7 @@ struct decode {
 	uint64_t in, out;
 	bool between; /* at the end of a member or frame */
 	bool zeros;   /* padding behind the last member */
-	z_stream z;
+	struct inflate_state *inflate;
 	ZSTD_DStream *zstd;
 };
 
@@ -53,8 +55,7 @@ decode_free(struct decode *d)
 {
 	if (!d)
 		return;
-	if (d->kind == GZIP)
-		inflateEnd(&d->z);
+	free(d->inflate);
 	ZSTD_freeDStream(d->zstd);
 	free(d);
 }
@@ -111,10 +112,38 @@ gzip_padding(struct decode *d, const uint8_t **data, size_t *len)
 	return *len == 0;
 }
 
+static void
+new_member(struct decode *d)
+{
+	isal_inflate_init(d->inflate);
+	/* Header and checksum too. */
+	d->inflate->crc_flag = ISAL_GZIP;
+	d->between = false;
+}
+
+static const char *
+gzip_reason(int rc)
+{
+	switch (rc) {
+	case ISAL_INCORRECT_CHECKSUM:
+		return "checksum is wrong";
+	case ISAL_INVALID_WRAPPER:
+		return "not a gzip header";
+	case ISAL_UNSUPPORTED_METHOD:
+		return "unknown method";
+	default:
+		return "damaged";
+	}
+}
+
 static int
 gzip(struct decode *d, const uint8_t *data, size_t len, struct err *e)
 {
-	while (len > 0) {
+	struct inflate_state *z = d->inflate;
+	bool full = false;
+
+	while (len > 0 || full) {
+		uint32_t n = len < READ_MAX ? (uint32_t)len : READ_MAX;
 		int rc;
 
 		if (d->between) {
@@ -123,24 +152,26 @@ gzip(struct decode *d, const uint8_t *data, size_t len, struct err *e)
 			if (d->zeros)
 				return err_set(e, EX_DATAERR,
 				    "gzip: garbage behind the end");
-			inflateReset(&d->z);
-			d->between = false;
+			new_member(d);
+			continue;
 		}
-		d->z.next_in = (Bytef *)data;
-		d->z.avail_in = len < UINT32_MAX ? (uInt)len : UINT32_MAX;
-		d->z.next_out = d->room;
-		d->z.avail_out = DECODE_CHUNK;
-		rc = inflate(&d->z, Z_NO_FLUSH);
-		d->in += (uint64_t)(d->z.next_in - data);
-		len -= (size_t)(d->z.next_in - data);
-		data = d->z.next_in;
-		if (deliver(d, DECODE_CHUNK - d->z.avail_out, e) < 0)
+		z->next_in = (uint8_t *)data;
+		z->avail_in = n;
+		z->next_out = d->room;
+		z->avail_out = DECODE_CHUNK;
+		rc = isal_inflate(z);
+		n -= z->avail_in;
+		d->in += n;
+		data += n;
+		len -= n;
+		if (deliver(d, DECODE_CHUNK - z->avail_out, e) < 0)
 			return -1;
-		if (rc == Z_STREAM_END)
-			d->between = true;
-		else if (rc != Z_OK && rc != Z_BUF_ERROR)
-			return err_set(e, EX_DATAERR, "gzip: %s",
-			    d->z.msg ? d->z.msg : "damaged");
+		if (rc != ISAL_DECOMP_OK && rc != ISAL_END_INPUT)
+			return err_set(
+			    e, EX_DATAERR, "gzip: %s", gzip_reason(rc));
+		d->between = z->block_state == ISAL_BLOCK_FINISH;
+		/* There may be more inside than there was room for. */
+		full = !d->between && z->avail_out == 0;
 	}
 	return 0;
 }
@@ -193,11 +224,10 @@ start(struct decode *d, struct err *e)
 			    others[i].name);
 	if (d->magic_len >= 2 && m[0] == 0x1f && m[1] == 0x8b) {
 		d->kind = GZIP;
-		/* 15: the largest window; 16: gzip only */
-		if (inflateInit2(&d->z, 15 + 16) != Z_OK) {
-			d->kind = PLAIN;
+		d->inflate = malloc(sizeof(*d->inflate));
+		if (!d->inflate)
 			return err_set(e, EX_OSERR, "out of memory");
-		}
+		new_member(d);
 	} else if (d->magic_len >= 4 &&
 		   (memcmp(m, "\x28\xb5\x2f\xfd", 4) == 0 ||
 		       ((m[0] & 0xf0) == 0x50 &&
