@@ -251,6 +251,16 @@ else
 	skip "it can be grown" "no resize2fs"
 fi
 
+truncate -s 5G "$tmp/large"
+echo end >>"$tmp/large"
+tar -S -cf "$tmp/large.tar" -C "$tmp" large
+vk-mkext --read-only -o "$tmp/l.ext4" "$tmp/large.tar"
+clean "$tmp/l.ext4"
+ok $? "a sparse file of 5 GiB: clean"
+like "$(vk-mkext --list "$tmp/l.ext4")" ' 5368709124 .* ./large$' "its size"
+is "$(($(du -k "$tmp/l.ext4" | cut -f1) < 2000))" 1 "its hole takes no space"
+rm -f "$tmp/large" "$tmp/large.tar"
+
 # ---- looking into it --------------------------------------------------------
 
 like "$(list "$image")" '^lrwxrwxrwx 0/0 7 ./lib -> usr/lib$' "--list: a link"

@@ -445,6 +445,38 @@ sizes(void)
 	refused("type", "a hard link with an empty target");
 }
 
+/* Every other block is a hole: one extent for each of the others. */
+static void
+pieces(void)
+{
+	const size_t blocks = 6000;
+	char *data = calloc(blocks, 4096);
+
+	for (size_t i = 0; i < blocks; i += 2)
+		data[i * 4096 + 17] = 'x';
+	begin();
+	send(entry("pieces", S_IFREG | 0600), data, blocks * 4096);
+	file("after", "x");
+	becomes(" ./pieces| ./after", "a file in 3,000 pieces");
+	free(data);
+}
+
+/* So many leaves that the index has two levels. */
+static void
+long_names(void)
+{
+	char name[300] = "d/";
+
+	begin();
+	memset(name + 2, 'n', 255);
+	for (int i = 0; i < 9000; i++) {
+		snprintf(name + 200, 20, "%08d", i);
+		name[208] = 'n';
+		file(name, "");
+	}
+	becomes("", "9,000 names of 255 bytes in one directory");
+}
+
 static void
 many(void)
 {
@@ -488,6 +520,8 @@ main(void)
 	links();
 	numbers();
 	sizes();
+	pieces();
+	long_names();
 	many();
 	unlink(tar_path);
 	unlink(image_path);
