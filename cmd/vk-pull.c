@@ -4,14 +4,17 @@
 #include "cmd/vk-pull/emit.h"
 #include "cmd/vk-pull/layout.h"
 #include "cmd/vk-pull/options.h"
+#include "cmd/vk-pull/progress.h"
 #include "cmd/vk-pull/pull.h"
 #include "cmd/vk-pull/ref.h"
 #include "cmd/vk-pull/registry.h"
 #include "common/die.h"
 #include "common/io.h"
+#include "common/log.h"
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -63,15 +66,18 @@ print_digest(const struct digest *d, struct err *e)
 }
 
 static int
-write_tar(struct image *m, struct err *e)
+write_tar(const struct options *o, struct image *m, struct err *e)
 {
+	struct progress progress;
 	struct tarout out;
 	int rc;
 
 	if (tarout_init(&out, STDOUT_FILENO, "stdout", e) < 0)
 		return -1;
+	progress_write(&progress, &out.written, m->totals.size, o->quiet);
 	rc = emit(
 	    &out, m->merge, &m->config, m->layers, m->image.layer_count, e);
+	progress_stop(&progress);
 	tarout_release(&out);
 	return rc;
 }
@@ -91,28 +97,63 @@ run(const struct options *o, struct source *s, struct image *m, struct err *e)
 		return print(m->config.data, m->config.len, e);
 	if (image_load(m, s, o, e) < 0)
 		return -1;
-	return write_tar(m, e);
+	return write_tar(o, m, e);
 }
 
 static int
-pull(const struct options *o, const char *reference, struct err *e)
+pull_from(const struct options *o, struct cache *cache, const struct ref *ref,
+    struct err *e)
 {
+	struct source *s = open_source(o, cache, ref, e);
 	struct image image = {0};
-	struct source *s = NULL;
-	struct cache cache;
-	struct ref ref;
-	int rc;
+	int rc = s ? run(o, s, &image, e) : -1;
 
-	if (ref_parse(&ref, reference, e) < 0 || http_start(e) < 0 ||
-	    cache_open(&cache, e) < 0)
-		return -1;
-	s = open_source(o, &cache, &ref, e);
-	rc = s ? run(o, s, &image, e) : -1;
 	image_release(&image);
 	if (s)
 		s->ops->release(s);
-	cache_close(&cache);
+	return rc;
+}
+
+/* A name without a registry: the user's own first, then docker.io. */
+static int
+pull(const struct options *o, struct cache *cache, const char *reference,
+    struct err *e)
+{
+	const char *own = getenv("VK_REGISTRY");
+	struct ref ref;
+	int rc = -1;
+
+	if (ref_parse(&ref, reference, e) < 0)
+		return -1;
+	if (ref.kind == REF_REGISTRY && !ref.host[0]) {
+		if (own && own[0]) {
+			struct ref there = ref;
+
+			if (ref_set_host(&there, own, e) < 0)
+				return err_prefix(e, "VK_REGISTRY");
+			rc = pull_from(o, cache, &there, e);
+			if (rc == 0 || e->status != EX_NOINPUT)
+				return rc < 0 ? err_prefix(e, "%s", ref.text)
+					      : 0;
+			log_info("%s", e->text);
+		}
+		ref_on(&ref, "docker.io");
+	}
+	rc = pull_from(o, cache, &ref, e);
 	return rc < 0 ? err_prefix(e, "%s", ref.text) : 0;
+}
+
+static int
+keep_house(const struct options *o, struct cache *cache, struct err *e)
+{
+	switch (o->action) {
+	case ACTION_LIST:
+		return keep_list(cache, stdout, e);
+	case ACTION_GC:
+		return keep_gc(cache, &o->gc, e);
+	default:
+		return keep_purge(cache, e);
+	}
 }
 
 int
@@ -120,7 +161,8 @@ main(int argc, char **argv)
 {
 	struct err e = ERR_INIT;
 	struct options o;
-	int first;
+	struct cache cache;
+	int first, rc;
 
 	options_default(&o);
 	switch (opt_parse(&options_command, argc, argv, &o, &first, &e)) {
@@ -131,13 +173,18 @@ main(int argc, char **argv)
 	case OPT_RUN:
 		break;
 	}
-	if (argc - first != 1)
+	if (argc - first != (o.action < ACTION_LIST))
 		die(EX_USAGE, "usage: vk-pull %s", options_command.synopsis);
 	if (o.action == ACTION_TAR && isatty(STDOUT_FILENO))
 		die(EX_USAGE, "stdout is a terminal, and this is a tar");
 	signal(SIGPIPE, SIG_IGN);
 	raise_files();
-	if (pull(&o, argv[first], &e) < 0)
+	if (http_start(&e) < 0 || cache_open(&cache, &e) < 0)
+		die_err(&e);
+	rc = o.action < ACTION_LIST ? pull(&o, &cache, argv[first], &e)
+				    : keep_house(&o, &cache, &e);
+	cache_close(&cache);
+	if (rc < 0)
 		die_err(&e);
 	return 0;
 }

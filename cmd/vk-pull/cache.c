@@ -87,7 +87,7 @@ blob_name(const struct digest *d, char *into, size_t size)
 /* ---- blobs -------------------------------------------------------------- */
 
 int
-cache_find(struct cache *c, const struct digest *d, uint64_t *size)
+cache_peek(struct cache *c, const struct digest *d, uint64_t *size)
 {
 	char name[DIGEST_TEXT_MAX + 16];
 	struct stat st;
@@ -102,6 +102,18 @@ cache_find(struct cache *c, const struct digest *d, uint64_t *size)
 		return -1;
 	}
 	*size = (uint64_t)st.st_size;
+	return fd;
+}
+
+int
+cache_find(struct cache *c, const struct digest *d, uint64_t *size)
+{
+	char name[DIGEST_TEXT_MAX + 16];
+	int fd = cache_peek(c, d, size);
+
+	if (fd < 0)
+		return -1;
+	blob_name(d, name, sizeof(name));
 	/* The access time is when it was last of use; contents are as old as
 	 * they were. */
 	utimensat(c->fd, name,
@@ -232,13 +244,12 @@ tag_name(const char *key, char *into, size_t size)
 }
 
 char *
-cache_get_tag(struct cache *c, const char *key)
+cache_read_tag(struct cache *c, const char *name)
 {
-	char name[DIGEST_TEXT_MAX + 16], *text;
+	char *text;
 	cleanup_fd int fd = -1;
 	ssize_t n;
 
-	tag_name(key, name, sizeof(name));
 	fd = openat(c->fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0 || !(text = malloc(CACHE_TAG_MAX + 1)))
 		return NULL;
@@ -249,6 +260,15 @@ cache_get_tag(struct cache *c, const char *key)
 	}
 	text[n] = '\0';
 	return text;
+}
+
+char *
+cache_get_tag(struct cache *c, const char *key)
+{
+	char name[DIGEST_TEXT_MAX + 16];
+
+	tag_name(key, name, sizeof(name));
+	return cache_read_tag(c, name);
 }
 
 void

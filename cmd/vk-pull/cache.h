@@ -37,6 +37,9 @@ void cache_close(struct cache *);
 /* Opens a blob for reading and notes that it was used. -1: it is not there. */
 int cache_find(struct cache *, const struct digest *, uint64_t *size);
 
+/* The same without a note. */
+int cache_peek(struct cache *, const struct digest *, uint64_t *size);
+
 /* Takes a blob out, because it is not what its name says. */
 void cache_discard(struct cache *, const struct digest *);
 
@@ -67,6 +70,8 @@ int cache_scratch(struct cache *, struct err *);
 
 /* What was kept under key, any text. Returns a string to free, or NULL. */
 char *cache_get_tag(struct cache *, const char *key);
+/* The same by its file, "tags/HEX". */
+char *cache_read_tag(struct cache *, const char *file);
 /* Keeps text under key. A failure only costs time later: none is told. */
 void cache_put_tag(struct cache *, const char *key, const char *text);
 

@@ -47,11 +47,19 @@ follow(struct blob *b, follow_sink *sink, void *into, struct err *e)
 	return n < 0 ? -1 : 0;
 }
 
+struct hashing {
+	struct layer *layer;
+	struct hash *hash;
+};
+
 static int
 hash_sink(void *into, const void *data, size_t len, struct err *e)
 {
+	struct hashing *h = into;
+
 	(void)e;
-	hash_add(into, data, len);
+	hash_add(h->hash, data, len);
+	atomic_fetch_add(&h->layer->done, len);
 	return 0;
 }
 
@@ -61,8 +69,9 @@ run_hasher(void *into)
 	struct follower *f = into;
 	struct layer *l = f->layer;
 	struct hash *h = hash_new(&l->descriptor.digest);
+	struct hashing x = {l, h};
 
-	f->rc = h ? follow(&l->fetch.blob, hash_sink, h, &f->err)
+	f->rc = h ? follow(&l->fetch.blob, hash_sink, &x, &f->err)
 		  : err_set(&f->err, EX_OSERR, "out of memory");
 	if (f->rc == 0)
 		hash_digest(h, &f->digest);
@@ -112,7 +121,11 @@ index_unpacked(void *into, uint8_t **room, size_t len, struct err *e)
 static int
 index_packed(void *into, const void *data, size_t len, struct err *e)
 {
-	return decode_feed(((struct indexing *)into)->decode, data, len, e);
+	struct indexing *x = into;
+
+	if (x->hash)
+		atomic_fetch_add(&x->layer->done, len);
+	return decode_feed(x->decode, data, len, e);
 }
 
 static int
@@ -202,6 +215,7 @@ try_load(struct layer *l, struct source *s, struct err *e)
 	int rc;
 
 	l->fetch = (struct fetch){.partial.fd = -1};
+	atomic_store(&l->done, 0);
 	blob_init(&l->fetch.blob, l->descriptor.size);
 	/* Who unpacks must know whether to hash before it starts. */
 	l->fetch.unpacked = s->ops->image != NULL;

@@ -32,6 +32,7 @@ struct layer {
 	struct fetch fetch;
 	struct index index;
 	struct layer_totals *totals;
+	_Atomic uint64_t done; /* bytes read of it, for people */
 };
 
 /* Returns 0, -1 with err. */

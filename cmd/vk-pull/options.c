@@ -55,6 +55,42 @@ set_digest(void *into, const char *value, struct err *e)
 }
 
 static int
+set_list(void *into, const char *value, struct err *e)
+{
+	(void)value;
+	return set_action(into, ACTION_LIST, e);
+}
+
+static int
+set_gc(void *into, const char *value, struct err *e)
+{
+	if (keep_parse(&((struct options *)into)->gc, value, e) < 0)
+		return -1;
+	return set_action(into, ACTION_GC, e);
+}
+
+static int
+set_purge(void *into, const char *value, struct err *e)
+{
+	(void)value;
+	return set_action(into, ACTION_PURGE, e);
+}
+
+static int
+set_mirror(void *into, const char *value, struct err *e)
+{
+	char host[256];
+
+	http_host(value, host, sizeof(host));
+	if ((strncmp(value, "https://", 8) != 0 &&
+		strncmp(value, "http://", 7) != 0) ||
+	    !host[0])
+		return err_set(e, EX_USAGE, "%s: not a URL", value);
+	((struct options *)into)->mirror = value;
+	return 0;
+}
+
+static int
 set_platform(void *into, const char *value, struct err *e)
 {
 	return platform_parse(&((struct options *)into)->platform, value, e);
@@ -186,6 +222,7 @@ static const struct opt table[] = {
 	set_policy},
     {0, "offline", NULL, "the same as --pull never", set_offline},
     {'u', "user", "NAME:PASSWORD", "for the registry", set_user},
+    {0, "mirror", "URL", "ask there before the registry", set_mirror},
     {0, "ca", "FILE", "certificates to trust besides the system's", set_ca},
     {0, "insecure", NULL, "allow plain HTTP and unverified certificates",
 	set_insecure},
@@ -193,13 +230,17 @@ static const struct opt table[] = {
     {0, "retries", "N", "of a request that failed in passing, 4", set_retries},
     {'j', "jobs", "N", "layers at a time, 4", set_jobs},
     {0, "limit", "NAME=VALUE", "how much the image may ask of us", set_limit},
+    {0, "list", NULL, "print what the cache holds", set_list},
+    {0, "gc", "AGE|SIZE", "take what was unused for so long out of the cache",
+	set_gc},
+    {0, "purge", NULL, "take everything out of the cache", set_purge},
     {'q', "quiet", NULL, "no progress", set_quiet},
     {'v', "verbose", NULL, "say more", set_verbose},
 };
 
 const struct opt_command options_command = {
     .name = "vk-pull",
-    .synopsis = "[options] REFERENCE",
+    .synopsis = "[options] REFERENCE | --list | --gc AGE|SIZE | --purge",
     .purpose = "Pull a container image and write its file system as one tar.",
     .options = table,
     .count = OPT_COUNT(table),

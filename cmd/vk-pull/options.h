@@ -4,6 +4,7 @@
 #define VK_PULL_OPTIONS_H
 
 #include "cmd/vk-pull/http.h"
+#include "cmd/vk-pull/keep.h"
 #include "cmd/vk-pull/limits.h"
 #include "cmd/vk-pull/manifest.h"
 #include "common/opt.h"
@@ -30,12 +31,12 @@ struct options {
 	struct limits limits;
 	struct platform platform;
 	enum policy policy;
-	const char *user;    /* NAME:PASSWORD; NULL */
-	const char *mirror;  /* URL; NULL */
-	const char *gc_keep; /* AGE or SIZE */
-	unsigned jobs;       /* layers at a time */
-	unsigned retries;    /* of a request */
-	bool quiet;          /* no progress */
+	const char *user;   /* NAME:PASSWORD; NULL */
+	const char *mirror; /* URL; NULL */
+	struct keep_limit gc;
+	unsigned jobs;    /* layers at a time */
+	unsigned retries; /* of a request */
+	bool quiet;       /* no progress */
 };
 
 extern const struct opt_command options_command;

@@ -3,6 +3,7 @@
 #include "cmd/vk-pull/pull.h"
 
 #include "cmd/vk-pull/emit.h"
+#include "cmd/vk-pull/progress.h"
 #include "common/scope.h"
 
 #include <assert.h>
@@ -159,21 +160,25 @@ run_worker(void *into)
 }
 
 static int
-load_all(struct image *m, struct source *s, unsigned jobs, struct err *e)
+load_all(
+    struct image *m, struct source *s, const struct options *o, struct err *e)
 {
 	struct crew c = {.image = m, .source = s, .e = e};
-	pthread_t *threads = calloc(jobs, sizeof(*threads));
+	pthread_t *threads = calloc(o->jobs, sizeof(*threads));
 	unsigned started = 0;
+	struct progress progress;
 
 	if (!threads)
 		return err_set(e, EX_OSERR, "out of memory");
 	pthread_mutex_init(&c.lock, NULL);
-	while (started + 1 < jobs && started + 1 < m->image.layer_count &&
+	progress_load(&progress, m->layers, m->image.layer_count, o->quiet);
+	while (started + 1 < o->jobs && started + 1 < m->image.layer_count &&
 	       pthread_create(&threads[started], NULL, run_worker, &c) == 0)
 		started++;
 	run_worker(&c);
 	while (started > 0)
 		pthread_join(threads[--started], NULL);
+	progress_stop(&progress);
 	free(threads);
 	return c.failed ? -1 : 0;
 }
@@ -193,7 +198,7 @@ image_load(
 		m->layers[i].totals = &m->totals;
 		m->layers[i].fetch.blob.fd = -1;
 	}
-	if (load_all(m, s, o->jobs, e) < 0)
+	if (load_all(m, s, o, e) < 0)
 		return -1;
 	for (size_t i = 0; i < count; i++) {
 		if (merge_add(m->merge, &m->layers[i].index, e) < 0)

@@ -246,3 +246,12 @@ ref_is_loopback(const char *host)
 	return strncmp(host, "127.", 4) == 0 && len > 4 &&
 	       strspn(host, "0123456789.") == len;
 }
+
+int
+ref_set_host(struct ref *r, const char *host, struct err *e)
+{
+	if (strlen(host) >= sizeof(r->host) || !good_host(host))
+		return err_set(e, EX_CONFIG, "%.255s: not a host", host);
+	ref_on(r, host);
+	return 0;
+}

@@ -46,6 +46,9 @@ int ref_parse(struct ref *, const char *text, struct err *);
 /* Makes the name one of host's; adds "library/" on docker.io. */
 void ref_on(struct ref *, const char *host);
 
+/* The same for a host that the user wrote. Returns 0, -1 with err. */
+int ref_set_host(struct ref *, const char *host, struct err *);
+
 /* Whether host (with or without port) can only be this machine. */
 bool ref_is_loopback(const char *host);
 

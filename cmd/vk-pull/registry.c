@@ -11,6 +11,7 @@
 
 #include "cmd/vk-pull/session.h"
 #include "common/io.h"
+#include "common/log.h"
 #include "common/scope.h"
 
 #include <errno.h>
@@ -25,9 +26,28 @@ struct registry {
 	struct cache *cache;
 	struct ref ref;
 	struct session *session;
+	struct session *mirror; /* NULL: none */
 };
 
 /* ---- manifests ---------------------------------------------------------- */
+
+/* Asks the mirror, if there is one, then the registry. */
+static int
+ask(struct registry *r, const char *path, struct http_request *q,
+    uint64_t (*resume)(void *), struct http_response *answer, struct err *e)
+{
+	if (r->mirror) {
+		if (session_get(r->mirror, path, q, resume, answer, e) == 0)
+			return 0;
+		log_info("mirror: %s", e->text);
+		http_response_release(answer);
+		*answer = (struct http_response){0};
+		/* What a document had of it is dropped. */
+		if (!resume)
+			buf_drop(q->into, ((struct buf *)q->into)->len);
+	}
+	return session_get(r->session, path, q, resume, answer, e);
+}
 
 static int
 body_sink(void *into, const void *data, size_t len, struct err *e)
@@ -96,7 +116,7 @@ load_manifest(struct registry *r, const char *what, const struct digest *known,
 		snprintf(etag, sizeof(etag), "\"%s\"", known->text);
 		q.if_none_match = etag;
 	}
-	rc = session_get(r->session, path, &q, NULL, &answer, e);
+	rc = ask(r, path, &q, NULL, &answer, e);
 	if (rc == 0 && answer.status == 304) {
 		rc = 1;
 	} else if (rc == 0) {
@@ -306,8 +326,7 @@ download(struct registry *r, const struct descriptor *d, struct fetch *f,
 	for (uint64_t before = UINT64_MAX;
 	     rc == 0 && down.at < d->size && down.at != before;) {
 		before = down.at;
-		rc = session_get(
-		    r->session, path, &q, download_resume, &answer, e);
+		rc = ask(r, path, &q, download_resume, &answer, e);
 		http_response_release(&answer);
 		answer = (struct http_response){0};
 	}
@@ -401,6 +420,7 @@ registry_release(struct source *s)
 	struct registry *r = (struct registry *)s;
 
 	session_free(r->session);
+	session_free(r->mirror);
 	free(r);
 }
 
@@ -427,6 +447,9 @@ registry_new(const struct options *options, struct cache *cache,
 		if (!r->ref.host[0])
 			ref_on(&r->ref, "docker.io");
 		r->session = session_new(options, r->ref.host, r->ref.name);
+		if (options->mirror)
+			r->mirror = session_new_mirror(
+			    options, options->mirror, r->ref.name);
 	}
 	if (!r || !r->session) {
 		free(r);

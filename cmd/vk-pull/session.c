@@ -28,6 +28,8 @@
 struct session {
 	const struct options *options;
 	char host[256], name[256];
+	char prefix[1024]; /* of a mirror: its URL without scheme */
+	const char *user;  /* --user, which a mirror does not get */
 	pthread_mutex_t lock;
 	bool may_plain;      /* http:// may be tried */
 	bool plain;          /* and is what the other end speaks */
@@ -38,20 +40,50 @@ struct session {
 	size_t idle_count;
 };
 
-struct session *
-session_new(const struct options *options, const char *host, const char *name)
+static struct session *
+new_session(const struct options *options, const char *name)
 {
 	struct session *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return NULL;
 	s->options = options;
+	snprintf(s->name, sizeof(s->name), "%s", name);
+	pthread_mutex_init(&s->lock, NULL);
+	return s;
+}
+
+struct session *
+session_new(const struct options *options, const char *host, const char *name)
+{
+	struct session *s = new_session(options, name);
+
+	if (!s)
+		return NULL;
 	/* Docker Hub's registry does not have the name that its images have. */
 	snprintf(s->host, sizeof(s->host), "%s",
 	    strcmp(host, "docker.io") == 0 ? "registry-1.docker.io" : host);
-	snprintf(s->name, sizeof(s->name), "%s", name);
+	snprintf(s->prefix, sizeof(s->prefix), "%s", s->host);
+	s->user = options->user;
 	s->may_plain = options->http.insecure || ref_is_loopback(host);
-	pthread_mutex_init(&s->lock, NULL);
+	return s;
+}
+
+struct session *
+session_new_mirror(
+    const struct options *options, const char *url, const char *name)
+{
+	struct session *s = new_session(options, name);
+	size_t len;
+
+	if (!s)
+		return NULL;
+	http_host(url, s->host, sizeof(s->host));
+	snprintf(s->prefix, sizeof(s->prefix), "%s", strstr(url, "://") + 3);
+	len = strlen(s->prefix);
+	while (len > 0 && s->prefix[len - 1] == '/')
+		s->prefix[--len] = '\0';
+	s->may_plain = options->http.insecure || ref_is_loopback(s->host);
 	return s;
 }
 
@@ -240,7 +272,7 @@ authorize(struct session *s, struct http *h, unsigned generation,
 	if (challenge_parse(&c, r->challenge.data ? r->challenge.data : "") < 0)
 		rc = refused(s, r, e);
 	if (rc == 0)
-		rc = auth_find(s->options->user, s->host, s->name, &login, e);
+		rc = auth_find(s->user, s->host, s->name, &login, e);
 	if (rc == 0 && c.scheme == CHALLENGE_BEARER)
 		rc = get_token(s, h, &c, &login, &authorization, e);
 	else if (rc == 0 && login.name)

@@ -69,7 +69,7 @@ flush(struct tarout *o, struct err *e)
 static int
 put(struct tarout *o, const void *data, size_t len, struct err *e)
 {
-	o->written += len;
+	atomic_fetch_add_explicit(&o->written, len, memory_order_relaxed);
 	if (len > TAROUT_BUFFER - o->len && flush(o, e) < 0)
 		return -1;
 	/* What would fill the buffer alone need not pass through it. */

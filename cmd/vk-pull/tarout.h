@@ -17,6 +17,8 @@
 #include "cmd/vk-pull/tarin.h"
 #include "common/buf.h"
 
+#include <stdatomic.h>
+
 /* Collected before it is written: a pipe's usual 64 KiB, four times. */
 #define TAROUT_BUFFER (256u << 10)
 
@@ -25,9 +27,9 @@ struct tarout {
 	const char *name; /* of the output, for messages; borrowed */
 	uint8_t *buffer;  /* TAROUT_BUFFER */
 	size_t len;
-	unsigned padding; /* behind the data of the entry at hand */
-	uint64_t left;    /* data of it that is still to come */
-	uint64_t written;
+	unsigned padding;         /* behind the data of the entry at hand */
+	uint64_t left;            /* data of it that is still to come */
+	_Atomic uint64_t written; /* others may look */
 	struct buf records, map;
 };
 
