@@ -1,21 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* vk-pull.c - an image from a registry as one tar on stdout */
-#include "cmd/vk-pull/docker.h"
-#include "cmd/vk-pull/emit.h"
-#include "cmd/vk-pull/layout.h"
 #include "cmd/vk-pull/options.h"
-#include "cmd/vk-pull/progress.h"
-#include "cmd/vk-pull/pull.h"
+#include "cmd/vk-pull/output.h"
 #include "cmd/vk-pull/ref.h"
-#include "cmd/vk-pull/registry.h"
 #include "common/die.h"
-#include "common/io.h"
 #include "common/log.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -31,84 +24,13 @@ raise_files(void)
 	}
 }
 
-static struct source *
-open_source(const struct options *o, struct cache *cache, const struct ref *ref,
-    struct err *e)
-{
-	switch (ref->kind) {
-	case REF_REGISTRY:
-		return registry_new(o, cache, ref, e);
-	case REF_OCI:
-	case REF_OCI_ARCHIVE:
-		return layout_new(o, cache, ref, e);
-	case REF_DOCKER_ARCHIVE:
-	case REF_DOCKER_DAEMON:
-		return docker_new(o, cache, ref, e);
-	}
-	return NULL;
-}
-
-static int
-print(const void *data, size_t len, struct err *e)
-{
-	if (io_write(STDOUT_FILENO, data, len) < 0)
-		return err_errno(e, EX_IOERR, "stdout");
-	return 0;
-}
-
-static int
-print_digest(const struct digest *d, struct err *e)
-{
-	char line[DIGEST_TEXT_MAX + 1];
-
-	snprintf(line, sizeof(line), "%s\n", d->text);
-	return print(line, strlen(line), e);
-}
-
-static int
-write_tar(const struct options *o, struct image *m, struct err *e)
-{
-	struct progress progress;
-	struct tarout out;
-	int rc;
-
-	if (tarout_init(&out, STDOUT_FILENO, "stdout", e) < 0)
-		return -1;
-	progress_write(&progress, &out.written, m->totals.size, o->quiet);
-	rc = emit(
-	    &out, m->merge, &m->config, m->layers, m->image.layer_count, e);
-	progress_stop(&progress);
-	tarout_release(&out);
-	return rc;
-}
-
-static int
-run(const struct options *o, struct source *s, struct image *m, struct err *e)
-{
-	if (image_resolve(m, s, o, e) < 0)
-		return -1;
-	if (o->action == ACTION_DIGEST)
-		return print_digest(&m->digest, e);
-	if (o->action == ACTION_MANIFEST)
-		return print(m->manifest.data, m->manifest.len, e);
-	if (image_configure(m, s, o, e) < 0)
-		return -1;
-	if (o->action == ACTION_CONFIG)
-		return print(m->config.data, m->config.len, e);
-	if (image_load(m, s, o, e) < 0)
-		return -1;
-	return write_tar(o, m, e);
-}
-
 static int
 pull_from(const struct options *o, struct cache *cache, const struct ref *ref,
     struct err *e)
 {
-	struct source *s = open_source(o, cache, ref, e);
-	struct image image = {0};
-	int rc = s ? run(o, s, &image, e) : -1;
+	struct source *s = source_open(o, cache, ref, e);
+	int rc = s ? output(o, s, e) : -1;
 
-	image_release(&image);
 	if (s)
 		s->ops->release(s);
 	return rc;

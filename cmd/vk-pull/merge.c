@@ -26,26 +26,17 @@
  * entry that is still pointed to is written once, under the name that it came
  * with if that lives, and the other names become hard links to that one.
  *
- * Every step is charged: an image of short names and long symbolic links
- * cannot make us walk for ever (STEPS_*).
+ * Every step of a walk is charged: see walk.h.
  */
 #include "cmd/vk-pull/merge.h"
 
 #include "cmd/vk-pull/tree.h"
+#include "cmd/vk-pull/walk.h"
 #include "common/buf.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Linux: MAXSYMLINKS. */
-#define SYMLINKS_MAX 40
-/* Path still to be walked, with targets of links put in front. */
-#define WALK_MAX (64u << 10)
-/* Components that may be looked up: some to start with, and per entry. A usual
- * image needs 5 to 10. */
-#define STEPS_FIRST     1000000u
-#define STEPS_PER_ENTRY 64u
 
 #define WHITEOUT     ".wh."
 #define WHITEOUT_LEN 4
@@ -65,7 +56,7 @@ struct vector { /* of fixed-size members */
 
 struct merge {
 	struct tree tree;
-	uint64_t steps, steps_max;
+	struct walk walk;      /* through tree */
 	struct vector bases;   /* uint32_t: first entry number of each layer */
 	uint32_t entries;      /* of all layers */
 	uint32_t *plan;        /* one for each entry, from merge_finish */
@@ -73,7 +64,7 @@ struct merge {
 	struct vector hidden;  /* uint32_t: AUFS names of it */
 	const struct index *index;
 	uint16_t layer;
-	struct buf walk, path[2];
+	struct buf path[2];
 	size_t name_max;
 };
 
@@ -104,9 +95,8 @@ merge_new(uint64_t entries_max, size_t name_max)
 		free(m);
 		return NULL;
 	}
-	m->steps_max = STEPS_FIRST;
 	m->name_max = name_max;
-	buf_init(&m->walk, WALK_MAX);
+	walk_init(&m->walk, &m->tree);
 	buf_init(&m->path[0], name_max + 2);
 	buf_init(&m->path[1], name_max + 2);
 	return m;
@@ -122,7 +112,7 @@ merge_free(struct merge *m)
 	free(m->plan);
 	free(m->waiting.at);
 	free(m->hidden.at);
-	buf_release(&m->walk);
+	walk_release(&m->walk);
 	buf_release(&m->path[0]);
 	buf_release(&m->path[1]);
 	free(m);
@@ -132,166 +122,6 @@ static struct tree_node *
 node_at(struct merge *m, uint32_t node)
 {
 	return &m->tree.nodes[node];
-}
-
-/* ---- walking paths ------------------------------------------------------ */
-
-/* The next component of *path, skipping slashes; its length, 0 at the end. */
-static size_t
-component(const char **path)
-{
-	*path += strspn(*path, "/");
-	return strcspn(*path, "/");
-}
-
-static bool
-is(const char *name, size_t len, const char *what)
-{
-	return len == strlen(what) && memcmp(name, what, len) == 0;
-}
-
-static bool
-starts(const char *name, size_t len, const char *with, size_t with_len)
-{
-	return len >= with_len && memcmp(name, with, with_len) == 0;
-}
-
-static int
-charge(struct merge *m, uint64_t steps, struct err *e)
-{
-	m->steps += steps;
-	if (m->steps > m->steps_max)
-		return err_set(e, EX_DATAERR,
-		    "paths and symbolic links need too many steps");
-	return 0;
-}
-
-static int
-add_folder(struct merge *m, uint32_t parent, const char *name, size_t len,
-    uint32_t *node, struct err *e)
-{
-	*node = tree_add(&m->tree, parent, name, len);
-	if (*node == TREE_NONE)
-		return err_set(e, EX_DATAERR,
-		    "more names than the limit of %u (entries)", m->tree.max);
-	node_at(m, *node)->type = TAR_DIR;
-	node_at(m, *node)->layer = m->layer;
-	return 0;
-}
-
-struct step { /* where a walk stands */
-	uint32_t at;
-	const char *rest;
-	int symlinks;
-	bool create; /* missing folders come into being */
-};
-
-/* Puts a link's target in front of what is left to walk. */
-static int
-follow(struct merge *m, struct step *s, uint32_t link, struct err *e)
-{
-	const char *target = tree_string(&m->tree, node_at(m, link)->extra);
-	cleanup_buf struct buf joined = BUF_INIT(WALK_MAX);
-	struct buf swap;
-
-	if (++s->symlinks > SYMLINKS_MAX)
-		return err_set(e, EX_DATAERR, "too many symbolic links");
-	buf_puts(&joined, target);
-	buf_puts(&joined, "/");
-	buf_puts(&joined, s->rest);
-	if (joined.failed)
-		return err_set(e, EX_DATAERR,
-		    "path through symbolic links is "
-		    "too long");
-	if (charge(m, joined.len / 16, e) < 0)
-		return -1;
-	if (target[0] == '/')
-		s->at = TREE_ROOT;
-	swap = m->walk;
-	m->walk = joined;
-	joined = swap;
-	s->rest = m->walk.data;
-	return 0;
-}
-
-/* One component. Returns 1, 0 if there is no such folder, -1 with err. */
-static int
-step(struct merge *m, struct step *s, size_t len, struct err *e)
-{
-	const char *name = s->rest;
-	uint32_t node;
-
-	s->rest += len;
-	if (is(name, len, "."))
-		return 1;
-	if (is(name, len, "..")) {
-		if (s->at != TREE_ROOT)
-			s->at = node_at(m, s->at)->parent;
-		return 1;
-	}
-	if (len > TREE_NAME_MAX)
-		return err_set(e, EX_DATAERR, "name component longer than %d",
-		    TREE_NAME_MAX);
-	node = tree_find(&m->tree, s->at, name, len);
-	if (node == TREE_NONE) {
-		if (!s->create)
-			return 0;
-		return add_folder(m, s->at, name, len, &s->at, e) < 0 ? -1 : 1;
-	}
-	switch (node_at(m, node)->type) {
-	case TAR_DIR:
-		s->at = node;
-		return 1;
-	case TAR_SYMLINK:
-		return follow(m, s, node, e) < 0 ? -1 : 1;
-	default:
-		if (!s->create)
-			return 0;
-		return err_set(
-		    e, EX_DATAERR, "'%.*s' is not a folder", (int)len, name);
-	}
-}
-
-/*
- * Walks to the folder that holds the last component of path. Returns 1 with
- * *folder and the component (*len is 0: path is the root itself), 0 if there
- * is no such folder, -1 with err.
- */
-static int
-walk(struct merge *m, const char *path, bool create, uint32_t *folder,
-    const char **last, size_t *len, struct err *e)
-{
-	struct step s = {.at = TREE_ROOT, .create = create};
-	const char *at = path;
-	size_t n;
-	int rc;
-
-	*len = 0;
-	*last = path;
-	for (; (n = component(&at)) > 0; at += n) {
-		if (is(at, n, ".."))
-			return err_set(e, EX_DATAERR, "name with '..'");
-		if (is(at, n, "."))
-			continue;
-		*last = at;
-		*len = n;
-	}
-	if (*len > TREE_NAME_MAX)
-		return err_set(e, EX_DATAERR, "name component longer than %d",
-		    TREE_NAME_MAX);
-	buf_drop(&m->walk, m->walk.len);
-	if (buf_add(&m->walk, path, (size_t)(*last - path)) < 0)
-		return err_set(e, EX_DATAERR, "name too long");
-	s.rest = m->walk.data;
-	while ((n = component(&s.rest)) > 0) {
-		if (charge(m, 1, e) < 0)
-			return -1;
-		rc = step(m, &s, n, e);
-		if (rc <= 0)
-			return rc;
-	}
-	*folder = s.at;
-	return charge(m, 1, e) < 0 ? -1 : 1;
 }
 
 /* ---- whiteouts ---------------------------------------------------------- */
@@ -368,9 +198,9 @@ whiteout(struct merge *m, const char *path, const char *name, size_t len,
 	size_t last_len;
 	int rc;
 
-	if (len == 0 || is(name, len, ".") || is(name, len, ".."))
+	if (len == 0 || path_is(name, len, ".") || path_is(name, len, ".."))
 		return err_set(e, EX_DATAERR, "whiteout of nothing");
-	rc = walk(m, path, false, &folder, &last, &last_len, e);
+	rc = walk_to(&m->walk, path, false, &folder, &last, &last_len, e);
 	if (rc <= 0)
 		return rc;
 	node = tree_find(&m->tree, folder, name, len);
@@ -385,7 +215,7 @@ opaque(struct merge *m, const char *path, struct err *e)
 	uint32_t folder;
 	const char *last;
 	size_t len;
-	int rc = walk(m, path, false, &folder, &last, &len, e);
+	int rc = walk_to(&m->walk, path, false, &folder, &last, &len, e);
 
 	if (rc > 0)
 		purge(m, folder);
@@ -429,7 +259,7 @@ find_target(struct merge *m, const char *target, uint32_t *node, struct err *e)
 	uint32_t folder;
 	const char *last;
 	size_t len;
-	int rc = walk(m, target, false, &folder, &last, &len, e);
+	int rc = walk_to(&m->walk, target, false, &folder, &last, &len, e);
 
 	*node = TREE_NONE;
 	if (rc < 0)
@@ -494,7 +324,7 @@ add_name(struct merge *m, size_t i, const char *path, struct err *e)
 	if (type == TAR_LINK &&
 	    find_target(m, index_extra(m->index, i), &target, e) < 0)
 		return -1;
-	if (walk(m, path, true, &folder, &name, &len, e) < 0)
+	if (walk_to(&m->walk, path, true, &folder, &name, &len, e) < 0)
 		return -1;
 	if (len == 0)
 		return type == TAR_DIR
@@ -511,9 +341,10 @@ add_name(struct merge *m, size_t i, const char *path, struct err *e)
 		tree_remove(&m->tree, node);
 		node = TREE_NONE;
 	}
-	if (node == TREE_NONE && add_folder(m, folder, name, len, &node, e) < 0)
+	if (node == TREE_NONE &&
+	    walk_add(&m->walk, folder, name, len, &node, e) < 0)
 		return -1;
-	if (starts(name, len, AUFS, AUFS_LEN) &&
+	if (path_starts(name, len, AUFS, AUFS_LEN) &&
 	    vector_add(&m->hidden, &node, sizeof(node)) < 0)
 		return err_set(e, EX_OSERR, "out of memory");
 	return type == TAR_DIR ? set_folder(m, node, i, e)
@@ -527,9 +358,9 @@ check_folders(const char *path, const char *last, struct err *e)
 	const char *at = path;
 	size_t len;
 
-	for (; (len = component(&at)) > 0 && at < last; at += len)
-		if (starts(at, len, WHITEOUT, WHITEOUT_LEN) &&
-		    !starts(at, len, AUFS, AUFS_LEN))
+	for (; (len = path_component(&at)) > 0 && at < last; at += len)
+		if (path_starts(at, len, WHITEOUT, WHITEOUT_LEN) &&
+		    !path_starts(at, len, AUFS, AUFS_LEN))
 			return err_set(
 			    e, EX_DATAERR, "below a whiteout's name");
 	return 0;
@@ -541,17 +372,17 @@ add_entry(struct merge *m, size_t i, struct err *e)
 	const char *path = index_path(m->index, i), *at = path, *last = path;
 	size_t len, last_len = 0;
 
-	for (; (len = component(&at)) > 0; at += len)
-		if (!is(at, len, ".")) {
+	for (; (len = path_component(&at)) > 0; at += len)
+		if (!path_is(at, len, ".")) {
 			last = at;
 			last_len = len;
 		}
 	if (check_folders(path, last, e) < 0)
 		return -1;
-	if (is(last, last_len, OPAQUE))
+	if (path_is(last, last_len, OPAQUE))
 		return opaque(m, path, e);
-	if (starts(last, last_len, WHITEOUT, WHITEOUT_LEN) &&
-	    !starts(last, last_len, AUFS, AUFS_LEN))
+	if (path_starts(last, last_len, WHITEOUT, WHITEOUT_LEN) &&
+	    !path_starts(last, last_len, AUFS, AUFS_LEN))
 		return whiteout(
 		    m, path, last + WHITEOUT_LEN, last_len - WHITEOUT_LEN, e);
 	return add_name(m, i, path, e);
@@ -624,7 +455,7 @@ merge_add(struct merge *m, const struct index *index, struct err *e)
 		return err_set(e, EX_DATAERR, "too many entries");
 	m->index = index;
 	m->layer = (uint16_t)(m->bases.count - 1);
-	m->steps_max += index->count * STEPS_PER_ENTRY;
+	walk_next_layer(&m->walk, m->layer, index->count);
 	for (size_t i = 0; i < index->count; i++)
 		if (add_entry(m, i, e) < 0)
 			return err_prefix(e, "%s", index_path(index, i));
@@ -644,7 +475,8 @@ find_plain(struct merge *m, const char *path)
 	uint32_t at = TREE_ROOT;
 	size_t len;
 
-	for (; at != TREE_NONE && (len = component(&path)) > 0; path += len)
+	for (; at != TREE_NONE && (len = path_component(&path)) > 0;
+	     path += len)
 		at = node_at(m, at)->type == TAR_DIR
 			 ? tree_find(&m->tree, at, path, len)
 			 : TREE_NONE;

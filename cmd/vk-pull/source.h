@@ -61,4 +61,12 @@ struct source {
 	const struct source_ops *ops;
 };
 
+struct options;
+struct ref;
+
+/* Opens what ref names; everything is borrowed. NULL with err. End it with
+ * ops->release. */
+struct source *source_open(
+    const struct options *, struct cache *, const struct ref *, struct err *);
+
 #endif

@@ -26,6 +26,7 @@
 #include "cmd/vk-pull/tarin.h"
 
 #include "cmd/vk-pull/pax.h"
+#include "cmd/vk-pull/tarnumber.h"
 #include "common/buf.h"
 
 #include <assert.h>
@@ -140,75 +141,7 @@ bad(struct err *e, const char *what)
 	return err_set(e, EX_DATAERR, "tar: %s", what);
 }
 
-/* ---- numbers ------------------------------------------------------------ */
-
-/* A base-256 number (GNU): two's complement, the top bit marks it. */
-static int
-number_base256(const uint8_t *field, size_t len, int64_t *value)
-{
-	uint64_t v = field[0] & 0x40 ? UINT64_MAX : 0;
-	uint64_t sign = v;
-
-	for (size_t i = 0; i < len; i++) {
-		uint8_t byte = field[i];
-
-		if (i == 0)
-			byte = (uint8_t)((byte & 0x7f) | (sign ? 0x80 : 0));
-		/* What is shifted out must be sign only. */
-		if ((v >> 56) != (sign >> 56))
-			return -1;
-		v = v << 8 | byte;
-	}
-	if ((v >> 63) != (sign >> 63))
-		return -1;
-	*value = (int64_t)v;
-	return 0;
-}
-
-/* Octal, padded with spaces or NULs on either side; empty is 0. */
-static int
-number(const uint8_t *field, size_t len, int64_t *value)
-{
-	uint64_t v = 0;
-	size_t i = 0;
-
-	if (field[0] & 0x80)
-		return number_base256(field, len, value);
-	while (i < len && (field[i] == ' ' || field[i] == '\0'))
-		i++;
-	for (; i < len && field[i] >= '0' && field[i] <= '7'; i++) {
-		if (v >> 60)
-			return -1;
-		v = v << 3 | (uint64_t)(field[i] - '0');
-	}
-	for (; i < len; i++)
-		if (field[i] != ' ' && field[i] != '\0')
-			return -1;
-	*value = (int64_t)v;
-	return 0;
-}
-
-static int
-natural(const uint8_t *field, size_t len, uint64_t *value)
-{
-	int64_t v;
-
-	if (number(field, len, &v) < 0 || v < 0)
-		return -1;
-	*value = (uint64_t)v;
-	return 0;
-}
-
-static int
-natural32(const uint8_t *field, size_t len, uint32_t *value)
-{
-	uint64_t v;
-
-	if (natural(field, len, &v) < 0 || v > UINT32_MAX)
-		return -1;
-	*value = (uint32_t)v;
-	return 0;
-}
+/* ---- checksum----------------------------------------------------------- */
 
 /* Sum of all bytes with the sum's own field as spaces; old archives added
  * signed chars. */
@@ -223,7 +156,7 @@ checksum_right(const uint8_t *b)
 		plain += c;
 		with_sign += (int8_t)c;
 	}
-	return number(b + CHECKSUM, 8, &told) == 0 &&
+	return tar_number(b + CHECKSUM, 8, &told) == 0 &&
 	       (told == plain || told == with_sign);
 }
 
@@ -266,8 +199,8 @@ sparse_block(struct tarin *t, const uint8_t *piece, size_t count, struct err *e)
 
 		if (piece[0] == '\0')
 			break;
-		if (natural(piece, 12, &offset) < 0 ||
-		    natural(piece + 12, 12, &len) < 0)
+		if (tar_natural(piece, 12, &offset) < 0 ||
+		    tar_natural(piece + 12, 12, &len) < 0)
 			return bad(e, "bad number in a sparse map");
 		if (sparse_add(t, offset, len, e) < 0)
 			return -1;
@@ -384,19 +317,19 @@ take_numbers(struct tarin *t, const uint8_t *b, struct err *e)
 	const struct pax *p = &t->pax;
 	uint32_t mode;
 
-	if (natural32(b + MODE, 8, &mode) < 0 ||
-	    natural(b + SIZE, 12, &n->stored) < 0 ||
-	    number(b + MTIME, 12, &n->mtime) < 0)
+	if (tar_natural32(b + MODE, 8, &mode) < 0 ||
+	    tar_natural(b + SIZE, 12, &n->stored) < 0 ||
+	    tar_number(b + MTIME, 12, &n->mtime) < 0)
 		return bad(e, "bad number in a header");
 	n->mode = mode & 07777;
 	n->mtime_ns = 0;
 	if (p->has & PAX_UID)
 		n->uid = p->uid;
-	else if (natural32(b + UID, 8, &n->uid) < 0)
+	else if (tar_natural32(b + UID, 8, &n->uid) < 0)
 		return bad(e, "bad owner in a header");
 	if (p->has & PAX_GID)
 		n->gid = p->gid;
-	else if (natural32(b + GID, 8, &n->gid) < 0)
+	else if (tar_natural32(b + GID, 8, &n->gid) < 0)
 		return bad(e, "bad group in a header");
 	if (p->has & PAX_SIZE)
 		n->stored = p->size;
@@ -408,8 +341,8 @@ take_numbers(struct tarin *t, const uint8_t *b, struct err *e)
 	}
 	n->major = n->minor = 0;
 	if ((n->type == TAR_CHAR || n->type == TAR_BLOCK) &&
-	    (natural32(b + MAJOR, 8, &n->major) < 0 ||
-		natural32(b + MINOR, 8, &n->minor) < 0 ||
+	    (tar_natural32(b + MAJOR, 8, &n->major) < 0 ||
+		tar_natural32(b + MINOR, 8, &n->minor) < 0 ||
 		n->major > DEVICE_MAX || n->minor > DEVICE_MAX))
 		return bad(e, "bad device number in a header");
 	return 0;
@@ -419,7 +352,7 @@ take_numbers(struct tarin *t, const uint8_t *b, struct err *e)
 static int
 old_sparse(struct tarin *t, const uint8_t *b, struct err *e)
 {
-	if (natural(b + GNU_REALSIZE, 12, &t->entry.size) < 0)
+	if (tar_natural(b + GNU_REALSIZE, 12, &t->entry.size) < 0)
 		return bad(e, "bad size of a sparse file");
 	t->entry.sparse = true;
 	if (sparse_block(t, b + GNU_SPARSE, 4, e) < 0)
@@ -504,7 +437,8 @@ header_block(struct tarin *t, const uint8_t *b, struct err *e)
 	case 'g':
 	case 'L':
 	case 'K':
-		if (natural(b + SIZE, 12, &size) < 0 || size > TARIN_PAX_MAX)
+		if (tar_natural(b + SIZE, 12, &size) < 0 ||
+		    size > TARIN_PAX_MAX)
 			return bad(e, "extended header too large");
 		t->extended = (char)b[TYPE];
 		t->left = size;
