@@ -122,9 +122,10 @@ server_listen(struct agent *agent, const char *text, struct err *e)
 		unlink(a.local.sun_path);
 	fd = socket(a.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0 || bind(fd, &a.any, len) < 0 || listen(fd, 128) < 0 ||
-	    loop_add(&agent->loop, &server.listener, fd, EPOLLIN,
+	    loop_add(&agent->loop, &server.listener, fd, EPOLLET,
 		listener_ready) < 0)
 		return err_errno(e, EX_OSERR, "%s", text);
+	server.listener.events = 0;
 	steal_fd(&fd);
 	return 0;
 }
@@ -294,6 +295,7 @@ void
 server_ready(struct agent *a)
 {
 	server_stage("ready");
+	loop_want(&a->loop, &server.listener, EPOLLIN);
 	if (server.host.fd < 0)
 		return;
 	say_hello();

@@ -19,7 +19,8 @@ int server_announce(struct agent *, const char *address, struct err *);
 /* Notes when a stage of the boot was over, for the greeting. */
 void server_stage(const char *name);
 
-/* Says HELLO, the image's configuration and READY. */
+/* Says HELLO, the image's configuration and READY, and takes connections:
+ * those that came before have waited. */
 void server_ready(struct agent *);
 
 /* Reaps, serves and, at the end, powers off (process 1) or returns. */
