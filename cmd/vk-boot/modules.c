@@ -288,12 +288,47 @@ void
 modules_close(struct modules *m)
 {
 	fd_close(&m->folder_fd);
+	for (unsigned i = 0; i < m->count; i++)
+		fd_close(&m->fds[i]);
 	free(steal_ptr(&m->dep));
 	free(steal_ptr(&m->builtin));
 	free(steal_ptr(&m->softdep));
 	free(steal_ptr(&m->alias));
 	free(steal_ptr(&m->table));
 	m->table_len = m->count = 0;
+}
+
+/* A descriptor of the module's bytes, unpacked. */
+static int
+open_module(const struct modules *m, const struct module *module, struct err *e)
+{
+	char path[PATH_MAX];
+	cleanup_fd int fd = -1;
+	uint8_t start[UNPACK_MAGIC_LEN];
+	struct stat st;
+	ssize_t got;
+
+	snprintf(
+	    path, sizeof(path), "%.*s", (int)module->path_len, module->path);
+	fd = m->files.open(m->files.owner, path, e);
+	if (fd < 0)
+		return -1;
+	got = io_pread(fd, start, sizeof(start), 0);
+	if (got < 0 || fstat(fd, &st) < 0)
+		return err_errno(e, EX_IOERR, "%s/%s", m->folder, path);
+	if (unpack_format(start, (size_t)got)) {
+		struct unpack unpack = {
+		    .fd = fd,
+		    .len = (uint64_t)st.st_size,
+		    .max = MODULE_SIZE_MAX,
+		};
+		int unpacked = unpack_open(&unpack, e);
+
+		if (unpacked < 0)
+			return err_prefix(e, "%s/%s", m->folder, path);
+		return unpacked;
+	}
+	return steal_fd(&fd);
 }
 
 /* ---- choosing ----------------------------------------------------------- */
@@ -372,6 +407,11 @@ want_soft(struct modules *m, struct text name, int depth)
 static int
 choose(struct modules *m, struct module *module, int depth, struct err *e)
 {
+	int fd;
+
+	if (module->missing)
+		return err_set(e, EX_UNAVAILABLE, "%s: %.*s is not there",
+		    m->folder, (int)module->path_len, module->path);
 	if (module->begun)
 		return 0;
 	module->begun = true;
@@ -379,6 +419,11 @@ choose(struct modules *m, struct module *module, int depth, struct err *e)
 	if (m->count == MODULES_MAX)
 		return err_set(e, EX_DATAERR, "%s: more than %d modules wanted",
 		    m->folder, MODULES_MAX);
+	fd = open_module(m, module, e);
+	module->missing = fd < 0;
+	if (fd < 0)
+		return -1;
+	m->fds[m->count] = fd;
 	m->chosen[m->count++] = module;
 	return 0;
 }
@@ -462,39 +507,6 @@ modules_want(struct modules *m, const char *name, struct err *e)
 
 /* ---- the initramfs ------------------------------------------------------ */
 
-/* A descriptor of the module's bytes, unpacked. */
-static int
-open_module(const struct modules *m, const struct module *module, struct err *e)
-{
-	char path[PATH_MAX];
-	cleanup_fd int fd = -1;
-	uint8_t start[UNPACK_MAGIC_LEN];
-	struct stat st;
-	ssize_t got;
-
-	snprintf(
-	    path, sizeof(path), "%.*s", (int)module->path_len, module->path);
-	fd = m->files.open(m->files.owner, path, e);
-	if (fd < 0)
-		return -1;
-	got = io_pread(fd, start, sizeof(start), 0);
-	if (got < 0 || fstat(fd, &st) < 0)
-		return err_errno(e, EX_IOERR, "%s/%s", m->folder, path);
-	if (unpack_format(start, (size_t)got)) {
-		struct unpack unpack = {
-		    .fd = fd,
-		    .len = (uint64_t)st.st_size,
-		    .max = MODULE_SIZE_MAX,
-		};
-		int unpacked = unpack_open(&unpack, e);
-
-		if (unpacked < 0)
-			return err_prefix(e, "%s/%s", m->folder, path);
-		return unpacked;
-	}
-	return steal_fd(&fd);
-}
-
 int
 modules_put(const struct modules *m, struct initramfs *fs, struct buf *config,
     struct err *e)
@@ -504,12 +516,11 @@ modules_put(const struct modules *m, struct initramfs *fs, struct buf *config,
 	for (unsigned i = 0; i < m->count; i++) {
 		struct text name =
 		    name_of(m->chosen[i]->path, m->chosen[i]->path_len);
-		cleanup_fd int fd = open_module(m, m->chosen[i], e);
 		char path[NAME_MAX + 32];
 
 		snprintf(path, sizeof(path), "vk/modules/%.*s.ko",
 		    (int)name.len, name.at);
-		if (fd < 0 || initramfs_add_file(fs, path, 0644, fd, e) < 0)
+		if (initramfs_add_file(fs, path, 0644, m->fds[i], e) < 0)
 			return -1;
 		if (buf_printf(config, "module /%s\n", path) < 0)
 			return err_set(e, EX_SOFTWARE,

@@ -43,7 +43,8 @@ struct module {
 	size_t name_len;
 	const char *needs; /* paths, separated by spaces */
 	size_t needs_len;
-	bool begun; /* it is chosen, or what it needs is being looked for */
+	bool missing; /* it is in the list, but its file is not there */
+	bool begun;   /* it is chosen, or what it needs is being looked for */
 };
 
 /* Stays where it was opened. */
@@ -55,6 +56,7 @@ struct modules {
 	struct module *table;
 	size_t table_len;
 	const struct module *chosen[MODULES_MAX]; /* in the order of loading */
+	int fds[MODULES_MAX];                     /* their bytes, unpacked */
 	unsigned count;
 	unsigned lookups;
 };
@@ -77,7 +79,7 @@ int modules_open_files(struct modules *, const struct module_files *,
 /*
  * Chooses the module of that name ('-' and '_' are the same), or all of an
  * alias, and before it what it needs. Returns 1 if it is chosen, 0 if it is
- * built in, -1 with err if the kernel does not have it.
+ * built in, -1 with err if the kernel does not have it, or a file is missing.
  */
 int modules_want(struct modules *, const char *name, struct err *);
 
