@@ -76,10 +76,10 @@ is "$rc" 137 'a signal shows in the status'
 is "$(cat "$err")" '' 'and nowhere else'
 
 # Out of time.
-run "$lab" -t 15 -- sh -c 'echo begun; exec sleep 1000'
+run "$lab" -t 5 -- sh -c 'echo begun; exec sleep 1000'
 is "$rc" 124 'a command that takes too long is ended'
 is "$(cat "$out")" begun 'what it said before is not lost'
-like "$(cat "$err")" 'did not end within 15 seconds' 'the reason is given'
+like "$(cat "$err")" 'did not end within 5 seconds' 'the reason is given'
 is "$(folders) $(processes)" '0 0' 'nothing is left'
 
 # A machine that dies under its command.
@@ -99,7 +99,7 @@ victim=$!
 read -r line <"$tmp/began"
 is "$line" began 'output comes out while the command runs'
 kill -KILL "$victim"
-await 5 nothing_left
+await 20 nothing_left
 ok $? 'kill -9 of the lab leaves no process'
 wait "$victim" 2>/dev/null
 is "$(folders)" 1 'its folder is left'
