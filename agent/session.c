@@ -2,6 +2,7 @@
 /* session.c - a command in the guest and its streams */
 #include "agent/session.h"
 
+#include "agent/session_parts.h"
 #include "agent/spawn.h"
 #include "agent/terminal.h"
 #include "common/log.h"
@@ -246,8 +247,8 @@ session_is_over(const struct session *s)
 }
 
 /* Tells the client what there is to tell, and lets it go at the end. */
-static void
-check_end(struct session *s)
+void
+session_check_end(struct session *s)
 {
 	struct connection *c = s->connection;
 
@@ -272,121 +273,20 @@ check_end(struct session *s)
 		settle(s);
 }
 
-static void
-out_ready(struct watch *w, uint32_t events)
+void
+session_out_ready(struct watch *w, uint32_t events)
 {
 	struct outflow *o = container_of(w, struct outflow, watch);
 	struct session *s = o->session;
 
 	(void)events;
 	pump(s, (unsigned)(o - s->out));
-	check_end(s);
+	session_check_end(s);
 }
 
 /* ---- to the command
  * -------------------------------------------------------
  */
-
-/* The command's stdin ends, or nobody reads it any more. */
-static void
-inflow_close(struct session *s)
-{
-	struct inflow *in = &s->in;
-	char end_of_file = 4; /* VEOF as terminals start with it */
-
-	if (in->watch.fd >= 0 && in->is_socket)
-		shutdown(in->watch.fd, SHUT_WR);
-	if (in->watch.fd >= 0 && s->is_tty && !s->ended &&
-	    write(in->watch.fd, &end_of_file, 1) < 0)
-		errno = 0; /* a terminal whose input is full */
-	loop_remove(&s->agent->loop, &in->watch);
-	buf_release(&in->waiting);
-}
-
-static void
-inflow_gone(struct session *s)
-{
-	buf_release(&s->in.waiting);
-	loop_remove(&s->agent->loop, &s->in.watch);
-	if (s->connection && !s->in.eof)
-		connection_say(s->connection, FRAME_EOF, STREAM_IN, NULL, 0);
-	s->in.eof = true;
-}
-
-/* Writes what it can. Returns the count. */
-static size_t
-inflow_write(struct session *s, const void *from, size_t len)
-{
-	struct inflow *in = &s->in;
-	size_t done = 0;
-
-	while (done < len && in->watch.fd >= 0) {
-		ssize_t n =
-		    write(in->watch.fd, (const char *)from + done, len - done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN)
-			break;
-		if (n < 0) {
-			inflow_gone(s);
-			return len;
-		}
-		done += (size_t)n;
-	}
-	in->consumed += (uint32_t)done;
-	if (in->consumed >= STREAM_WINDOW / 2 && s->connection && !in->eof) {
-		connection_say_u32(
-		    s->connection, FRAME_CREDIT, STREAM_IN, in->consumed);
-		in->granted += in->consumed;
-		in->consumed = 0;
-	}
-	return done;
-}
-
-static void
-in_ready(struct watch *w, uint32_t events)
-{
-	struct session *s = container_of(w, struct session, in.watch);
-	struct inflow *in = &s->in;
-
-	if ((events & EPOLLERR) && !in->is_socket) {
-		inflow_gone(s); /* a pipe without a reader */
-	} else if (in->waiting.len) {
-		size_t n = inflow_write(s, in->waiting.data, in->waiting.len);
-
-		buf_drop(&in->waiting, n);
-	}
-	if (in->waiting.len == 0) {
-		loop_want(&s->agent->loop, &in->watch, 0);
-		if (in->eof)
-			inflow_close(s);
-	}
-	if (s->connection)
-		connection_flush(s->connection);
-	check_end(s);
-}
-
-static int
-take_data(struct session *s, const struct frame *f)
-{
-	struct inflow *in = &s->in;
-	size_t n = 0;
-
-	if (f->stream != STREAM_IN || f->len == 0 || f->len > in->granted ||
-	    (in->eof && in->watch.fd >= 0))
-		return -1;
-	in->granted -= f->len;
-	if (in->watch.fd < 0)
-		return 0;
-	if (in->waiting.len == 0)
-		n = inflow_write(s, f->data, f->len);
-	if (n < f->len && in->watch.fd >= 0) {
-		buf_add(&in->waiting, f->data + n, f->len - n);
-		loop_want(&s->agent->loop, &in->watch, EPOLLOUT);
-	}
-	return 0;
-}
 
 static int
 take_eof(struct session *s, const struct frame *f)
@@ -394,13 +294,13 @@ take_eof(struct session *s, const struct frame *f)
 	if (f->stream != STREAM_IN) { /* nobody reads this any more */
 		s->out[f->stream].told = true;
 		outflow_end(s, f->stream);
-		check_end(s);
+		session_check_end(s);
 		return 0;
 	}
 	s->in.eof = true;
 	if (s->in.waiting.len == 0)
-		inflow_close(s);
-	check_end(s);
+		session_in_close(s);
+	session_check_end(s);
 	return 0;
 }
 
@@ -412,7 +312,7 @@ take_frame(void *context, const struct frame *f)
 
 	switch (f->type) {
 	case FRAME_DATA:
-		return take_data(s, f);
+		return session_in_data(s, f);
 	case FRAME_EOF:
 		return take_eof(s, f);
 	case FRAME_SIGNAL:
@@ -438,7 +338,7 @@ room(void *context)
 
 	for (unsigned i = STREAM_OUT; i < STREAM_COUNT; i++)
 		pump(s, i);
-	check_end(s);
+	session_check_end(s);
 }
 
 static void
@@ -454,7 +354,7 @@ grace_passed(struct timer *t)
 static void
 end_command(struct session *s)
 {
-	inflow_close(s);
+	session_in_close(s);
 	for (unsigned i = STREAM_OUT; i < STREAM_COUNT; i++)
 		outflow_end(s, i);
 	if (s->pid == 0) {
@@ -494,7 +394,7 @@ client_lost(void *context)
 	for (unsigned i = STREAM_OUT; i < STREAM_COUNT; i++)
 		if (s->out[i].open)
 			pump(s, i);
-	check_end(s);
+	session_check_end(s);
 }
 
 static const struct connection_user session_user = {
@@ -514,8 +414,8 @@ say_started(struct session *s)
 
 /* The report ended: empty, the command runs; else it says why it does
  * not. */
-static void
-report_ready(struct watch *w, uint32_t events)
+void
+session_report_ready(struct watch *w, uint32_t events)
 {
 	struct session *s = container_of(w, struct session, report);
 	struct connection *c = s->connection;
@@ -536,7 +436,7 @@ report_ready(struct watch *w, uint32_t events)
 			agent_event(s->agent, EVENT_EXITED, "did not start: %s",
 			    text + 1);
 		backlog_free(steal_ptr(&s->backlog));
-		check_end(s);
+		session_check_end(s);
 		return;
 	}
 	s->running = true;
@@ -550,7 +450,7 @@ report_ready(struct watch *w, uint32_t events)
 		s->connection = NULL;
 		connection_close(c);
 	}
-	check_end(s);
+	session_check_end(s);
 }
 
 /* What is in a pipe now was written before the end; what comes later is
@@ -579,7 +479,7 @@ session_child_ended(struct agent *a, pid_t pid, int status)
 	if (s->ending) /* what it left behind goes with it */
 		terminal_kill_all(pid, SIGKILL);
 	if (s->report.fd >= 0)
-		report_ready(&s->report, EPOLLIN);
+		session_report_ready(&s->report, EPOLLIN);
 	s->status = status;
 	s->ended = true;
 	loop_timer_stop(&a->loop, &s->grace);
@@ -594,145 +494,15 @@ session_child_ended(struct agent *a, pid_t pid, int status)
 		count_left(s, i);
 		pump(s, i);
 	}
-	inflow_close(s);
+	session_in_close(s);
 	if (s->connection)
 		connection_flush(s->connection);
-	check_end(s);
+	session_check_end(s);
 }
 
 /* ---- starting
  * -------------------------------------------------------------
  */
-
-static int
-watch_out(struct session *s, unsigned i, int *fd)
-{
-	struct outflow *o = &s->out[i];
-
-	o->session = s;
-	if (loop_add(&s->agent->loop, &o->watch, *fd, EPOLLIN, out_ready) < 0)
-		return -1;
-	*fd = -1;
-	o->open = true;
-	return 0;
-}
-
-static int
-watch_in(struct session *s, int *fd)
-{
-	if (loop_add(&s->agent->loop, &s->in.watch, *fd, EPOLLET, in_ready) < 0)
-		return -1;
-	s->in.watch.events = 0;
-	*fd = -1;
-	return 0;
-}
-
-/* Pipes: stdin if it is wanted, stdout and stderr. */
-static int
-make_pipes(struct session *s, struct spawn *child)
-{
-	int ours[STREAM_COUNT] = {-1, -1, -1};
-	int status = 0, ends[2];
-
-	for (int i = 0; i < STREAM_COUNT; i++) {
-		if (i == STREAM_IN && !(s->request.flags & OPEN_STDIN)) {
-			child->streams[i] =
-			    open("/dev/null", O_RDONLY | O_CLOEXEC);
-			s->in.eof = true;
-		} else if (pipe2(ends, O_CLOEXEC) == 0) {
-			ours[i] = ends[i == STREAM_IN];
-			child->streams[i] = ends[i != STREAM_IN];
-		}
-		if (child->streams[i] < 0)
-			status = -1;
-	}
-	for (unsigned i = STREAM_OUT; status == 0 && i < STREAM_COUNT; i++)
-		status = watch_out(s, i, &ours[i]);
-	if (status == 0 && ours[STREAM_IN] >= 0)
-		status = watch_in(s, &ours[STREAM_IN]);
-	for (int i = 0; i < STREAM_COUNT; i++)
-		fd_close(&ours[i]);
-	return status;
-}
-
-static int
-make_terminal(struct session *s, struct spawn *child)
-{
-	int slave, copy, master = terminal_open(&s->request, &slave);
-
-	if (master < 0)
-		return -1;
-	s->is_tty = true;
-	for (int i = 0; i < STREAM_COUNT; i++)
-		child->streams[i] = slave;
-	copy = fcntl(master, F_DUPFD_CLOEXEC, 3);
-	if (copy < 0 || watch_out(s, STREAM_OUT, &master) < 0 ||
-	    watch_in(s, &copy) < 0) {
-		fd_close(&master);
-		fd_close(&copy);
-		return -1;
-	}
-	if (s->connection)
-		connection_say(s->connection, FRAME_EOF, STREAM_ERR, NULL, 0);
-	return 0;
-}
-
-/* Streams and process of a session that is otherwise made. */
-static int
-start(struct session *s, int (*inside)(const struct request *), struct err *e)
-{
-	struct agent *a = s->agent;
-	struct spawn child = {.request = &s->request,
-	    .defaults = &a->defaults,
-	    .policy = &a->policy,
-	    .inside = inside,
-	    .streams = {-1, -1, -1},
-	    .report = -1};
-	int report[2] = {-1, -1}, status;
-
-	status = s->request.flags & OPEN_TTY ? make_terminal(s, &child)
-					     : make_pipes(s, &child);
-	if (status == 0)
-		status = pipe2(report, O_CLOEXEC);
-	if (status < 0)
-		err_errno(e, EX_OSERR, "streams");
-	child.report = report[1];
-	if (status == 0) {
-		s->pid = spawn(&child, e);
-		status = s->pid < 0 ? -1 : 0;
-	} else {
-		spawn_close(&child);
-	}
-	if (status == 0 && loop_add(&a->loop, &s->report, report[0], EPOLLIN,
-			       report_ready) < 0)
-		status = err_errno(e, EX_OSERR, "streams");
-	if (status < 0)
-		fd_close(&report[0]);
-	return status;
-}
-
-/* What the main command was given is what later ones may ask for. */
-static int
-keep_defaults(struct agent *a, const struct request *r)
-{
-	struct defaults *d = &a->defaults;
-
-	for (char **at = d->env; at && *at; at++)
-		free(*at);
-	free(d->env);
-	free(d->user);
-	free(d->dir);
-	*d =
-	    (struct defaults){.env = calloc(r->env_count + 1, sizeof(*d->env))};
-	if (!d->env)
-		return -1;
-	for (size_t i = 0; i < r->env_count; i++)
-		if (!(d->env[i] = strdup(r->env[i])))
-			return -1;
-	d->user = r->user ? strdup(r->user) : NULL;
-	d->dir = r->dir ? strdup(r->dir) : NULL;
-	return (r->user && !d->user) || (r->dir && !d->dir) ? -1 : 0;
-}
 
 void
 session_exec(struct connection *c, struct request *request,
@@ -756,7 +526,7 @@ session_exec(struct connection *c, struct request *request,
 		    c, 125, "%d sessions are too many", a->session_count);
 		return;
 	}
-	if (is_main && keep_defaults(a, request) < 0) {
+	if (is_main && session_keep_defaults(a, request) < 0) {
 		connection_failed(c, 125, "out of memory");
 		return;
 	}
@@ -768,7 +538,7 @@ session_exec(struct connection *c, struct request *request,
 	s->connection = c;
 	if (s->request.flags & (OPEN_MAIN | OPEN_DETACH))
 		s->backlog = backlog_new();
-	if (start(s, inside, &e) < 0) {
+	if (session_start(s, inside, &e) < 0) {
 		session_free(s);
 		connection_failed(c, 125, "%s", e.text);
 		return;
@@ -787,8 +557,8 @@ session_socket(struct connection *c, struct request *request, int fd)
 	struct session *s = session_new(c->agent, request);
 	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 
-	if (!s || copy < 0 || watch_out(s, STREAM_OUT, &fd) < 0 ||
-	    watch_in(s, &copy) < 0) {
+	if (!s || copy < 0 || session_watch_out(s, STREAM_OUT, &fd) < 0 ||
+	    session_watch_in(s, &copy) < 0) {
 		if (s)
 			session_free(s);
 		fd_close(&fd);
