@@ -66,6 +66,8 @@ make_config(
 		    image_type_name(root->type),
 		    root->read_only || o->read_only ? "ro" : "rw");
 	buf_printf(&boot->config, "hostname %s\n", hostname ? hostname : "vk");
+	for (unsigned i = 0; i < o->nic_count; i++)
+		nic_config(&o->nics[i], i, &boot->config);
 	clock_gettime(CLOCK_REALTIME, &now);
 	buf_printf(&boot->config, "time %lld%09ld\n", (long long)now.tv_sec,
 	    now.tv_nsec);

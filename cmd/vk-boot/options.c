@@ -107,6 +107,13 @@ set_append(void *into, const char *value, struct err *e)
 	return add_word(&((struct options *)into)->append, value, e);
 }
 
+/* Read when all options are known: addresses come from the VM's name. */
+static int
+set_net(void *into, const char *value, struct err *e)
+{
+	return add_word(&((struct options *)into)->net, value, e);
+}
+
 static int
 set_cpus(void *into, const char *value, struct err *e)
 {
@@ -231,6 +238,8 @@ static const struct opt table[] = {
     {0, "write", NULL, "write into the image itself", set_write},
     {0, "read-only", NULL, "the guest cannot write its root", set_read_only},
     {0, "ram", NULL, "the root lies in the guest's memory", set_ram},
+    {'n', "net", "SOCKET[,...]",
+	"a network interface: vk-switch's socket, passt's, or fd:N", set_net},
     {'u', "user", "USER", "name or uid, with :group or :gid", set_user},
     {'w', "workdir", "DIR", "working directory, made if missing", set_dir},
     {'e', "env", "NAME[=VALUE]", "set a variable, or pass it on", set_env},
@@ -264,6 +273,25 @@ const struct opt_command options_command = {
     .count = OPT_COUNT(table),
     .operands_end = true,
 };
+
+static int
+read_nics(struct options *o, struct err *e)
+{
+	char nameless[32];
+
+	/* VMs without a name must not share addresses. */
+	snprintf(nameless, sizeof(nameless), "/%d", getpid());
+	if (o->net.count > NICS_MAX)
+		return err_set(e, EX_USAGE, "-n: at most %d times", NICS_MAX);
+	for (unsigned i = 0; i < o->net.count; i++) {
+		struct nic *nic = &o->nics[o->nic_count++];
+
+		if (nic_parse(nic, o->net.words[i],
+			o->name ? o->name : nameless, i, e) < 0)
+			return err_prefix(e, "-n: %s", o->net.words[i]);
+	}
+	return 0;
+}
 
 /* The image and the command, from what stands behind the options. */
 static int
@@ -319,8 +347,10 @@ options_parse(struct options *o, int argc, char **argv, struct err *e)
 	if (result != OPT_RUN)
 		return result;
 	dashes = first > 1 && strcmp(argv[first - 1], "--") == 0;
-	return take_operands(o, argv + first, dashes, e) < 0 ? OPT_ERROR
-							     : OPT_RUN;
+	if (take_operands(o, argv + first, dashes, e) < 0 ||
+	    read_nics(o, e) < 0)
+		return OPT_ERROR;
+	return OPT_RUN;
 }
 
 void
@@ -328,4 +358,7 @@ options_release(struct options *o)
 {
 	word_list_release(&o->append);
 	word_list_release(&o->env);
+	word_list_release(&o->net);
+	while (o->nic_count > 0)
+		nic_release(&o->nics[--o->nic_count]);
 }

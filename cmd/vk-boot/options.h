@@ -4,6 +4,7 @@
 #define VK_BOOT_OPTIONS_H
 
 #include "cmd/vk-boot/command.h"
+#include "cmd/vk-boot/nic.h"
 
 #include "common/opt.h"
 
@@ -27,6 +28,11 @@ struct options {
 	const char *overlay;
 	bool write, read_only;
 	bool ram; /* no disk: its files are put into memory */
+
+	/* network */
+	struct word_list net; /* as given; read into: */
+	struct nic nics[NICS_MAX];
+	unsigned nic_count;
 
 	/* command */
 	char **argv; /* NULL: the image's own */

@@ -4,11 +4,15 @@
 
 #include "cmd/vk-boot/virtio/blk.h"
 #include "cmd/vk-boot/virtio/console.h"
+#include "cmd/vk-boot/virtio/net.h"
 #include "cmd/vk-boot/virtio/rng.h"
 #include "cmd/vk-boot/virtio/vsock.h"
 
+#include "common/scope.h"
+
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 /* Of the console, when something went wrong. */
@@ -149,6 +153,27 @@ add_rng(struct vm *vm, struct err *e)
 }
 
 static int
+add_nics(struct vm *vm, struct err *e)
+{
+	for (unsigned i = 0; i < vm->options.nic_count; i++) {
+		struct nic *nic = &vm->options.nics[i];
+		struct net_config config = {
+		    .path = nic->path,
+		    .fd = nic->path ? -1 : steal_fd(&nic->fd),
+		    .mtu = nic->mtu,
+		};
+		const struct gmem *mem = memory(vm, e);
+
+		memcpy(config.mac, nic->mac, sizeof(config.mac));
+		if (!mem ||
+		    add_device(
+			vm, net_new(vm->device_loop, mem, &config, e), e) < 0)
+			return err_prefix(e, "-n");
+	}
+	return 0;
+}
+
+static int
 add_devices(struct vm *vm, struct err *e)
 {
 	vm->disk_loop = loop_new("disk", e);
@@ -156,7 +181,7 @@ add_devices(struct vm *vm, struct err *e)
 	if (!vm->device_loop)
 		return -1;
 	if (add_root(vm, e) < 0 || add_vsock(vm, e) < 0 ||
-	    add_console(vm, e) < 0 || add_rng(vm, e) < 0)
+	    add_console(vm, e) < 0 || add_rng(vm, e) < 0 || add_nics(vm, e) < 0)
 		return -1;
 	if (loop_start(vm->disk_loop, e) < 0)
 		return -1;
