@@ -248,10 +248,10 @@ load_filter(scmp_filter_ctx filter)
 	for (size_t i = 0; i < 3 && !result; i++)
 		result =
 		    seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket),
-			1, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]));
+			1, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i], 0));
 	if (!result)
 		result = seccomp_rule_add(filter, SCMP_ACT_ALLOW,
-		    SCMP_SYS(socketpair), 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+		    SCMP_SYS(socketpair), 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0));
 	return result ? result : seccomp_load(filter);
 }
 

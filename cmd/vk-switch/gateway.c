@@ -118,7 +118,8 @@ gateway_input(struct lan *lan, struct port *port, struct station *s,
 		group_input(lan, port, s, p);
 	else if (!addr_is_zero(&p->from))
 		carry(lan, port, s, p);
-	/* What was put together of fragments lies in a place that is free now. */
+	/* What was put together of fragments lies in a place that is free now.
+	 */
 	if (p->fragment)
 		tcp_send_batch(lan);
 }

@@ -17,13 +17,14 @@ take_name(const uint8_t *from, size_t len, char *name)
 	if (!from || len == 0 || len > NAME_MAX_TEXT)
 		return INSPECT_BAD;
 	for (size_t i = 0; i < len; i++)
-		if (!isalnum(from[i]) && !strchr("-_.", from[i]))
-			return INSPECT_BAD;
+		if (!isalnum(from[i]) && from[i] != '-' && from[i] != '_' &&
+		    from[i] != '.')
+			return INSPECT_BAD; /* a NUL too */
 	memcpy(name, from, len);
 	if (name[len - 1] == '.')
 		len--;
 	name[len] = '\0';
-	return INSPECT_NAME;
+	return len ? INSPECT_NAME : INSPECT_BAD;
 }
 
 static enum inspection
@@ -70,16 +71,30 @@ client_hello(struct cursor c, char *name)
 	return found;
 }
 
-/* Puts the handshake message together out of its records. */
+/* The size of the handshake message at the front, its header with it; 0: that
+ * is not whole. */
+static size_t
+message_size(const uint8_t *message, size_t have)
+{
+	struct cursor c = cursor_of(message, have);
+	size_t size;
+
+	get_u8(&c);
+	size = (size_t)get_be(&c, 3);
+	return c.bad ? 0 : size + 4;
+}
+
+/* Puts the handshake message together out of its records; what follows it is
+ * nobody's business. */
 static enum inspection
 inspect_tls(const uint8_t *data, size_t len, char *name)
 {
 	static uint8_t message[INSPECT_SIZE];
 	struct writer w = writer_of(message, sizeof(message));
 	struct cursor c = cursor_of(data, len), hello;
-	size_t size;
+	size_t size = 0;
 
-	while (c.left >= 5) {
+	while (c.left >= 5 && (size == 0 || writer_len(&w) < size)) {
 		uint8_t type = get_u8(&c), major = get_u8(&c);
 		size_t record;
 
@@ -91,18 +106,15 @@ inspect_tls(const uint8_t *data, size_t len, char *name)
 		if (record > c.left)
 			record = c.left;
 		put_bytes(&w, get_bytes(&c, record), record);
+		size = message_size(message, writer_len(&w));
+		if (size > INSPECT_SIZE - 256 ||
+		    (writer_len(&w) > 0 && message[0] != 1))
+			return INSPECT_BAD; /* no ClientHello */
 	}
-	hello = cursor_of(message, writer_len(&w));
-	if (hello.left < 4)
+	if (size == 0 || writer_len(&w) < size)
 		return INSPECT_MORE;
-	if (get_u8(&hello) != 1)
-		return INSPECT_BAD;
-	size = (size_t)get_be(&hello, 3);
-	if (size > INSPECT_SIZE - 256)
-		return INSPECT_BAD;
-	if (hello.left < size)
-		return INSPECT_MORE;
-	hello.left = size;
+	hello = cursor_of(message, size);
+	get_be32(&hello);
 	return client_hello(hello, name);
 }
 

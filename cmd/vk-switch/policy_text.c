@@ -101,7 +101,7 @@ add_rule(struct policy *p, struct rule *r, const char *text, struct err *e)
 
 	if (strlen(text) >= sizeof(target))
 		return err_set(e, EX_CONFIG, "too long a rule");
-	snprintf(target, sizeof(target), "%s", text);
+	memcpy(target, text, strlen(text) + 1);
 	if (parse_tail(target, r) < 0)
 		return err_set(e, EX_CONFIG, "%s: bad port or protocol", text);
 	if (r->by_name) {
@@ -115,7 +115,7 @@ add_rule(struct policy *p, struct rule *r, const char *text, struct err *e)
 		/* HTTP/3 shows no name that could be checked. */
 		if (!r->proto)
 			r->proto = PROTO_TCP;
-		snprintf(r->name, sizeof(r->name), "%s", target);
+		memcpy(r->name, target, strlen(target) + 1);
 		return append(p, r, e);
 	}
 	if (strcmp(target, "any") == 0)

@@ -144,7 +144,7 @@ parse_unix(char *text, struct range *r)
 	r->first.is_unix = true;
 	if (!*text || strlen(text) >= sizeof(r->first.path))
 		return -1;
-	snprintf(r->first.path, sizeof(r->first.path), "%s", text);
+	memcpy(r->first.path, text, strlen(text) + 1);
 	return parse_vm(colon + 1, &r->first);
 }
 
