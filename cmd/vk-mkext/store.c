@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 
 /* What is as long as this is not worth copying first. */
 #define DIRECT ((size_t)16 << 10)
@@ -49,16 +50,39 @@ store_flush(struct store *s, struct err *e)
 	return length ? write_at(s, s->block, s->gathered, length, e) : 0;
 }
 
+/* What is gathered and, right behind it, data, in one call. */
+static int
+write_both(struct store *s, const uint8_t *data, size_t length, struct err *e)
+{
+	struct iovec parts[2] = {
+	    {.iov_base = s->gathered, .iov_len = s->length},
+	    {.iov_base = (void *)data, .iov_len = length}};
+	ssize_t n = pwritev(s->fd, parts, 2, (off_t)(s->block * BLOCK_SIZE));
+	uint64_t block = s->block + s->length / BLOCK_SIZE;
+
+	/* The usual case; the rest does all again, so that an error shows. */
+	if (n == (ssize_t)(s->length + length)) {
+		s->length = 0;
+		return 0;
+	}
+	if (store_flush(s, e) < 0)
+		return -1;
+	return write_at(s, block, data, length, e);
+}
+
 /* Whole blocks to a place in the image. */
 static int
 put(struct store *s, uint64_t block, const uint8_t *data, size_t length,
     struct err *e)
 {
-	if (s->length > 0 && (s->block + s->length / BLOCK_SIZE != block ||
-				 length > STORE_GATHER - s->length))
-		if (store_flush(s, e) < 0)
-			return -1;
-	if (length >= DIRECT && s->length == 0)
+	bool next = s->length > 0 && s->block + s->length / BLOCK_SIZE == block;
+
+	if (next && length >= DIRECT)
+		return write_both(s, data, length, e);
+	if (s->length > 0 && (!next || length > STORE_GATHER - s->length) &&
+	    store_flush(s, e) < 0)
+		return -1;
+	if (length >= DIRECT)
 		return write_at(s, block, data, length, e);
 	if (s->length == 0)
 		s->block = block;
