@@ -299,4 +299,89 @@ ok $? '--ca'
 run vk-pull --insecure --digest "$tls/busybox:1"
 is "$rc" 0 '--insecure'
 
+# ---- other ways to it -------------------------------------------------------
+
+rm -rf "$XDG_CACHE_HOME/vk"
+VK_REGISTRY=$plain vk-pull busybox:1 | cmp -s - "$tmp/right.tar"
+ok $? 'VK_REGISTRY is asked for names without a registry'
+rm -rf "$XDG_CACHE_HOME/vk"
+vk-pull --mirror "http://$plain/" example.invalid/busybox:1 |
+	cmp -s - "$tmp/right.tar"
+ok $? '--mirror is asked first'
+rm -rf "$XDG_CACHE_HOME/vk"
+vk-pull --retries 0 --mirror http://127.0.0.1:1 "$plain/busybox:1" |
+	cmp -s - "$tmp/right.tar"
+ok $? 'and the registry where that fails'
+run vk-pull --mirror nonsense "$plain/busybox:1"
+is "$rc" 64 'a mirror that is no URL'
+
+# ---- keeping house ----------------------------------------------------------
+
+is "$(vk-pull --list | cut -f1,4 | sort -u | grep image)" \
+	"image	$plain/busybox:1" '--list names the image'
+is "$(vk-pull --list | grep -c '^blob')" 5 'and its blobs'
+run vk-pull --gc 1G
+is "$(vk-pull --list | grep -c '^blob')" 5 '--gc: a size that is not reached'
+run vk-pull --gc 1d
+is "$(vk-pull --list | grep -c '^blob')" 5 '--gc: an age that is not reached'
+find "$XDG_CACHE_HOME/vk/blobs" -type f -exec touch -d '2 days ago' {} +
+vk-pull --config "$plain/busybox:1" >/dev/null
+run vk-pull --gc 1d
+is "$(vk-pull --list | grep -c '^blob')" 2 '--gc: what was not used goes'
+vk-pull "$plain/busybox:1" | cmp -s - "$tmp/right.tar"
+ok $? 'and comes back'
+run vk-pull --gc 100K
+is "$([ "$(vk-pull --list | awk '{ n += $2 } END { print n }')" -le 102400 ]
+echo $?)" 0 '--gc: down to a size'
+# A download under way is left alone.
+: >"$XDG_CACHE_HOME/vk/partial/sha256-$layer"
+: >"$XDG_CACHE_HOME/vk/partial/sha256-other"
+(
+	flock 9
+	vk-pull --purge
+) 9>>"$XDG_CACHE_HOME/vk/partial/sha256-$layer"
+is "$(ls "$XDG_CACHE_HOME/vk/partial")" "sha256-$layer" \
+	'--purge leaves what another downloads'
+vk-pull --purge
+is "$(vk-pull --list)" '' '--purge takes everything else'
+run vk-pull --gc nonsense
+is "$rc" 64 '--gc: neither age nor size'
+run vk-pull --list "$plain/busybox:1"
+is "$rc" 64 '--list takes no reference'
+
+# ---- for people -------------------------------------------------------------
+
+if command -v script >/dev/null; then
+	script -qec "vk-pull $plain/busybox:1 >$tmp/out" "$tmp/seen" >/dev/null \
+		</dev/null
+	cmp -s "$tmp/out" "$tmp/right.tar"
+	ok $? 'progress on a terminal does not harm the tar'
+	script -qec "vk-pull -q $plain/busybox:1 >$tmp/out" "$tmp/seen" \
+		</dev/null >/dev/null
+	is "$(grep -c 'MiB' "$tmp/seen")" 0 '-q shows none'
+else
+	skip 'progress on a terminal does not harm the tar' 'no script(1)'
+fi
+
+# Memory does not grow with the image: 200 MB in one layer, 200 in another.
+if [ -x /usr/bin/time ]; then
+	umoci init --layout "$tmp/big" && umoci new --image "$tmp/big:1"
+	mkdir "$tmp/tree"
+	for n in 1 2; do
+		rm -f "$tmp"/tree/*
+		head -c 200M /dev/zero | openssl enc -aes-128-ctr -nosalt \
+			-pass "pass:$n" -pbkdf2 >"$tmp/tree/file$n" 2>/dev/null
+		tar -C "$tmp/tree" -cf "$tmp/layer.tar" .
+		umoci raw add-layer --image "$tmp/big:1" "$tmp/layer.tar"
+	done
+	run /usr/bin/time -f %M vk-pull "oci:$tmp/big:1"
+	is "$rc" 0 'a large image'
+	rss=$(tail -n 1 "$err")
+	diag "$rss KB of memory for $(wc -c <"$out") bytes"
+	[ "$rss" -le 32768 ]
+	ok $? 'in at most 32 MB of memory'
+else
+	skip 'in at most 32 MB of memory' 'no time(1)'
+fi
+
 done_testing
