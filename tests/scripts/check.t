@@ -1,0 +1,81 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# check.t - scripts/check on a project of a few small tests
+. "$(dirname "$0")/../lib.sh"
+
+have prove
+unset BUILD
+mkdir -p "$tmp/p/scripts" "$tmp/p/tests/cmd/vk-x"
+cp "$top/scripts/check" "$tmp/p/scripts"
+check=$tmp/p/scripts/check
+: >"$tmp/p/Makefile"
+make_rule() { printf '%s:\n\t@%s\n' "$1" "$2" >>"$tmp/p/Makefile"; }
+make_rule all true
+make_rule unit-tests 'mkdir -p build/tests/cmd/vk-x; cp unit build/tests/cmd/vk-x/a'
+script() { # path, lines on standard input
+	{
+		echo '#!/bin/sh'
+		cat
+	} >"$tmp/p/$1"
+	chmod +x "$tmp/p/$1"
+}
+echo 'exit 69' | script scripts/can-boot
+# The lab: what comes after "--".
+# shellcheck disable=SC2016 # for the script
+echo 'while [ "$1" != -- ]; do shift; done; shift; IN_LAB=1 "$@"' |
+	script scripts/lab
+last() { tail -n 1 "$out"; }
+
+: >"$tmp/p/tests/cmd/vk-x/a.c"
+printf 'echo "ok 1 - one"\necho "ok 2 - two"\necho 1..2\n' | script unit
+printf 'echo "ok 1 - three"\necho "ok 2 - x # SKIP none"\necho 1..2\n' |
+	script tests/good.t
+# shellcheck disable=SC2016 # for the script
+printf '# needs: kvm\n[ -n "$IN_LAB" ] && echo "ok 1 - four"\necho 1..1\n' |
+	script tests/guest.t
+
+run "$check" -n -s host
+is "$rc" 0 'host: passes'
+is "$(last)" '3 passed, 0 failed, 1 skipped' 'and is counted'
+like "$(cat "$out")" '^tests/cmd/vk-x/a \.\. ok, 2$' 'a unit test'
+unlike "$(cat "$out")" '(three|guest)' 'silent on success, no guest'
+
+run "$check" -n -s guest
+is "$rc $(last)" '0 1 passed, 0 failed' 'guest: in the lab'
+echo 'exit 125' | script scripts/lab
+run "$check" -n -s guest
+is "$rc $(last)" '1 0 passed, 1 failed' 'a lab that fails is a failure'
+echo 'exit 0' | script scripts/can-boot
+run env IN_LAB=1 "$check" -n -s guest
+is "$rc $(last)" '0 1 passed, 0 failed' 'guest: here, where guests can run'
+
+run "$check" -n -s host tests/good.t
+is "$(last)" '1 passed, 0 failed, 1 skipped' 'one test by its name'
+run "$check" -n -s host tests/guest.t
+is "$rc" 1 'no test at all is a failure'
+
+printf 'echo "ok 1"\necho "not ok 2 - wrong"\necho "# why"\necho 1..2\nexit 1\n' |
+	script tests/wrong.t
+run "$check" -n -s host
+is "$rc $(last)" '1 4 passed, 1 failed, 1 skipped' 'a check that fails'
+like "$(cat "$out")" '^tests/wrong.t: not ok 2 - wrong$' 'is shown'
+like "$(cat "$out")" '^# why$' 'with its reason'
+printf 'echo "ok 1"\nkill -9 $$\n' | script tests/wrong.t
+run "$check" -n -s host
+is "$rc $(last)" '1 4 passed, 1 failed, 1 skipped' 'a test that dies'
+printf 'echo "ok 1"\necho 1..2\n' | script tests/wrong.t
+run "$check" -n -s host
+is "$rc $(last)" '1 4 passed, 1 failed, 1 skipped' 'a test that ends too soon'
+printf 'echo 1..0 "# SKIP not here"\n' | script tests/wrong.t
+run "$check" -n -s host
+is "$rc $(last)" '0 3 passed, 0 failed, 2 skipped' 'a test that cannot run'
+like "$(cat "$out")" 'tests/wrong.t .. skipped: not here' 'says so'
+
+make_rule broken false
+sed -i 's/^all:$/all: broken/' "$tmp/p/Makefile"
+run "$check" -n -s host
+[ "$rc" -ne 0 ]
+ok $? 'a build that fails'
+unlike "$(cat "$out")" 'passed' 'runs no test'
+
+done_testing
