@@ -26,6 +26,9 @@ struct fuzz {
 	struct cursor in;
 	/* Something of the device's own happens. May be NULL. */
 	void (*special)(struct fuzz *);
+	/* What a driver does first, so that there is more to break. May be
+	 * NULL. */
+	void (*begin)(struct fuzz *);
 };
 
 /* An address, mostly in memory: near its start and end, or anything. */
@@ -104,6 +107,13 @@ fuzz_config(struct fuzz *f)
 }
 
 static inline void
+fuzz_start(struct fuzz *f, uint64_t features)
+{
+	if (driver_start(&f->d, features | FEATURE_VERSION_1) == 0 && f->begin)
+		f->begin(f);
+}
+
+static inline void
 fuzz_operation(struct fuzz *f)
 {
 	uint8_t what = get_u8(&f->in);
@@ -130,7 +140,7 @@ fuzz_operation(struct fuzz *f)
 		fuzz_config(f);
 		break;
 	case 6:
-		driver_start(&f->d, get_le64(&f->in) | FEATURE_VERSION_1);
+		fuzz_start(f, get_le64(&f->in));
 		break;
 	case 7:
 		while (driver_used(&f->d, queue, NULL) >= 0)
@@ -159,7 +169,7 @@ fuzz_run(struct fuzz *f, const uint8_t *data, size_t size)
 {
 	f->in = cursor_of(data, size);
 	f->d.dev->warned = true; /* no talk */
-	driver_start(&f->d, ~0ull);
+	fuzz_start(f, ~0ull);
 	for (unsigned i = 0; i < FUZZ_OPERATIONS_MAX && f->in.left > 0; i++)
 		fuzz_operation(f);
 	virtio_device_stop(f->d.dev);

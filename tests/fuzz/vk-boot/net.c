@@ -55,11 +55,22 @@ peer_does(struct fuzz *f)
 	}
 }
 
+static void
+post(struct fuzz *f)
+{
+	for (unsigned i = 0; i < 64; i++)
+		driver_add(&f->d, 0,
+		    (struct driver_part[]){
+			{DRIVER_BUFFERS + 0x20000 + i * 2048u, 2048, true}},
+		    1);
+	driver_kick(&f->d, 0);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct net_config config = {.mtu = 1500};
-	struct fuzz f = {.special = peer_does};
+	struct fuzz f = {.special = peer_does, .begin = post};
 	struct err e = ERR_INIT;
 	int pair[2];
 

@@ -26,11 +26,56 @@ keep(int fd, unsigned at)
 	programs[at % PROGRAMS] = fd;
 }
 
+/* The device has the other end of each pair, made just before ours: it gets a
+ * small buffer, so that a program that does not read is noticed soon. */
+static void
+make_small(int fd)
+{
+	int size = 1;
+
+	setsockopt(fd - 1, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+}
+
 static void
 accepted(void *owner, int fd)
 {
 	(void)owner;
+	make_small(fd);
 	keep(fd, (unsigned)fd);
+}
+
+static void
+send_packet(struct fuzz *f, const struct vsock_header *header)
+{
+	struct driver_part parts[2] = {
+	    {DRIVER_BUFFERS, 44, false},
+	    {DRIVER_BUFFERS + 64, header->len, false},
+	};
+
+	memcpy(driver_at(&f->d, DRIVER_BUFFERS, 44), header, 44);
+	driver_add(&f->d, 1, parts, 2);
+	driver_kick(&f->d, 1);
+}
+
+/* Buffers are posted, and two connections made by the guest. */
+static void
+begin(struct fuzz *f)
+{
+	struct vsock_header header = {
+	    .src_cid = VSOCK_CID_GUEST,
+	    .dst_cid = VSOCK_CID_HOST,
+	    .dst_port = PORT,
+	    .type = VSOCK_TYPE_STREAM,
+	    .op = VSOCK_OP_REQUEST,
+	    .buf_alloc = 4096,
+	};
+	struct driver_part part = {DRIVER_BUFFERS + 0x20000, 1024, true};
+
+	for (unsigned i = 0; i < 32; i++)
+		driver_add(&f->d, 0, &part, 1);
+	driver_kick(&f->d, 0);
+	for (; header.src_port < 2; header.src_port++)
+		send_packet(f, &header);
 }
 
 /* A packet that has some sense: most of its fields are right. */
@@ -51,14 +96,8 @@ packet(struct fuzz *f)
 	    .buf_alloc = credit & 0x80 ? UINT32_MAX : credit * 8u,
 	    .fwd_cnt = credit & 0x40 ? 0 : credit,
 	};
-	struct driver_part parts[2] = {
-	    {DRIVER_BUFFERS, 44, false},
-	    {DRIVER_BUFFERS + 64, header.len, false},
-	};
 
-	memcpy(driver_at(&f->d, DRIVER_BUFFERS, 44), &header, 44);
-	driver_add(&f->d, 1, parts, 2);
-	driver_kick(&f->d, 1);
+	send_packet(f, &header);
 }
 
 /* Buffers for the guest, and packets taken out of them. */
@@ -91,7 +130,11 @@ program(struct fuzz *f)
 	int *fd = &programs[what % PROGRAMS];
 
 	if (*fd < 0) {
-		keep(vsock_dial(f->d.dev, len & 3), what);
+		int new = vsock_dial(f->d.dev, len & 3);
+
+		if (new >= 0)
+			make_small(new);
+		keep(new, what);
 		return;
 	}
 	switch (what / PROGRAMS % 8) {
@@ -134,7 +177,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	/* Small, so that limits are met. */
 	struct vsock_config config = {
 	    .run_folder = -1, .limit = 6, .buffer = 8192};
-	struct fuzz f = {.special = special};
+	struct fuzz f = {.special = special, .begin = begin};
 	struct err e = ERR_INIT;
 	struct vsock_stats stats;
 
