@@ -8,6 +8,7 @@
  */
 #include "agent/agent.h"
 #include "agent/boot.h"
+#include "agent/clock.h"
 #include "agent/config.h"
 #include "agent/files.h"
 #include "agent/mounts.h"
@@ -25,6 +26,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #define TEXT(x)  TEXT_(x)
@@ -71,6 +73,19 @@ use_config(void)
 	log_verbose = config.verbose;
 }
 
+/* The host's clock when it wrote the configuration, and what passed since. */
+static void
+set_clock(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	if (config.time_ns &&
+	    clock_set(config.time_ns + (uint64_t)t.tv_sec * 1000000000 +
+		      (uint64_t)t.tv_nsec) < 0)
+		log_warn("clock: %s", strerror(errno));
+}
+
 /* Process 1: from the initramfs to a guest that serves. */
 static void
 boot(void)
@@ -82,6 +97,7 @@ boot(void)
 	if (config_read(&config, "/vk/config", &e) < 0)
 		give_up(&e);
 	use_config();
+	set_clock();
 	boot_modules(&config);
 	boot_seed();
 	server_stage("modules");

@@ -292,7 +292,7 @@ static void
 set_xattrs(struct tree_receiver *r)
 {
 	const char *at = r->xattrs.data;
-	const char *end = at + r->xattrs.len;
+	const char *end = at ? at + r->xattrs.len : NULL;
 	size_t len;
 
 	errno = E2BIG;
