@@ -292,7 +292,7 @@ confine(struct lan *lan, bool die_with_parent, struct err *e)
 			lan->stop = true;
 	}
 	if (setrlimit(RLIMIT_CORE, &none) < 0 ||
-	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
+	    (!SANITIZED && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) ||
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return err_errno(e, EX_OSERR, "privileges");
 	restrict_files(lan);

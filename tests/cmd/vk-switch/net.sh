@@ -25,8 +25,10 @@ if [ -z "${VK_NET:-}" ]; then
 	exec unshare -rnm --pid --fork --kill-child --mount-proc sh "$0" "$@"
 fi
 
+net_lib=$(dirname "$0")/../lib.sh # from tests/cmd, or a folder below
+[ -f "$net_lib" ] || net_lib=$(dirname "$0")/../../lib.sh
 # shellcheck source=tests/lib.sh
-. "$(dirname "$0")/../../lib.sh"
+. "$net_lib"
 helpers=$build/tests/helpers
 for tool in ip busybox; do
 	have "$tool"
