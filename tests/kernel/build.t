@@ -9,7 +9,12 @@
 have gcc
 have flock
 
-mkdir -p "$tmp/project" "$tmp/linux/init"
+mkdir -p "$tmp/project" "$tmp/linux/init" "$tmp/bin"
+# asked for, and not used by such a small kernel
+for tool in flex bison bc; do
+	ln -s "$(command -v true)" "$tmp/bin/$tool"
+done
+PATH=$tmp/bin:$PATH
 cp -R "$top/kernel" "$tmp/project/kernel"
 XDG_CACHE_HOME=$tmp/cache
 KERNEL_SRC=$tmp/linux
@@ -128,6 +133,16 @@ build
 is "$rc" 0 "a damaged cache is noticed"
 like "$(cat "$err")" 'damaged' "and said"
 is "$(compiled)" $((count + 1)) "and built again"
+
+mkdir "$tmp/few"
+for tool in sh dirname awk sort sha256sum cat gcc ld cut find mkdir flock make \
+	nproc stat date; do
+	ln -s "$(command -v $tool)" "$tmp/few/$tool"
+done
+PATH=$tmp/few BUILD=$tmp/b6 XDG_CACHE_HOME=$tmp/c6 build
+is "$rc" 69 "a tool that is missing is a failure"
+like "$(cat "$err")" 'flex: not installed' "it is named"
+like "$(cat "$err")" 'scripts/setup kernel' "and what installs it"
 
 KERNEL_SRC=$tmp/none build
 is "$rc" 66 "a missing tree is an input error"
