@@ -101,6 +101,13 @@ too_small(uint64_t needed, struct err *e)
 }
 
 static int
+too_large(struct err *e)
+{
+	return err_set(e, EX_DATAERR, "larger than a new image can be (%u GiB)",
+	    (unsigned)(SPACE_BLOCKS_MAX * BLOCK_SIZE / GIB));
+}
+
+static int
 too_many(const struct layout_wish *w, struct err *e)
 {
 	err_set(e, EX_DATAERR, "%u files need more inodes than there can be",
@@ -118,7 +125,9 @@ plan_total(struct layout *l, const struct layout_wish *w,
 	do {
 		before = blocks;
 		l->groups = (uint32_t)groups_of(blocks);
-		if (blocks > SPACE_BLOCKS_MAX || blocks == 0)
+		if (blocks > SPACE_BLOCKS_MAX)
+			return too_large(e);
+		if (blocks == 0)
 			return too_small(space->next, e);
 		l->inodes_per_group = inodes_per_group(w, blocks, l->groups);
 		if (!l->inodes_per_group)
@@ -146,7 +155,7 @@ plan_free(struct layout *l, const struct layout_wish *w,
 		    .spare = w->bytes / BLOCK_SIZE};
 
 		if (groups > SPACE_GROUPS_MAX)
-			return too_small(groups * GROUP_BLOCKS, e);
+			return too_large(e);
 		l->inodes_per_group = inodes_per_group(
 		    w, groups * (uint64_t)GROUP_BLOCKS, groups);
 		if (!l->inodes_per_group) {
@@ -156,7 +165,7 @@ plan_free(struct layout *l, const struct layout_wish *w,
 		t.table = layout_table_blocks(l);
 		blocks = end_of(space, &t);
 		if (blocks > SPACE_BLOCKS_MAX)
-			return too_small(SPACE_BLOCKS_MAX, e);
+			return too_large(e);
 		/* Inodes may need more groups than blocks do. */
 		if (blocks <= (groups - 1) * GROUP_BLOCKS)
 			blocks = (groups - 1) * GROUP_BLOCKS + 1;

@@ -28,10 +28,11 @@
 /*
  * A block of descriptors serves 64 groups, 8 GiB. With 64 of them an image can
  * grow to 512 GiB, in the guest and mounted, without moving anything (beyond
- * that Linux goes on with meta_bg). They cost 256 KiB.
+ * that Linux goes on with meta_bg). They cost 256 KiB. One of them at least
+ * stays reserved, so an image is at most 504 GiB when it is made.
  */
 #define SPACE_DESCRIPTORS 64u
-#define SPACE_GROUPS_MAX  (SPACE_DESCRIPTORS * (BLOCK_SIZE / 64))
+#define SPACE_GROUPS_MAX  ((SPACE_DESCRIPTORS - 1) * (BLOCK_SIZE / 64))
 #define SPACE_BLOCKS_MAX  ((uint64_t)SPACE_GROUPS_MAX * GROUP_BLOCKS)
 
 struct space {

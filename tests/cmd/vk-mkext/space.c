@@ -105,10 +105,10 @@ limits(void)
 	w.bytes = 4000 * KIB;
 	ok(layout_plan(&l, &w, &s, &e) < 0,
 	    "as large as the content is too small");
-	w.bytes = 513 * GIB;
-	ok(layout_plan(&l, &w, &s, &e) < 0, "more than 512 GiB are refused");
-	w.bytes = 512 * GIB;
-	ok(layout_plan(&l, &w, &s, &e) == 0, "512 GiB are not");
+	w.bytes = 505 * GIB;
+	ok(layout_plan(&l, &w, &s, &e) < 0, "more than 504 GiB are refused");
+	w.bytes = 504 * GIB;
+	ok(layout_plan(&l, &w, &s, &e) == 0, "504 GiB are not");
 	w = (struct layout_wish){.bytes = 0, .used = 1000000, .tight = true};
 	ok(layout_plan(&l, &w, &s, &e) == 0 &&
 		(uint64_t)l.groups * l.inodes_per_group >= w.used,
