@@ -251,17 +251,24 @@ inspect_bytes(const uint8_t *data, size_t len, char name[NAME_MAX_TEXT + 1])
 bool
 inspect_start(struct lan *lan, struct flow *f)
 {
+	struct inspect_place *place = NULL;
+	unsigned count = 0;
+
 	for (uint16_t i = 0; i < INSPECTIONS_MAX; i++) {
 		struct inspect_place *p = &lan->inspections[i];
 
-		if (p->used)
-			continue;
-		p->used = true;
-		p->have = 0;
-		f->tcp.inspect = (uint16_t)(i + 1);
-		return true;
+		if (!p->used)
+			place = p;
+		else if (p->port == f->port)
+			count++;
 	}
-	return false;
+	if (!place || count >= INSPECTIONS_PER_PORT)
+		return false;
+	place->used = true;
+	place->port = f->port;
+	place->have = 0;
+	f->tcp.inspect = (uint16_t)(place - lan->inspections + 1);
+	return true;
 }
 
 void

@@ -21,6 +21,8 @@
 
 /* Connections that show their name at the same moment. */
 #define INSPECTIONS_MAX 256
+/* Of one VM, so that it cannot keep others from showing theirs. */
+#define INSPECTIONS_PER_PORT 64
 /* A ClientHello with post-quantum keys has 2 KiB; servers cap headers at 8. */
 #define INSPECT_SIZE 16384
 
@@ -33,6 +35,7 @@ enum inspection {
 
 struct inspect_place {
 	bool used;
+	uint32_t port; /* index */
 	size_t have;
 	uint8_t data[INSPECT_SIZE];
 };

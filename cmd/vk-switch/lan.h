@@ -73,7 +73,7 @@ struct lan {
 	struct learned_table learned;
 	struct inspect_place inspections[INSPECTIONS_MAX];
 	struct host host;
-	uint64_t refusal_ms, names_refused;
+	uint64_t refusal_ms, name_refusal_ms, names_refused;
 	uint32_t refusals_quiet;
 
 	struct lease_table leases;

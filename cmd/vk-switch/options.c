@@ -280,6 +280,9 @@ options_apply(const struct options *o, struct lan *lan, struct err *e)
 	    apply_list(lan, &o->reservations, lease_reserve, e) < 0)
 		return -1;
 	lan->control.status_fd = o->status_fd;
+	/* A reader that does not read must not stop the switch. */
+	if (o->status_fd >= 0 && io_nonblock(o->status_fd, 1) < 0)
+		return err_errno(e, EX_USAGE, "--status-fd");
 	if (o->pcap_vm)
 		snprintf(
 		    lan->pcap.port, sizeof(lan->pcap.port), "%s", o->pcap_vm);

@@ -149,8 +149,11 @@ resolver_answer(struct lan *lan, const struct port *port,
 		lan->names_refused++;
 		log_info(
 		    "%s: DNS: %s: refused", port_name(lan, port), q->name.text);
-		event_log(
-		    lan, "name-refused", port_name(lan, port), q->name.text);
+		if (lan->loop.now_ms - lan->name_refusal_ms >= 1000) {
+			lan->name_refusal_ms = lan->loop.now_ms;
+			event_log(lan, "name-refused", port_name(lan, port),
+			    q->name.text);
+		}
 		a.code = DNS_REFUSED;
 		return dns_put_answer(into, size, q, &a);
 	}
