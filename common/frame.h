@@ -146,18 +146,18 @@ enum open_kind {
 	OPEN_STOP,  /* as FRAME_STOP: ITEM_SIGNAL, ITEM_GRACE_MS */
 };
 
-#define OPEN_TTY       0x001u /* a terminal; STREAM_ERR is not used */
-#define OPEN_MAIN      0x002u /* the command the VM is there for */
-#define OPEN_KEEP      0x004u /* MAIN: the VM outlives it */
-#define OPEN_DETACH    0x008u /* lives on without a client */
-#define OPEN_STDIN     0x010u /* STREAM_IN is used; else /dev/null */
-#define OPEN_DEFAULTS  0x020u /* environment, user, directory of MAIN first */
-#define OPEN_INIT      0x040u /* MAIN: it becomes process 1 */
-#define OPEN_ALL       0x080u /* KILL: every session; LOGS: nothing */
-#define OPEN_FOLLOW    0x100u /* LOGS: goes on */
-#define OPEN_RECURSIVE 0x200u /* GET: directories too */
-#define OPEN_INTO   0x800u  /* PUT: ITEM_PATH must be a directory */
-#define OPEN_NO_ENV 0x1000u /* DEFAULTS without the environment */
+#define OPEN_TTY       0x001u  /* a terminal; STREAM_ERR is not used */
+#define OPEN_MAIN      0x002u  /* the command the VM is there for */
+#define OPEN_KEEP      0x004u  /* MAIN: the VM outlives it */
+#define OPEN_DETACH    0x008u  /* lives on without a client */
+#define OPEN_STDIN     0x010u  /* STREAM_IN is used; else /dev/null */
+#define OPEN_DEFAULTS  0x020u  /* environment, user, directory of MAIN first */
+#define OPEN_INIT      0x040u  /* MAIN: it becomes process 1 */
+#define OPEN_ALL       0x080u  /* KILL: every session; LOGS: nothing */
+#define OPEN_FOLLOW    0x100u  /* LOGS: goes on */
+#define OPEN_RECURSIVE 0x200u  /* GET: directories too */
+#define OPEN_INTO      0x800u  /* PUT: ITEM_PATH must be a directory */
+#define OPEN_NO_ENV    0x1000u /* DEFAULTS without the environment */
 
 struct frame {
 	uint8_t type;

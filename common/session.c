@@ -563,8 +563,8 @@ start(struct session *s)
 		    &o->sink, i == STREAM_OUT ? r->out : r->err, !r->no_open);
 		o->granted = STREAM_WINDOW;
 	}
-	s->in_open = (r->flags & OPEN_STDIN) && r->in >= 0 &&
-		     !(r->flags & OPEN_DETACH);
+	s->in_open =
+	    (r->flags & OPEN_STDIN) && r->in >= 0 && !(r->flags & OPEN_DETACH);
 	s->in_credit = STREAM_WINDOW;
 	s->deadline_ms = now_ms() + GREETING_MS;
 	if (io_nonblock(s->fd, 1) < 0)
