@@ -210,8 +210,11 @@ vsock_flow_flush(struct vsock_flow *flow)
 	if (flow->backlog_len > 0)
 		return;
 	drop_backlog(flow);
-	if (flow->guest_shut & VSOCK_SHUT_SEND)
+	/* Once: each time wakes our own end as well. */
+	if (flow->guest_shut & VSOCK_SHUT_SEND && !flow->ended) {
+		flow->ended = true;
 		shutdown(flow->host.fd, SHUT_WR);
+	}
 }
 
 void

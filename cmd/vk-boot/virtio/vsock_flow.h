@@ -119,6 +119,7 @@ struct vsock_flow {
 	uint32_t guest_shut; /* VSOCK_SHUT_ flags the guest sent */
 	uint32_t shut;       /* ours, and those of them */
 	uint32_t told_shut;  /* that the guest was told */
+	bool ended;          /* the guest's half close was passed on */
 
 	struct loop_source host;
 	uint32_t watched; /* events it is added for */

@@ -194,6 +194,22 @@ test_host_closes(struct guest *g)
 	is_int(connections(g), 0, "gone");
 	close(fd);
 
+	/* both half close, and the guest takes nothing: no wake-ups */
+	fd = dialled(g, &end, 0);
+	guest_send(g, &end, VSOCK_OP_SHUTDOWN, VSOCK_SHUT_SEND);
+	is_int(write(fd, "kept", 4), 4, "written to a guest without room");
+	shutdown(fd, SHUT_WR);
+	driver_turn(&g->d);
+	is_int(loop_turn(g->d.loop, 20), 0, "nobody spins");
+	end.alloc = 100;
+	guest_send(g, &end, VSOCK_OP_CREDIT_UPDATE, 0);
+	ok(guest_receive(g, &h, bytes) && h.op == VSOCK_OP_RW && h.len == 4 &&
+		guest_op(g, &h) == VSOCK_OP_SHUTDOWN &&
+		h.flags == VSOCK_SHUT_BOTH,
+	    "its bytes come when it has");
+	guest_send(g, &end, VSOCK_OP_RST, 0);
+	close(fd);
+
 	/* the client leaves before the guest has answered */
 	fd = vsock_dial(g->d.dev, 9);
 	driver_turn(&g->d);
