@@ -30,8 +30,8 @@
 #include <sys/stat.h>
 #include <time.h>
 
-/* No lie may take longer: the client's time-out here is 1 s. */
-#define CASE_SECONDS_MAX 8
+/* No lie may take longer: the client's time-out is 1 s where it matters. */
+#define CASE_SECONDS_MAX 40
 
 struct honest { /* the image */
 	char manifest[1024], config[256];
@@ -691,7 +691,8 @@ pull(const char *address, const char *user, struct err *e)
 	int rc;
 
 	options_default(&o);
-	o.http.timeout_ms = 1000;
+	o.http.timeout_ms =
+	    now->tell == silence || now->tell == drip ? 1000 : 20000;
 	o.retries = 1;
 	o.user = user;
 	snprintf(text, sizeof(text), "%s/a/b:c", address);
@@ -741,7 +742,7 @@ static void
 try_lie(const struct lie *lie, const char *address, off_t right)
 {
 	char folder[] = "/tmp/vk-liar.XXXXXX";
-	static const struct lie truth = {"", honest, 0, NULL, NULL, 0};
+	static const struct lie truth = {.name = "", .tell = honest};
 	struct err e = ERR_INIT;
 	time_t start = time(NULL);
 	off_t written;
