@@ -51,6 +51,7 @@ struct agent {
 	struct session *main; /* NULL: none yet, or it is over */
 	int main_signal;      /* what ends it in order; 0: TERM */
 	bool handed_over;     /* process 1 is the image's own init */
+	char *own_name;       /* argv[0] */
 	uint64_t next_token;
 };
 

@@ -425,6 +425,8 @@ take_signal(struct agent *a, int number)
 		reap(a);
 		return;
 	}
+	if (a->handed_over)
+		return; /* it is for process 1, which is another's */
 	if (a->policy.is_init)
 		stop.reboot =
 		    number == SIGTERM || number == SIGINT || number == 34 + 5;

@@ -547,6 +547,10 @@ session_exec(struct connection *c, struct request *request,
 		a->main = s;
 		a->main_signal = s->request.signal;
 		a->handed_over = s->request.flags & OPEN_INIT;
+		/* systemd(1) spares processes of such a name when it ends
+		 * all others. */
+		if (a->handed_over && a->own_name)
+			a->own_name[0] = '@';
 	}
 	connection_use(c, &session_user, s);
 }

@@ -3,6 +3,7 @@
 #include "agent/spawn.h"
 
 #include "agent/environment.h"
+#include "agent/notify.h"
 #include "agent/sandbox.h"
 #include "agent/user.h"
 #include "common/io.h"
@@ -40,6 +41,10 @@ give_up(int report, int code, const char *fmt, ...)
 	if (len > (int)sizeof(text) - 2)
 		len = (int)sizeof(text) - 2;
 	io_write(report, text, 1 + (size_t)(len < 0 ? 0 : len));
+	/* Process 1 takes the kernel with it: what is left of the agent tells
+	 * the host first. */
+	if (getpid() == 1)
+		sleep(1);
 	_exit(code);
 }
 
@@ -98,6 +103,9 @@ build_environment(
 	if (s->policy->hostname[0])
 		status |=
 		    environment_default(env, "HOSTNAME", s->policy->hostname);
+	if (r->flags & OPEN_INIT)
+		status |=
+		    environment_default(env, "NOTIFY_SOCKET", NOTIFY_PATH);
 	if (r->flags & OPEN_TTY)
 		status |= environment_default(
 		    env, "TERM", r->term && *r->term ? r->term : "xterm");
@@ -240,6 +248,7 @@ child(struct spawn *s)
 	struct environment env = {0};
 	struct user u;
 	struct err e = ERR_INIT;
+	int status;
 
 	if (!(r->flags & OPEN_INIT) && setsid() < 0)
 		give_up(s->report, 125, "setsid: %s", strerror(errno));
@@ -257,7 +266,9 @@ child(struct spawn *s)
 		syscall(SYS_close_range, 3u, ~0u, 0u);
 		if (chdir("/") < 0)
 			_exit(125);
-		exit(s->inside(r));
+		status = s->inside(r);
+		fflush(NULL);
+		_exit(status);
 	}
 	if (r->flags & OPEN_DEFAULTS) {
 		spec = spec ? spec : s->defaults->user;

@@ -13,6 +13,7 @@
 #include "agent/files.h"
 #include "agent/mounts.h"
 #include "agent/net.h"
+#include "agent/notify.h"
 #include "agent/oom.h"
 #include "agent/power.h"
 #include "agent/sandbox.h"
@@ -114,6 +115,7 @@ boot(void)
 	files_hostname(&config, agent.policy.hostname);
 	net_start(&agent, &config);
 	files_write(&config);
+	notify_listen(&agent);
 	server_stage("network");
 	if (config.sandbox)
 		sandbox_kernel();
@@ -163,6 +165,7 @@ main(int argc, char **argv)
 	struct err e = ERR_INIT;
 
 	log_name("vk-agent");
+	agent.own_name = argc > 0 ? argv[0] : NULL;
 	if (loop_init(&agent.loop) < 0 || server_signals(&agent) < 0) {
 		log_warn("%s", strerror(errno));
 		return EX_OSERR;
