@@ -37,7 +37,7 @@ write_at(struct store *s, uint64_t block, const void *data, size_t length,
     struct err *e)
 {
 	if (io_pwrite(s->fd, data, length, block * BLOCK_SIZE) < 0)
-		return err_errno(e, EX_IOERR, "write");
+		return err_errno(e, EX_IOERR, "writing the image");
 	return 0;
 }
 
