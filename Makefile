@@ -58,6 +58,8 @@ OPT := -O1 -g -fsanitize=fuzzer-no-link,address,undefined \
 	-fno-sanitize-recover=undefined -DFUZZING
 else
 HARDEN += -D_FORTIFY_SOURCE=2
+# Cut texts are what snprintf is for.
+WARN += -Wno-format-truncation
 endif
 
 CPPFLAGS += -D_GNU_SOURCE -I. -include common/banned.h
@@ -66,7 +68,7 @@ ALL_CFLAGS := -std=gnu11 $(OPT) $(HARDEN) $(WARN) -pthread -MMD -MP $(CFLAGS)
 ALL_LDFLAGS := $(OPT) $(LDHARDEN) -pthread -Wl,--as-needed $(LDFLAGS)
 
 AGENT_CC ?= musl-gcc
-AGENT_CFLAGS := -std=gnu11 -Os -g -fno-pie -ffunction-sections \
+AGENT_CFLAGS := -std=gnu11 -Os -g -Wno-format-truncation -fno-pie -ffunction-sections \
 	-fdata-sections -fstack-protector-strong $(WARN) -MMD -MP \
 	-idirafter /usr/include -idirafter /usr/include/$(shell gcc -dumpmachine) \
 	$(CFLAGS)

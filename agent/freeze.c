@@ -74,7 +74,7 @@ freeze_all(const struct request *r)
 
 	(void)r;
 	if (find_disks(disks, &count) < 0) {
-		perror("/proc/self/mounts");
+		fprintf(stderr, "/proc/self/mounts: %s\n", strerror(errno));
 		return 1;
 	}
 	for (i = 0; i < count; i++)
@@ -95,7 +95,7 @@ thaw_all(const struct request *r)
 
 	(void)r;
 	if (find_disks(disks, &count) < 0) {
-		perror("/proc/self/mounts");
+		fprintf(stderr, "/proc/self/mounts: %s\n", strerror(errno));
 		return 1;
 	}
 	for (unsigned i = count; i-- > 0;)

@@ -50,11 +50,11 @@ like "$(head -n 1 "$err")" 'truncated|long|has' 'that says that it was cut'
 
 if [ -r /dev/kvm ] && [ -w /dev/kvm ]; then
 	refuses 65 'text: not a Linux kernel' 'a text for a kernel' \
-		--no-probe -k text good.ext4
+		--engine kvm --no-probe -k text good.ext4
 	refuses 66 'nowhere: No such file' 'no such kernel' \
-		--no-probe -k nowhere good.ext4
+		--engine kvm --no-probe -k nowhere good.ext4
 	[ ! -e "$XDG_RUNTIME_DIR/vk" ] || rmdir "$XDG_RUNTIME_DIR/vk"
-	run timeout 10 vk-boot --no-probe --name x -k text good.ext4
+	run timeout 10 vk-boot --engine kvm --no-probe --name x -k text good.ext4
 	is "$rc" 65 'with a name'
 	is "$(ls "$XDG_RUNTIME_DIR/vk")" '' 'nothing of it is left'
 else
@@ -65,7 +65,7 @@ fi
 # /dev is an empty folder, or the device somebody else's.
 if unshare -rm true 2>/dev/null; then
 	no_kvm() { unshare -rm sh -c "mount -t tmpfs none /dev && $1" ; }
-	run no_kvm "vk-boot $tmp/good.ext4"
+	run no_kvm "vk-boot --engine kvm $tmp/good.ext4"
 	is "$rc" 69 'no /dev/kvm: status 69'
 	like "$(cat "$err")" '^vk-boot: /dev/kvm: No such file' 'and says so'
 	like "$(cat "$err")" 'modprobe' 'with what may help'
@@ -80,7 +80,8 @@ if [ "$(id -u)" -eq 0 ] && [ -e /dev/kvm ] && command -v setpriv >/dev/null; the
 	forbidden() {
 		unshare -m sh -c "mount --bind $tmp/kvm /dev/kvm &&
 			exec setpriv --reuid 65534 --regid 65534 \
-				--clear-groups vk-boot $tmp/good.ext4"
+				--clear-groups vk-boot --engine kvm \
+				$tmp/good.ext4"
 	}
 	run forbidden
 	is "$rc" 69 'no permission: status 69'
