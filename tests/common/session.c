@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * session.c - the host's end of a session against a guest that is an enemy:
+ * it ends in time, with one line, and holds no more memory than it should
+ */
+#include "common/session.h"
+
+#include "common/io.h"
+#include "common/scope.h"
+#include "tests/tap.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* What the enemy does with its end, in a process of its own. */
+static struct session_result result;
+static struct err e;
+
+static int
+against(void (*enemy)(int fd), struct session_request *r)
+{
+	int ends[2], status;
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+		return -1;
+	pid = fork();
+	if (pid == 0) {
+		close(ends[0]);
+		enemy(ends[1]);
+		_exit(0);
+	}
+	close(ends[1]);
+	e = (struct err)ERR_INIT;
+	status = session_run(ends[0], r, &result, &e);
+	close(ends[0]);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	return status;
+}
+
+static void
+say(int fd, enum frame_type type, unsigned stream, const void *data, size_t len)
+{
+	struct buf b cleanup_buf = BUF_INIT(FRAME_OPEN_MAX);
+
+	frame_add(&b, type, stream, data, len);
+	if (io_write(fd, b.data, b.len) < 0)
+		_exit(0);
+}
+
+static void
+greet(int fd)
+{
+	struct buf b cleanup_buf = BUF_INIT(64);
+
+	frame_add_hello(&b);
+	if (io_write(fd, b.data, b.len) < 0)
+		_exit(0);
+}
+
+static void
+say_u32(int fd, enum frame_type type, unsigned stream, uint32_t value)
+{
+	uint8_t bytes[4];
+	struct writer w = writer_of(bytes, sizeof(bytes));
+
+	put_le(&w, value, 4);
+	say(fd, type, stream, bytes, 4);
+}
+
+static void
+flood(int fd)
+{
+	static char chunk[FRAME_DATA_MAX];
+
+	greet(fd);
+	for (;;) /* far beyond its credit */
+		say(fd, FRAME_DATA, STREAM_OUT, chunk, sizeof(chunk));
+}
+
+static void
+long_frame(int fd)
+{
+	static const uint8_t head[] = {
+	    0xff, 0xff, 0xff, 0x7f, FRAME_DATA, 1, 0, 0};
+
+	greet(fd);
+	if (io_write(fd, head, sizeof(head)) < 0)
+		_exit(0);
+	pause();
+}
+
+static void
+empty_data(int fd)
+{
+	greet(fd);
+	for (;;)
+		say(fd, FRAME_DATA, STREAM_OUT, NULL, 0);
+}
+
+static void
+wrong_stream(int fd)
+{
+	greet(fd);
+	say(fd, FRAME_DATA, STREAM_IN, "x", 1);
+	pause();
+}
+
+static void
+much_credit(int fd)
+{
+	greet(fd);
+	say_u32(fd, FRAME_CREDIT, STREAM_IN, 0xffffffff);
+	pause();
+}
+
+static void
+twice_started(int fd)
+{
+	static const uint8_t started[8] = {1, 0, 0, 0, 2, 0, 0, 0};
+
+	greet(fd);
+	for (;;)
+		say(fd, FRAME_STARTED, 0, started, sizeof(started));
+}
+
+static void
+twice_exited(int fd)
+{
+	greet(fd);
+	for (;;)
+		say_u32(fd, FRAME_EXITED, 0, 0);
+}
+
+static void
+odd_status(int fd)
+{
+	greet(fd);
+	say_u32(fd, FRAME_EXITED, 0, 0x137f); /* stopped: no end at all */
+	pause();
+}
+
+static void
+uninvited(int fd)
+{
+	static const uint8_t token[8] = {1};
+
+	greet(fd);
+	say(fd, FRAME_ACCEPTED, 0, token, sizeof(token));
+	pause();
+}
+
+static void
+after_eof(int fd)
+{
+	greet(fd);
+	say(fd, FRAME_EOF, STREAM_OUT, NULL, 0);
+	say(fd, FRAME_DATA, STREAM_OUT, "x", 1);
+	pause();
+}
+
+static void
+other_version(int fd)
+{
+	static const uint8_t hello[8] = {'v', 'k', 'x', 'e', 7, 0, 0, 0};
+
+	say(fd, FRAME_HELLO, 0, hello, sizeof(hello));
+	pause();
+}
+
+static void
+gibberish(int fd)
+{
+	if (io_write(fd, "HTTP/1.1 400 Bad Request\r\n\r\n", 28) < 0)
+		_exit(0);
+	pause();
+}
+
+static void
+hangs_up(int fd)
+{
+	greet(fd);
+}
+
+static void
+escapes(int fd)
+{
+	greet(fd);
+	say(fd, FRAME_FAILED, 0, "\177\033]0;owned\007\n", 12);
+	pause();
+}
+
+static void
+never_reads(int fd)
+{
+	greet(fd);
+	pause();
+}
+
+static void
+test_breaches(void)
+{
+	static const struct {
+		const char *name;
+		void (*enemy)(int);
+		const char *text;
+	} cases[] = {
+	    {"floods", flood, "out of turn"},
+	    {"lies about a length", long_frame, "broken frame"},
+	    {"sends nothing for ever", empty_data, "out of turn"},
+	    {"writes to stdin", wrong_stream, "out of turn"},
+	    {"gives credit without end", much_credit, "credit"},
+	    {"starts twice", twice_started, "twice"},
+	    {"ends twice", twice_exited, "status"},
+	    {"tells an odd status", odd_status, "status"},
+	    {"accepts uninvited", uninvited, "nobody asked"},
+	    {"goes on after its end", after_eof, "out of turn"},
+	    {"is of another version", other_version, "version 7"},
+	    {"speaks something else", gibberish, "frame"},
+	    {"hangs up", hangs_up, "lost"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct session_request r = SESSION_REQUEST_INIT;
+		/* A stdout that nobody reads: what comes has to be held. */
+		int ends[2], status = pipe2(ends, O_CLOEXEC);
+
+		r.out = ends[1];
+		status = against(cases[i].enemy, &r);
+		ok(status < 0 && strstr(e.text, cases[i].text),
+		    "a guest that %s: %s", cases[i].name, e.text);
+		close(ends[0]);
+		close(ends[1]);
+	}
+}
+
+static void
+test_text(void)
+{
+	struct session_request r = SESSION_REQUEST_INIT;
+
+	is_int(against(escapes, &r), 0, "a failure is told");
+	ok(result.code == 127 && !strchr(result.text, '\033') &&
+		!strchr(result.text, '\n'),
+	    "without escape sequences: %s", result.text);
+}
+
+/* stdin without end into a guest that does not read, and a way out of it. */
+static void *
+cancel_soon(void *context)
+{
+	uint64_t one = 1;
+
+	usleep(300000);
+	if (write(*(int *)context, &one, sizeof(one)) < 0)
+		perror("eventfd");
+	return NULL;
+}
+
+static void
+test_blocked(void)
+{
+	struct session_request r = SESSION_REQUEST_INIT;
+	int cancel = eventfd(0, EFD_CLOEXEC);
+	int zero = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+	struct rusage before, after;
+	pthread_t thread;
+
+	getrusage(RUSAGE_SELF, &before);
+	r.flags = OPEN_STDIN;
+	r.in = zero;
+	r.cancel = cancel;
+	pthread_create(&thread, NULL, cancel_soon, &cancel);
+	is_int(against(never_reads, &r), 0, "a guest that stops reading");
+	pthread_join(thread, NULL);
+	is_int(result.end, SESSION_CANCELLED, "can be left");
+	getrusage(RUSAGE_SELF, &after);
+	ok(after.ru_maxrss - before.ru_maxrss < 4096,
+	    "memory grew by %ld KiB over all of it",
+	    after.ru_maxrss - before.ru_maxrss);
+	close(cancel);
+	close(zero);
+}
+
+int
+main(void)
+{
+	signal(SIGPIPE, SIG_IGN);
+	test_breaches();
+	test_text();
+	test_blocked();
+	return tap_done();
+}
