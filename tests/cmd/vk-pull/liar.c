@@ -316,7 +316,7 @@ redirect_nowhere(const struct request *r)
 static void
 redirect_away(const struct request *r)
 {
-	char location[256];
+	char location[1024];
 
 	if (r->elsewhere) {
 		leaked = leaked || r->authorization[0];
