@@ -46,6 +46,7 @@ library(errcode_t code, const char *what, struct err *e)
 {
 	if (!code)
 		return 0;
+	initialize_ext2_error_table(); /* its own words; once is enough */
 	return err_set(e, EX_IOERR, "%s: %s", what, error_message(code));
 }
 

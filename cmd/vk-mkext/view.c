@@ -15,9 +15,10 @@
 int
 view_error(errcode_t code, const char *what, struct err *e)
 {
-	return code
-		   ? err_set(e, EX_DATAERR, "%s: %s", what, error_message(code))
-		   : 0;
+	if (!code)
+		return 0;
+	initialize_ext2_error_table(); /* its own words; once is enough */
+	return err_set(e, EX_DATAERR, "%s: %s", what, error_message(code));
 }
 
 /* ---- what an inode says ------------------------------------------------- */

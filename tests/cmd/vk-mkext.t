@@ -279,6 +279,7 @@ run vk-mkext --list "$image" /nowhere
 is "$rc $(lines)" "65 1" "a path that is not there"
 run vk-mkext --list "$tmp/a.tar"
 is "$rc $(lines)" "65 1" "what is no image"
+unlike "$(cat "$err")" 'Unknown code' "the reason in words"
 
 # ---- attributes -------------------------------------------------------------
 
