@@ -211,7 +211,7 @@ restrict_files(const struct lan *lan)
 
 /* ---- the filter --------------------------------------------------------- */
 
-/* What the loop, the sockets and the end need; each is used, see the test. */
+/* What the loop, the sockets and the end need. */
 static const int calls[] = {
     SCMP_SYS(epoll_wait),
     SCMP_SYS(epoll_pwait), /* epoll_wait where that is all there is */
