@@ -175,7 +175,6 @@ take_pax(struct tar *t, const struct pax *p, struct tree_entry *entry)
 static int
 apply_extended(struct tar *t, struct tree_entry *entry)
 {
-	cleanup_free char *copy = NULL;
 	char *at = t->extended, *end = at ? at + t->extended_len : NULL;
 	struct pax p;
 	int got = 0;

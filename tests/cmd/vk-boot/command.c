@@ -32,7 +32,7 @@ join(const char *json, const struct command_wish *wish)
 int
 main(void)
 {
-	char *argv[] = {"ls", "-l", NULL};
+	char ls[] = "ls", option[] = "-l", *argv[] = {ls, option, NULL};
 	struct word_list env = {0};
 	struct command_wish none = {0};
 	struct command_wish wish = {.argv = argv};
