@@ -45,6 +45,15 @@ is "$rc $(last)" '0 1 passed, 0 failed' 'guest: in the lab'
 echo 'exit 125' | script scripts/lab
 run "$check" -n -s guest
 is "$rc $(last)" '1 0 passed, 1 failed' 'a lab that fails is a failure'
+
+# As when the lab's time is up: prove says no last word.
+# shellcheck disable=SC2016 # for the script
+printf 'echo "ok 1 - five"\nkill -9 "$PPID"\n' | script tests/hangs.t
+run "$check" -n -s host tests/hangs.t
+is "$rc $(last)" '1 0 passed, 1 failed' 'a test whose end is not seen fails'
+like "$(cat "$out")" '^tests/hangs.t: did not end$' 'and is named'
+rm "$tmp/p/tests/hangs.t"
+
 echo 'exit 0' | script scripts/can-boot
 run env IN_LAB=1 "$check" -n -s guest
 is "$rc $(last)" '0 1 passed, 0 failed' 'guest: here, where guests can run'
