@@ -133,9 +133,10 @@ boot_modules(const struct config *config)
 void
 boot_seed(void)
 {
-	struct {
+	/* entropy_count and buf_size, then the bytes (random(4)). */
+	union {
 		struct rand_pool_info info;
-		unsigned char bytes[SEED_MAX];
+		char space[sizeof(struct rand_pool_info) + SEED_MAX];
 	} pool;
 	cleanup_fd int seed = open("/vk/seed", O_RDONLY | O_CLOEXEC);
 	cleanup_fd int random = -1;
@@ -143,12 +144,10 @@ boot_seed(void)
 
 	if (seed < 0)
 		return;
-	len = io_read(seed, pool.bytes, sizeof(pool.bytes));
+	len = io_read(seed, pool.info.buf, SEED_MAX);
 	random = open("/dev/urandom", O_WRONLY | O_CLOEXEC);
 	if (len <= 0 || random < 0)
 		return;
-	/* rand_pool_info's array is what follows it. */
-	memmove(pool.info.buf, pool.bytes, (size_t)len);
 	pool.info.entropy_count = (int)len * 8;
 	pool.info.buf_size = (int)len;
 	if (ioctl(random, RNDADDENTROPY, &pool.info) < 0)
