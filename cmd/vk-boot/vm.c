@@ -2,6 +2,7 @@
 /* vm.c - one VM and all that belongs to it */
 #include "cmd/vk-boot/vm.h"
 
+#include "cmd/vk-boot/virtio/balloon.h"
 #include "cmd/vk-boot/virtio/blk.h"
 #include "cmd/vk-boot/virtio/console.h"
 #include "cmd/vk-boot/virtio/net.h"
@@ -13,6 +14,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* Of the console, when something went wrong. */
@@ -152,6 +154,21 @@ add_rng(struct vm *vm, struct err *e)
 	return add_device(vm, rng_new(vm->device_loop, mem, e), e);
 }
 
+/* Gives what the guest does not use back to the host. */
+static int
+add_balloon(struct vm *vm, struct err *e)
+{
+	const struct gmem *mem;
+
+	/* UML's memory is a file of its own, and it has no driver for this. */
+	if (!vm->engine->ops->isolates)
+		return 0;
+	mem = memory(vm, e);
+	if (!mem)
+		return -1;
+	return add_device(vm, balloon_new(vm->device_loop, mem, e), e);
+}
+
 static int
 add_nics(struct vm *vm, struct err *e)
 {
@@ -181,7 +198,8 @@ add_devices(struct vm *vm, struct err *e)
 	if (!vm->device_loop)
 		return -1;
 	if (add_root(vm, e) < 0 || add_vsock(vm, e) < 0 ||
-	    add_console(vm, e) < 0 || add_rng(vm, e) < 0 || add_nics(vm, e) < 0)
+	    add_console(vm, e) < 0 || add_rng(vm, e) < 0 ||
+	    add_balloon(vm, e) < 0 || add_nics(vm, e) < 0)
 		return -1;
 	if (loop_start(vm->disk_loop, e) < 0)
 		return -1;
@@ -215,9 +233,22 @@ tell_start(struct vm *vm)
 		o->cpus, "memory", (json_int_t)o->memory, "name", o->name));
 }
 
+/* A connection of the guest is a descriptor of ours. */
+static void
+raise_limits(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int
 vm_build(struct vm *vm, struct err *e)
 {
+	raise_limits();
 	if (take_name(vm, e) < 0 || open_root(vm, e) < 0 ||
 	    open_ring(vm, e) < 0 || make_engine(vm, e) < 0)
 		return -1;
