@@ -223,7 +223,8 @@ keep_gc(struct cache *c, const struct keep_limit *l, struct err *e)
 	    read_folder(c, "partial", &partial, e) < 0 ||
 	    read_folder(c, "tags", &tags, e) < 0)
 		goto out;
-	qsort(blobs.at, blobs.count, sizeof(*blobs.at), compare_used);
+	if (blobs.count > 0)
+		qsort(blobs.at, blobs.count, sizeof(*blobs.at), compare_used);
 	for (size_t i = 0; i < blobs.count; i++) {
 		const struct file *f = &blobs.at[i];
 

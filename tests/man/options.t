@@ -5,7 +5,7 @@
 
 # The options that a page has items for, a line each: letter and long name.
 of_page() {
-	sed -n 's/^\.It Fl \(.\) , Fl -\([a-z0-9-]*\).*/\1 \2/p
+	sed -n 's/^\.It Fl \(.\) , \(Fl \)\{0,1\}-\([a-z0-9-]*\).*/\1 \3/p
 		s/^\.It Fl -\([a-z0-9-]*\).*/ \1/p' "$1" |
 		grep -vx ' help' | sort
 }
