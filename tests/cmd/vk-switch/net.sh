@@ -63,6 +63,14 @@ net_world() {
 	echo 0 0 >/proc/sys/net/ipv4/ping_group_range
 }
 
+# A build with sanitizers is not confined (its reports need /proc and memory),
+# and LeakSanitizer cannot look at a process of a namespace like ours.
+is_sanitized() { grep -q __asan_init "$build/vk-switch"; }
+if is_sanitized; then
+	ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0
+	export ASAN_OPTIONS
+fi
+
 # net_switch [OPTION…]: starts it on $tmp/lan; $switch is its process.
 net_switch() {
 	mkfifo "$tmp/ready" 2>/dev/null || :
