@@ -36,7 +36,7 @@ struct policy {
 	char *root;     /* the image's root seen from here; NULL: "/" */
 	char **wrapper; /* put before each command; NULL: none */
 	char **allow;   /* patterns for a command's first word; NULL: any */
-	bool sandbox;   /* issue 6's hardening, see sandbox.h */
+	bool sandbox;   /* untrusted workloads, see sandbox.h */
 	bool is_init;   /* this process is process 1 */
 	char hostname[65];
 };
