@@ -68,8 +68,7 @@ struct engine_config {
 	/* Takes what the guest writes to its first console, from any thread. */
 	void (*console)(void *owner, const void *text, size_t len);
 	void *owner;
-	bool no_probe;      /* take KVM as it is */
-	const char *folder; /* private and cleared by us: for sockets */
+	bool no_probe; /* take KVM as it is */
 };
 
 struct engine { /* first member of each kind */

@@ -74,7 +74,7 @@ struct guest {
 	struct command command;
 	bool session_started, session_joined;
 	pthread_t session_thread;
-	int session_fd, cancel_fd;
+	int session_fd;
 	int forward[2]; /* signal numbers for the command */
 	struct session_result result;
 	struct err session_err;
@@ -286,7 +286,6 @@ session_main(void *with)
 	request.err = STDERR_FILENO;
 	request.tty = g->options->tty ? STDIN_FILENO : -1;
 	request.signals = g->forward[0];
-	request.cancel = g->cancel_fd;
 	g->session_ok = session_run(g->session_fd, &request, &g->result,
 			    &g->session_err) == 0;
 	eventfd_give(g->finished.fd);
@@ -545,7 +544,6 @@ open_sources(struct guest *g, struct err *e)
 	g->engine.ready = engine_ended;
 	g->finished.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	g->finished.ready = session_finished;
-	g->cancel_fd = eventfd(0, EFD_CLOEXEC);
 	g->agent.ready = agent_says;
 	g->arrivals.ready = agent_arrived;
 	if (pipe2(ends, O_CLOEXEC) < 0)
@@ -553,7 +551,7 @@ open_sources(struct guest *g, struct err *e)
 	g->arrivals.fd = ends[0];
 	g->arrival_writer = ends[1];
 	if (pipe2(g->forward, O_CLOEXEC) < 0 || g->signals.fd < 0 ||
-	    g->finished.fd < 0 || g->cancel_fd < 0)
+	    g->finished.fd < 0)
 		return err_errno(e, EX_OSERR, "descriptors");
 	g->signals.owner = g->engine.owner = g->finished.owner = g;
 	g->agent.owner = g->arrivals.owner = g;
@@ -582,7 +580,6 @@ release(struct guest *g)
 	announce_release(&g->announce);
 	command_release(&g->command);
 	fd_close(&g->session_fd);
-	fd_close(&g->cancel_fd);
 	fd_close(&g->forward[0]);
 	fd_close(&g->forward[1]);
 	fd_close(&g->arrival_writer);
@@ -628,7 +625,6 @@ guest_run(const struct guest_config *config, struct err *e)
 	    .stop_timer = {.fd = -1},
 	    .arrival_writer = -1,
 	    .session_fd = -1,
-	    .cancel_fd = -1,
 	    .forward = {-1, -1},
 	};
 	int result = start(&g, e);

@@ -215,7 +215,6 @@ make_engine(struct vm *vm, struct err *e)
 	    .console = console_output,
 	    .owner = vm->ring,
 	    .no_probe = vm->options.no_probe,
-	    .folder = vm->folder.dir >= 0 ? vm->folder.path : NULL,
 	};
 
 	vm->engine = engine_new(vm->options.engine, &config, e);
