@@ -37,7 +37,7 @@ printf '# needs: kvm\n[ -n "$IN_LAB" ] && echo "ok 1 - four"\necho 1..1\n' |
 run "$check" -n -s host
 is "$rc" 0 'host: passes'
 is "$(last)" '3 passed, 0 failed, 1 skipped' 'and is counted'
-like "$(cat "$out")" '^tests/cmd/vk-x/a \.\. ok, 2$' 'a unit test'
+like "$(cat "$out")" '^tests/cmd/vk-x/a \.\. ok, 2, [0-9]+ s$' 'a unit test'
 unlike "$(cat "$out")" '(three|guest)' 'silent on success, no guest'
 
 run "$check" -n -s guest
