@@ -191,15 +191,16 @@ open_image_kernel(struct boot *boot, const struct options *o,
 
 /* The kernel that is named, or found outside of the image. */
 static int
-open_kernel(struct boot *boot, const struct options *o, const char *named,
-    struct err *e)
+open_kernel(struct boot *boot, const struct options *o, struct err *e)
 {
 	const struct engine_guest *guest = boot->guest;
+	const char *named = o->kernel ? o->kernel : "auto";
+	bool stock = strcmp(named, "stock") == 0;
 	char folder[PATH_MAX];
 
-	if (named)
+	if (!stock && strcmp(named, "auto") != 0)
 		snprintf(boot->kernel_path, PATH_MAX, "%s", named);
-	else if (guest->find_kernel(boot->kernel_path, e) < 0)
+	else if (guest->find_kernel(boot->kernel_path, stock, e) < 0)
 		return -1;
 	if (guest->loads_kernel) {
 		if (kernel_open(&boot->kernel, boot->kernel_path, NULL, e) < 0)
@@ -222,13 +223,12 @@ choose_kernel(struct boot *boot, const struct options *o,
 {
 	int found = 0;
 
-	if (!o->kernel || strcmp(o->kernel, "auto") != 0)
-		return open_kernel(boot, o, o->kernel, e);
-	if (boot->guest->loads_kernel)
+	if (o->kernel && strcmp(o->kernel, "auto") == 0 &&
+	    boot->guest->loads_kernel)
 		found = open_image_kernel(boot, o, root, e);
 	if (found != 0)
 		return found < 0 ? -1 : 0;
-	return open_kernel(boot, o, NULL, e);
+	return open_kernel(boot, o, e);
 }
 
 int

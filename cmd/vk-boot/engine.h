@@ -35,8 +35,9 @@ enum engine_end {
 struct engine_guest {
 	/* Kernel parameters; what the user adds comes behind them. */
 	const char *parameters;
-	/* Finds the kernel where none is named: path, or -1 with err. */
-	int (*find_kernel)(char *path, struct err *);
+	/* Finds the kernel where none is named (stock: only a distribution's):
+	 * path, or -1 with err. */
+	int (*find_kernel)(char *path, bool stock, struct err *);
 	/* Opens it for loading, so that its version is known too; else it is a
 	 * program, and its modules are where find_modules says. */
 	bool loads_kernel;

@@ -91,98 +91,80 @@ find_newest(char path[PATH_MAX], const char *pattern,
 
 /* ---- the kernel --------------------------------------------------------- */
 
+/* What "make kernel" left in the cache. */
 static bool
-find_in_cache(char path[PATH_MAX], const char *folder)
+find_built(char path[PATH_MAX], const char *name, struct err *e)
 {
-	char pattern[PATH_MAX];
-	int n = snprintf(pattern, sizeof(pattern), "%s/*/vmlinux", folder);
+	char folder[PATH_MAX], pattern[PATH_MAX + 32];
 
-	return n > 0 && (size_t)n < sizeof(pattern) &&
-	       find_newest(path, pattern, is_newer_file);
+	if (cache_folder(folder, "kernel", e) < 0)
+		return false;
+	snprintf(pattern, sizeof(pattern), "%s/*/%s", folder, name);
+	return find_newest(path, pattern, is_newer_file);
+}
+
+/* Ours: beside the program, installed, or built; in bin and in the cache. */
+static bool
+find_own(char path[PATH_MAX], const char *bin, const char *name, struct err *e)
+{
+	return is_readable(path, "%s/%s", bin, name) ||
+	       is_readable(path, "%s/../lib/vk/%s", bin, name) ||
+	       find_built(path, name, e);
 }
 
 static bool
-find_debian(char path[PATH_MAX], const char *folder)
+find_stock(char path[PATH_MAX], const char *folder)
 {
 	return is_readable(path, "%s/cloud/vmlinuz", folder) ||
-	       is_readable(path, "%s/generic/vmlinuz", folder);
-}
-
-static bool
-find_installed(char path[PATH_MAX])
-{
-	return find_newest(path, "/boot/vmlinuz-*", is_newer_version) ||
+	       is_readable(path, "%s/generic/vmlinuz", folder) ||
+	       find_newest(path, "/boot/vmlinuz-*", is_newer_version) ||
 	       find_newest(path, "/lib/modules/*/vmlinuz", is_newer_version);
 }
 
-static int
-hint_kernel(struct err *e)
-{
-	return err_hint(e, "name one with -k FILE; 'make kernel' builds ours, "
-			   "'scripts/fetch-kernel cloud' gets Debian's");
-}
-
 int
-find_host_kernel(char path[PATH_MAX], struct err *e)
-{
-	char debian[PATH_MAX];
-
-	if (cache_folder(debian, "debian-kernel", e) < 0)
-		return -1;
-	if (find_debian(path, debian) || find_installed(path))
-		return 0;
-	err_set(e, EX_NOINPUT,
-	    "kernel: none found: there is no %s/cloud/vmlinuz, no "
-	    "/boot/vmlinuz-* and no /lib/modules/*/vmlinuz to read",
-	    debian);
-	return hint_kernel(e);
-}
-
-int
-find_kernel(char path[PATH_MAX], struct err *e)
+find_kernel(char path[PATH_MAX], bool stock, struct err *e)
 {
 	const char *named = getenv("VK_KERNEL");
-	char bin[PATH_MAX], ours[PATH_MAX], debian[PATH_MAX];
+	char bin[PATH_MAX], debian[PATH_MAX];
 
-	if (named && named[0]) {
+	if (named && named[0] && !stock) {
 		if (strlen(named) >= PATH_MAX)
 			return err_set(e, EX_USAGE, "VK_KERNEL: too long");
 		snprintf(path, PATH_MAX, "%s", named);
 		return 0; /* to open it says what is wrong with it */
 	}
-	if (find_bin(bin, e) < 0 || cache_folder(ours, "kernel", e) < 0 ||
+	if (find_bin(bin, e) < 0 ||
 	    cache_folder(debian, "debian-kernel", e) < 0)
 		return -1;
-	if (is_readable(path, "%s/vmlinux", bin) ||
-	    is_readable(path, "%s/../lib/vk/vmlinux", bin) ||
-	    find_in_cache(path, ours) || find_debian(path, debian) ||
-	    find_installed(path))
+	if ((!stock && find_own(path, bin, "vmlinux", e)) ||
+	    find_stock(path, debian))
 		return 0;
-	err_set(e, EX_NOINPUT,
-	    "kernel: none found in %s, %s/../lib/vk, %s, %s, /boot or "
-	    "/lib/modules",
-	    bin, bin, ours, debian);
-	return hint_kernel(e);
+	if (stock)
+		err_set(e, EX_NOINPUT,
+		    "kernel: none of a distribution found in %s, /boot or "
+		    "/lib/modules",
+		    debian);
+	else
+		err_set(e, EX_NOINPUT,
+		    "kernel: none found in %s, %s/../lib/vk, the cache, %s, "
+		    "/boot or /lib/modules",
+		    bin, bin, debian);
+	return err_hint(e, "name one with -k FILE; 'make kernel' builds ours, "
+			   "'scripts/fetch-kernel cloud' gets Debian's");
 }
 
 /* ---- User-mode Linux ---------------------------------------------------- */
 
 int
-find_uml(char path[PATH_MAX], struct err *e)
+find_uml(char path[PATH_MAX], bool stock, struct err *e)
 {
-	char bin[PATH_MAX], folder[PATH_MAX], pattern[PATH_MAX + 16];
+	char bin[PATH_MAX], debian[PATH_MAX];
 
-	if (find_bin(bin, e) < 0 || cache_folder(folder, "kernel", e) < 0)
+	if (find_bin(bin, e) < 0 ||
+	    cache_folder(debian, "debian-kernel", e) < 0)
 		return -1;
-	if (is_readable(path, "%s/linux.uml", bin) ||
-	    is_readable(path, "%s/../lib/vk/linux.uml", bin))
-		return 0;
-	snprintf(pattern, sizeof(pattern), "%s/*/linux.uml", folder);
-	if (find_newest(path, pattern, is_newer_file))
-		return 0;
-	if (cache_folder(folder, "debian-kernel", e) < 0)
-		return -1;
-	if (is_readable(path, "%s/uml/vmlinuz", folder) ||
+	if ((!stock && find_own(path, bin, "linux.uml", e)) ||
+	    is_readable(path, "%s/uml/vmlinuz", debian) ||
 	    is_readable(path, "/usr/bin/linux.uml"))
 		return 0;
 	err_set(e, EX_UNAVAILABLE, "User-mode Linux: no kernel found");

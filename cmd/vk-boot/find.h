@@ -11,6 +11,7 @@
 #include "common/err.h"
 
 #include <limits.h>
+#include <stdbool.h>
 
 /*
  * A kernel's path, the first of
@@ -19,12 +20,10 @@
  *	the newest of the cache's kernel/.../vmlinux ("make kernel")
  *	the cache's debian-kernel/cloud and generic ("scripts/fetch-kernel")
  *	the newest /boot/vmlinuz-* and /lib/modules/.../vmlinuz
- * that can be read. Returns 0, -1 with err that names these.
+ * that can be read; stock: of the distribution's only, which are the last two.
+ * Returns 0, -1 with err that names these.
  */
-int find_kernel(char path[PATH_MAX], struct err *);
-
-/* The same, of the host's own only: the last two. */
-int find_host_kernel(char path[PATH_MAX], struct err *);
+int find_kernel(char path[PATH_MAX], bool stock, struct err *);
 
 /*
  * User-mode Linux: a program's path, the first of
@@ -32,9 +31,9 @@ int find_host_kernel(char path[PATH_MAX], struct err *);
  *	the newest of the cache's kernel/.../linux.uml ("make kernel-uml")
  *	the cache's debian-kernel/uml ("scripts/fetch-kernel uml")
  *	/usr/bin/linux.uml (Debian's user-mode-linux)
- * Returns 0, -1 with err (EX_UNAVAILABLE).
+ * stock: of the last two. Returns 0, -1 with err (EX_UNAVAILABLE).
  */
-int find_uml(char path[PATH_MAX], struct err *);
+int find_uml(char path[PATH_MAX], bool stock, struct err *);
 
 /* Its modules: USR/lib/uml/modules/VERSION for USR/bin/linux.uml, the newest;
  * "" where there are none. Returns 0, -1 with err. */

@@ -226,7 +226,8 @@ set_verbose(void *into, const char *value, struct err *e)
 }
 
 static const struct opt table[] = {
-    {'k', "kernel", "FILE", "boot this kernel: bzImage or ELF", set_kernel},
+    {'k', "kernel", "FILE", "boot this kernel: bzImage, ELF, auto or stock",
+	set_kernel},
     {'M', "modules", "DIR", "the kernel's modules: DIR/lib/modules/VERSION",
 	set_modules},
     {'a', "append", "PARAMS", "kernel parameters to add", set_append},

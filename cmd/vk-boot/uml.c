@@ -487,7 +487,7 @@ uml_new(const struct engine_config *config, struct err *e)
 	char kernel[PATH_MAX];
 	struct uml *uml;
 
-	if (find_uml(kernel, e) < 0)
+	if (find_uml(kernel, false, e) < 0)
 		return NULL;
 	if (config->cpus > 1) {
 		err_set(e, EX_USAGE, "-c %u: User-mode Linux has one processor",

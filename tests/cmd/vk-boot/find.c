@@ -46,35 +46,57 @@ test_kernel(void)
 	mkdir(in_root("cache/vk/kernel/b"), 0700);
 
 	file_at(in_root("cache/vk/debian-kernel/generic/vmlinuz"), "", 0);
-	ok(find_kernel(path, &e) == 0, "a kernel is found");
+	ok(find_kernel(path, false, &e) == 0, "a kernel is found");
 	is_str(path, in_root("cache/vk/debian-kernel/generic/vmlinuz"),
 	    "Debian's generic one");
 	file_at(in_root("cache/vk/debian-kernel/cloud/vmlinuz"), "", 0);
-	find_kernel(path, &e);
+	find_kernel(path, false, &e);
 	is_str(path, in_root("cache/vk/debian-kernel/cloud/vmlinuz"),
 	    "before it the cloud one");
 	file_at(in_root("cache/vk/kernel/b/vmlinux"), "", 0);
 	utimensat(AT_FDCWD, in_root("cache/vk/kernel/b/vmlinux"), old, 0);
-	find_kernel(path, &e);
+	find_kernel(path, false, &e);
 	is_str(path, in_root("cache/vk/kernel/b/vmlinux"), "before it ours");
 	file_at(in_root("cache/vk/kernel/a/vmlinux"), "", 0);
-	find_kernel(path, &e);
+	find_kernel(path, false, &e);
 	is_str(path, in_root("cache/vk/kernel/a/vmlinux"), "the newest");
-	find_host_kernel(path, &e);
+	find_kernel(path, true, &e);
 	is_str(path, in_root("cache/vk/debian-kernel/cloud/vmlinuz"),
-	    "of the host's, Debian's");
+	    "stock: Debian's all the same");
 	snprintf(strrchr(bin, '/'), 12, "/vmlinux");
 	if (access(bin, F_OK) < 0) {
 		file_at(bin, "", 0);
-		find_kernel(path, &e);
+		find_kernel(path, false, &e);
 		is_str(path, bin, "first, the one beside the program");
 		unlink(bin);
 	} else
 		skip("there is one", "the one beside the program");
 	setenv("VK_KERNEL", "/nonexistent", 1);
-	find_kernel(path, &e);
+	find_kernel(path, false, &e);
 	is_str(path, "/nonexistent", "VK_KERNEL is not argued with");
+	find_kernel(path, true, &e);
+	is_str(path, in_root("cache/vk/debian-kernel/cloud/vmlinuz"),
+	    "but stock is stock");
 	unsetenv("VK_KERNEL");
+}
+
+static void
+test_uml(void)
+{
+	char path[PATH_MAX];
+	struct err e = ERR_INIT;
+
+	mkdir(in_root("cache/vk/debian-kernel/uml"), 0700);
+	file_at(in_root("cache/vk/debian-kernel/uml/vmlinuz"), "", 0);
+	find_uml(path, false, &e);
+	is_str(path, in_root("cache/vk/debian-kernel/uml/vmlinuz"),
+	    "User-mode Linux: Debian's");
+	file_at(in_root("cache/vk/kernel/a/linux.uml"), "", 0);
+	find_uml(path, false, &e);
+	is_str(path, in_root("cache/vk/kernel/a/linux.uml"), "before it ours");
+	find_uml(path, true, &e);
+	is_str(path, in_root("cache/vk/debian-kernel/uml/vmlinuz"),
+	    "stock: Debian's");
 }
 
 static int
@@ -136,6 +158,7 @@ main(void)
 	if (!mkdtemp(root))
 		abort();
 	test_kernel();
+	test_uml();
 	test_agent();
 	snprintf(command, sizeof(command), "rm -rf %s", root);
 	ok(system(command) == 0, "cleaned up");
