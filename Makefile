@@ -148,7 +148,7 @@ $(O)/$(1:.c=): $(call objects,$(1) $(2)) $(O)/libcommon.a
 	$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ $$(foreach l,$(3),$$(LDLIBS_$$(l)))
 endef
 $(foreach t,$(filter tests/common/%,$(UNIT_TESTS)),$(eval \
-	$(call unit_test,$(t),,jansson libarchive)))
+	$(call unit_test,$(t),,jansson libarchive libseccomp)))
 $(foreach t,$(filter tests/agent/%,$(UNIT_TESTS)),$(eval \
 	$(call unit_test,$(t),$(filter-out agent/vk-agent.c,$(AGENT)),)))
 $(foreach t,$(filter tests/cmd/%,$(UNIT_TESTS)),$(eval \

@@ -3,36 +3,17 @@
 #include "cmd/vk-switch/confine.h"
 
 #include "cmd/vk-switch/lan.h"
+#include "common/confine.h"
+#include "common/filter.h"
 #include "common/io.h"
 #include "common/log.h"
 #include "common/scope.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <linux/capability.h>
-#include <linux/landlock.h>
-#include <sched.h>
-#include <seccomp.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-
-/* The sanitizers allocate and read /proc as they go: they are for finding
- * errors in what comes before the filter's concern. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
+#include <unistd.h>
 
 int
 confine_check(struct err *e)
@@ -52,237 +33,120 @@ confine_check(struct err *e)
 	return err_hint(e, "run it as an ordinary user");
 }
 
-/* ---- namespaces and an empty root --------------------------------------- */
+/* ---- folders ------------------------------------------------------------ */
 
+/* A service's socket is reached through its folder from now on. */
 static int
-write_file(const char *path, const char *text)
+keep_service(struct service *s, struct confine *c, struct err *e)
 {
-	cleanup_fd int fd = open(path, O_WRONLY | O_CLOEXEC);
+	char path[sizeof(s->at.sun_path)];
+	const char *slash = strrchr(s->at.sun_path, '/');
+	const char *name = slash ? slash + 1 : s->at.sun_path;
+	int folder;
 
-	return fd < 0 ? -1 : io_write(fd, text, strlen(text));
-}
-
-static int
-enter_namespaces(void)
-{
-	uid_t uid = geteuid();
-	gid_t gid = getegid();
-	char map[64];
-
-	if (unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS |
-		    CLONE_NEWCGROUP) < 0)
-		return -1;
-	snprintf(map, sizeof(map), "%u %u 1\n", uid, uid);
-	if (write_file("/proc/self/uid_map", map) < 0 ||
-	    write_file("/proc/self/setgroups", "deny") < 0)
-		return -1;
-	snprintf(map, sizeof(map), "%u %u 1\n", gid, gid);
-	return write_file("/proc/self/gid_map", map);
-}
-
-/* Opens the folder of each service's socket; -1 where there is none. */
-static void
-open_service_folders(const struct lan *lan, int *folders)
-{
-	for (uint32_t i = 0; i < lan->service_count; i++) {
-		const struct service *s = &lan->services[i];
-		const char *slash = strrchr(s->at.sun_path, '/');
-		char path[sizeof(s->at.sun_path)];
-
-		folders[i] = -1;
-		if (!s->is_unix)
-			continue;
-		snprintf(path, sizeof(path), "%.*s",
-		    slash ? (int)(slash - s->at.sun_path) + 1 : 1,
-		    slash ? s->at.sun_path : ".");
-		folders[i] = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	snprintf(path, sizeof(path), "%.*s",
+	    slash ? (int)(name - s->at.sun_path) : 1,
+	    slash ? s->at.sun_path : ".");
+	folder = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (folder < 0)
+		return 0; /* as with any service that is not there */
+	if (snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", folder, name) >=
+	    (int)sizeof(path)) {
+		errno = ENAMETOOLONG;
+		return err_errno(e, EX_USAGE, "%s", s->at.sun_path);
 	}
+	memcpy(s->at.sun_path, path, sizeof(path));
+	return confine_keep(c, folder, CONFINE_CONNECT, e);
 }
 
-/* In the new root the folder of service i is /i. */
+/* The sockets that we made may be removed; those of services be connected to;
+ * nothing else is left. */
 static int
-bind_service_folders(struct lan *lan, const int *folders)
+keep_folders(struct lan *lan, struct confine *c, struct err *e)
 {
-	for (uint32_t i = 0; i < lan->service_count; i++) {
-		struct service *s = &lan->services[i];
-		char from[64], to[32], path[sizeof(s->at.sun_path)];
-		const char *slash = strrchr(s->at.sun_path, '/');
-
-		if (folders[i] < 0)
-			continue;
-		snprintf(from, sizeof(from), "/proc/self/fd/%d", folders[i]);
-		snprintf(to, sizeof(to), "/tmp/%u", i);
-		if (mkdir(to, 0700) < 0 ||
-		    mount(from, to, NULL, MS_BIND, NULL) < 0)
-			return -1;
-		snprintf(path, sizeof(path), "/%u/%.80s", i,
-		    slash ? slash + 1 : s->at.sun_path);
-		memcpy(s->at.sun_path, path, sizeof(path));
-	}
-	return 0;
-}
-
-static int
-empty_root(struct lan *lan, const int *folders)
-{
-	const unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
-
-	if (mount("none", "/tmp", "tmpfs", flags, "size=4k,nr_inodes=64") < 0 ||
-	    bind_service_folders(lan, folders) < 0 ||
-	    mount(NULL, "/tmp", NULL, MS_REMOUNT | MS_RDONLY | MS_BIND | flags,
-		NULL) < 0 ||
-	    chdir("/tmp") < 0 || syscall(SYS_pivot_root, ".", ".") < 0 ||
-	    umount2(".", MNT_DETACH) < 0)
-		return -1;
-	return chdir("/");
-}
-
-static void
-isolate(struct lan *lan)
-{
-	int folders[SERVICES_MAX];
-
-	if (enter_namespaces() < 0) {
-		log_info(
-		    "user namespaces are not to be had: %s", strerror(errno));
-		return;
-	}
-	/* What was opened before belongs to the other namespace, and cannot
-	 * be bound in this one. */
-	open_service_folders(lan, folders);
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-	    empty_root(lan, folders) < 0)
-		log_info("no empty root: %s", strerror(errno));
-	for (uint32_t i = 0; i < lan->service_count; i++)
-		fd_close(&folders[i]);
-}
-
-static int
-drop_capabilities(struct err *e)
-{
-	struct __user_cap_header_struct head = {
-	    .version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct none[2] = {{0}};
-
-	for (unsigned long cap = 0; cap <= 63; cap++)
-		if (prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1)
-			prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
-	if (syscall(SYS_capset, &head, none) < 0)
-		return err_errno(e, EX_OSERR, "capabilities");
-	return 0;
-}
-
-/* ---- Landlock ----------------------------------------------------------- */
-
-/* The sockets that we made may be removed; nothing else is left. */
-static void
-allow_removal(int rules, int folder)
-{
-	struct landlock_path_beneath_attr path = {
-	    .allowed_access = LANDLOCK_ACCESS_FS_REMOVE_FILE,
-	    .parent_fd = folder};
-
-	if (folder >= 0)
-		syscall(SYS_landlock_add_rule, rules,
-		    LANDLOCK_RULE_PATH_BENEATH, &path, 0);
-}
-
-static void
-restrict_files(const struct lan *lan)
-{
-	struct landlock_ruleset_attr attr = {
-	    /* All of the first version: each kernel that has any has these. */
-	    .handled_access_fs = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1};
-	cleanup_fd int rules =
-	    (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0);
-
-	if (rules < 0) {
-		log_info("Landlock is not to be had: %s", strerror(errno));
-		return;
-	}
 	for (uint32_t i = 0; i < lan->listener_count; i++)
-		allow_removal(rules, lan->listeners[i].folder);
+		if (confine_keep(
+			c, lan->listeners[i].folder, CONFINE_REMOVE, e) < 0)
+			return -1;
 	for (uint32_t i = 0; i < PUBLISHED_MAX; i++)
-		allow_removal(rules, lan->publisher.entries[i].folder);
-	allow_removal(rules, lan->control.folder);
-	if (syscall(SYS_landlock_restrict_self, rules, 0) < 0)
-		log_info("Landlock: %s", strerror(errno));
+		if (confine_keep(c, lan->publisher.entries[i].folder,
+			CONFINE_REMOVE, e) < 0)
+			return -1;
+	for (uint32_t i = 0; i < lan->service_count; i++)
+		if (lan->services[i].is_unix &&
+		    keep_service(&lan->services[i], c, e) < 0)
+			return -1;
+	return confine_keep(c, lan->control.folder, CONFINE_REMOVE, e);
 }
 
 /* ---- the filter --------------------------------------------------------- */
 
 /* What the loop, the sockets and the end need. */
-static const int calls[] = {
-    SCMP_SYS(epoll_wait),
-    SCMP_SYS(epoll_pwait), /* epoll_wait where that is all there is */
-    SCMP_SYS(epoll_ctl), SCMP_SYS(read), /* signalfd */
-    SCMP_SYS(write),                     /* log, events, pcap */
-    SCMP_SYS(recvfrom), SCMP_SYS(sendto), SCMP_SYS(recvmsg), SCMP_SYS(sendmsg),
-    SCMP_SYS(recvmmsg), SCMP_SYS(sendmmsg), SCMP_SYS(connect),
-    SCMP_SYS(bind),   /* publishing */
-    SCMP_SYS(listen), /* at run time */
-    SCMP_SYS(accept4), SCMP_SYS(shutdown), SCMP_SYS(close),
-    SCMP_SYS(getsockopt), SCMP_SYS(setsockopt), SCMP_SYS(getrandom),
-    SCMP_SYS(clock_gettime), /* where the vDSO cannot */
-    SCMP_SYS(pwrite64),      /* leases */
-    SCMP_SYS(unlinkat),      /* our sockets, at the end */
-    SCMP_SYS(madvise),       /* a VM's buffers, when it goes */
-    SCMP_SYS(munmap),        /* at the end */
-    SCMP_SYS(rt_sigreturn), SCMP_SYS(restart_syscall), SCMP_SYS(exit_group),
-    /* socket and socketpair: for some families only, below */
+static const struct filter_call calls[] = {
+    CALL(epoll_wait),
+    CALL(epoll_pwait), /* epoll_wait where that is all there is */
+    CALL(epoll_ctl),
+    CALL(read),  /* signalfd */
+    CALL(write), /* log, events, pcap */
+    CALL(recvfrom),
+    CALL(sendto),
+    CALL(recvmsg),
+    CALL(sendmsg),
+    CALL(recvmmsg),
+    CALL(sendmmsg),
+    CALL(connect),
+    CALL(bind),   /* publishing */
+    CALL(listen), /* at run time */
+    CALL(accept4),
+    CALL(shutdown),
+    CALL(close),
+    CALL(getsockopt),
+    CALL(setsockopt),
+    CALL(getrandom),
+    CALL(clock_gettime), /* where the vDSO cannot */
+    CALL(pwrite64),      /* leases */
+    CALL(unlinkat),      /* our sockets, at the end */
+    CALL(madvise),       /* a VM's buffers, when it goes */
+    CALL(munmap),        /* at the end */
+    CALL(rt_sigreturn),
+    CALL(restart_syscall),
+    CALL(exit_group),
+    CALL_IF(socket, 0, AF_UNIX),
+    CALL_IF(socket, 0, AF_INET),
+    CALL_IF(socket, 0, AF_INET6),
+    CALL_IF(socketpair, 0, AF_UNIX),
+    CALLS_END,
 };
 #define CALLS_MAX 30
-_Static_assert(sizeof(calls) / sizeof(calls[0]) + 2 <= CALLS_MAX,
-    "a filter that grows is none");
-
-static int
-load_filter(scmp_filter_ctx filter)
-{
-	static const int families[] = {AF_UNIX, AF_INET, AF_INET6};
-	int result = 0;
-
-	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
-		if (!result)
-			result = seccomp_rule_add(
-			    filter, SCMP_ACT_ALLOW, calls[i], 0);
-	for (size_t i = 0; i < 3 && !result; i++)
-		result =
-		    seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket),
-			1, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i], 0));
-	if (!result)
-		result = seccomp_rule_add(filter, SCMP_ACT_ALLOW,
-		    SCMP_SYS(socketpair), 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0));
-	return result ? result : seccomp_load(filter);
-}
 
 static int
 filter_calls(struct err *e)
 {
-	scmp_filter_ctx filter;
+	struct filter filter;
 	int result;
 
-	if (SANITIZED)
+	if (CONFINE_SANITIZED)
 		return 0;
-	filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
-	if (!filter)
-		return err_set(e, EX_OSERR, "seccomp: no memory");
-	result = load_filter(filter);
-	seccomp_release(filter);
-	if (result < 0)
-		return err_set(e, EX_OSERR, "seccomp: %s", strerror(-result));
-	return 0;
+	filter_init(&filter, "switch", CALLS_MAX);
+	filter_add(&filter, calls);
+	result = filter_compile(&filter, e);
+	if (result == 0)
+		result = filter_load(&filter, e);
+	filter_release(&filter);
+	return result;
 }
 
 int
 confine(struct lan *lan, bool die_with_parent, struct err *e)
 {
-	static const struct rlimit none;
+	struct confine c = {.keep_network = true};
 	pid_t parent = getppid();
 
-	/* Under a sanitizer the root stays: its reports need /proc. */
-	if (!SANITIZED)
-		isolate(lan);
-	if (drop_capabilities(e) < 0)
+	if (keep_folders(lan, &c, e) < 0)
+		return -1;
+	confine_user(&c);
+	confine_files(&c);
+	if (confine_privileges(e) < 0)
 		return -1;
 	/* After the namespaces: gaining capabilities forgets the signal. */
 	if (die_with_parent) {
@@ -291,10 +155,8 @@ confine(struct lan *lan, bool die_with_parent, struct err *e)
 		if (getppid() != parent)
 			lan->stop = true;
 	}
-	if (setrlimit(RLIMIT_CORE, &none) < 0 ||
-	    (!SANITIZED && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) ||
-	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return err_errno(e, EX_OSERR, "privileges");
-	restrict_files(lan);
+	confine_landlock(&c);
+	if (*c.without)
+		log_info("confined without: %s", c.without);
 	return filter_calls(e);
 }

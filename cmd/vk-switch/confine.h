@@ -12,7 +12,7 @@
  *
  * What the host does not offer (user namespaces, Landlock) is left out and
  * told with -v; the filter is not optional. Of the file system there remain
- * the folders of the unix sockets that services name, bound into the new root.
+ * the folders of the unix sockets that services name (common/confine.h).
  *
  * Neither mmap nor brk is among the calls: nothing is allocated from here on.
  */

@@ -53,7 +53,7 @@ is "$(sed -n 's/^CapBnd:[[:space:]]*//p' "$status")" 0000000000000000 \
 if is_sanitized; then
 	skip 'an empty root' 'not in a build with sanitizers'
 else
-	is "$(find "/proc/$switch/root/" -mindepth 1 2>/dev/null | wc -l)" 0 \
+	is "$(find "/proc/$switch/root/" ! -type d 2>/dev/null | wc -l)" 0 \
 		'an empty root'
 fi
 before=$(sed -n 's/^VmData:[[:space:]]*//p' "$status")
