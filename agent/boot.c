@@ -2,7 +2,7 @@
 /* boot.c - from the initramfs to the image's own root */
 #include "agent/boot.h"
 
-#include "agent/loop.h"
+#include "agent/disks.h"
 #include "common/io.h"
 #include "common/log.h"
 #include "common/scope.h"
@@ -10,25 +10,19 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/netlink.h>
 #include <linux/random.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-/* A disk that is there shows within ms of its driver; an emulated machine
- * under load takes seconds. */
-#define DEVICE_MS 20000
-#define SEED_MAX  512
-#define NEW_ROOT  "/newroot"
+#define SEED_MAX 512
+#define NEW_ROOT "/newroot"
 
 static void
 mount_kernel(const char *type, const char *dir, unsigned long flags)
@@ -64,27 +58,6 @@ is_mounted(const char *dir)
 
 	return stat(dir, &here) == 0 && stat("/", &above) == 0 &&
 	       here.st_dev != above.st_dev;
-}
-
-/* A block device that devtmpfs does not name: by /sys/class/block. */
-static void
-make_block_node(const char *path)
-{
-	char file[256], text[32];
-	const char *name = strrchr(path, '/');
-	unsigned major, minor;
-	cleanup_fd int fd = -1;
-	ssize_t n;
-
-	snprintf(
-	    file, sizeof(file), "/sys/class/block%s/dev", name ? name : path);
-	fd = open(file, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? 0 : io_read(fd, text, sizeof(text) - 1);
-	if (n <= 0)
-		return;
-	text[n] = '\0';
-	if (sscanf(text, "%u:%u", &major, &minor) == 2)
-		mknod(path, S_IFBLK | 0600, makedev(major, minor));
 }
 
 void
@@ -158,42 +131,6 @@ boot_seed(void)
 /* ---- the root -------------------------------------------------------------
  */
 
-static bool
-is_block(const char *path)
-{
-	struct stat st;
-
-	return stat(path, &st) == 0 && S_ISBLK(st.st_mode);
-}
-
-/* Waits until the device is there: the kernel tells of each new one. */
-static int
-wait_device(const char *path)
-{
-	struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = 1};
-	cleanup_fd int fd = socket(
-	    AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT);
-	int64_t until = loop_now_ms() + DEVICE_MS;
-	char message[4096];
-
-	if (fd >= 0)
-		bind(fd, (struct sockaddr *)&address, sizeof(address));
-	for (;;) {
-		struct pollfd p = {.fd = fd, .events = POLLIN};
-		int64_t left = until - loop_now_ms();
-
-		make_block_node(path);
-		if (is_block(path))
-			return 0;
-		if (left <= 0)
-			return -1;
-		/* The event may have come before we listened. */
-		if (poll(&p, fd >= 0, left < 100 ? (int)left : 100) > 0 &&
-		    recv(fd, message, sizeof(message), 0) < 0)
-			continue;
-	}
-}
-
 /* "rw,noatime" to flags and what is the file system's own. */
 static unsigned long
 parse_options(char *options, char *data, size_t size)
@@ -219,6 +156,8 @@ parse_options(char *options, char *data, size_t size)
 			i++;
 		if (i < count)
 			flags |= known[i].flag;
+		else if (strncmp(option, "x-", 2) == 0)
+			continue; /* for us, not for the kernel */
 		else if (*option && at < size)
 			at += (size_t)snprintf(data + at, size - at, "%s%s",
 			    at ? "," : "", option);
@@ -226,24 +165,48 @@ parse_options(char *options, char *data, size_t size)
 	return flags;
 }
 
+bool
+boot_option(const char *options, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (; *options; options += strspn(options, ",")) {
+		size_t n = strcspn(options, ",");
+
+		if (n == len && memcmp(options, name, n) == 0)
+			return true;
+		options += n;
+	}
+	return false;
+}
+
 int
 boot_mount(const char *line, const char *dir, struct err *e)
 {
 	char text[1024], data[512], *words[CONFIG_WORDS_MAX + 1];
-	char none[] = "";
+	char none[] = "", disk[DISK_PATH_MAX];
+	const char *device;
 	unsigned long flags;
+	bool grow;
 	size_t count;
 
 	snprintf(text, sizeof(text), "%s", line);
 	count = config_words(text, words);
 	if (count < 2)
 		return err_set(e, EX_CONFIG, "%s: device and type", line);
+	grow = count > 2 && boot_option(words[2], "x-grow");
 	flags = parse_options(count > 2 ? words[2] : none, data, sizeof(data));
-	if (words[0][0] == '/' && !(flags & MS_BIND) &&
-	    wait_device(words[0]) < 0)
-		return err_set(e, EX_NOINPUT, "%s: no such disk", words[0]);
-	if (mount(words[0], dir, words[1], flags, data) < 0)
-		return err_errno(e, EX_OSERR, "%s (%s)", words[0], words[1]);
+	device = words[0];
+	if ((device[0] == '/' || strchr(device, '=')) && !(flags & MS_BIND)) {
+		if (disk_wait(device, disk) < 0)
+			return err_set(
+			    e, EX_NOINPUT, "%s: no such disk", device);
+		device = disk;
+	}
+	if (mount(device, dir, words[1], flags, data) < 0)
+		return err_errno(e, EX_OSERR, "%s (%s)", device, words[1]);
+	if (grow && disk_grow(device, dir) < 0)
+		log_warn("%s: cannot grow: %s", dir, strerror(errno));
 	return 0;
 }
 

@@ -11,6 +11,8 @@
 #include "agent/config.h"
 #include "common/err.h"
 
+#include <stdbool.h>
+
 /* What has to be there before anything else: /proc, /sys and /dev, and the
  * console as 0, 1 and 2. Never fails: what is missing shows later. */
 void boot_early(void);
@@ -23,9 +25,13 @@ void boot_modules(const struct config *);
  * Returns 0, -1 with err ("cannot mount root: ..."). */
 int boot_root(const struct config *, struct err *);
 
-/* Mounts "DEVICE TYPE [OPTIONS]" on a directory, waiting for the device.
- * Returns 0, -1 with err. */
+/* Mounts "DEVICE TYPE [OPTIONS]" on a directory, waiting for the device
+ * (disks.h). Of the options, x-grow lets an ext4 file system fill its device;
+ * others that begin with x- are passed over. Returns 0, -1 with err. */
 int boot_mount(const char *line, const char *dir, struct err *);
+
+/* Whether one of the options, between commas, is that one. */
+bool boot_option(const char *options, const char *name);
 
 /* Gives the kernel the seed of /vk/seed as entropy. */
 void boot_seed(void);

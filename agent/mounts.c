@@ -232,27 +232,32 @@ is_plain_dir(const char *dir)
 /* ---- what the configuration adds ------------------------------------------
  */
 
-static void
-mount_line(const char *line)
+static int
+mount_line(const char *line, struct err *e)
 {
-	struct err e = ERR_INIT;
 	char text[1024], rest[1024], *words[CONFIG_WORDS_MAX + 1];
 	size_t count;
+	bool required;
 
 	snprintf(text, sizeof(text), "%s", line);
 	count = config_words(text, words);
 	if (count < 3) {
 		log_warn("mount %s: device, directory and type", line);
-		return;
+		return 0;
 	}
-	if (mounts_make_dir(words[1]) < 0) {
-		log_warn("%s: %s", words[1], strerror(errno));
-		return;
-	}
+	required = count > 3 && boot_option(words[3], "x-required");
 	snprintf(rest, sizeof(rest), "%s %s %s", words[0], words[2],
 	    count > 3 ? words[3] : "");
-	if (boot_mount(rest, words[1], &e) < 0)
-		log_warn("%s: %s", words[1], e.text);
+	if (mounts_make_dir(words[1]) < 0)
+		err_errno(e, EX_OSERR, "%s", words[1]);
+	else if (boot_mount(rest, words[1], e) == 0)
+		return 0;
+	else
+		err_prefix(e, "%s", words[1]);
+	if (required)
+		return -1;
+	log_warn("%s", e->text);
+	return 0;
 }
 
 static void
@@ -296,8 +301,8 @@ sysctl_line(const char *line)
 		log_warn("sysctl %s: %s", line, strerror(errno));
 }
 
-void
-mounts_all(const struct config *config)
+int
+mounts_all(const struct config *config, struct err *e)
 {
 	mount_dev();
 	mount_cgroup(config->cgroup);
@@ -307,13 +312,15 @@ mounts_all(const struct config *config)
 	if (is_plain_dir("/tmp") && !config->tmp_on_disk)
 		mount_tmpfs("/tmp", "mode=1777");
 	for (size_t i = 0; i < config->mounts.count; i++)
-		mount_line(config->mounts.lines[i]);
+		if (mount_line(config->mounts.lines[i], e) < 0)
+			return -1;
 	for (size_t i = 0; i < config->tmpfs.count; i++)
 		tmpfs_line(config->tmpfs.lines[i]);
 	for (size_t i = 0; i < config->symlinks.count; i++)
 		symlink_line(config->symlinks.lines[i]);
 	for (size_t i = 0; i < config->sysctls.count; i++)
 		sysctl_line(config->sysctls.lines[i]);
+	return 0;
 }
 
 void

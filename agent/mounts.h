@@ -9,8 +9,8 @@
  * asked; bpf, tracing and the like where the kernel has them; run and tmp as
  * tmpfs with the image's own top-level directories; then what the
  * configuration adds. What cannot be mounted is logged, and the guest goes
- * on. */
-void mounts_all(const struct config *);
+ * on; unless the line says x-required: then -1 with err. */
+int mounts_all(const struct config *, struct err *);
 
 /* Makes the root read-only, where that was asked for. Last of all. */
 void mounts_lock(const struct config *);

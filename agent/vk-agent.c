@@ -110,7 +110,8 @@ boot(void)
 	if (boot_root(&config, &e) < 0)
 		give_up(&e);
 	server_stage("root");
-	mounts_all(&config);
+	if (mounts_all(&config, &e) < 0)
+		give_up(&e);
 	server_stage("mounts");
 	files_hostname(&config, agent.policy.hostname);
 	net_start(&agent, &config);

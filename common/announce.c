@@ -75,7 +75,7 @@ take(struct announce *a, const struct frame *f, struct announce_event *event,
     struct err *e)
 {
 	event->type = (enum frame_type)f->type;
-	if (f->type == FRAME_EVENT && a->state != ANNOUNCE_WANT_HELLO)
+	if (f->type == FRAME_EVENT)
 		return parse_event(f, event, e);
 	if (f->type == FRAME_HELLO && a->state == ANNOUNCE_WANT_HELLO) {
 		a->state = ANNOUNCE_WANT_IMAGE;

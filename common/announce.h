@@ -8,7 +8,7 @@
  *	announce_release(&a);
  *
  * The order is checked: HELLO, IMAGE, READY, then any number of EVENTs (an
- * EVENT may also come before READY: that is how a boot that fails says why).
+ * EVENT may come before any of them: that is how a boot that fails says why).
  * Memory is bounded by FRAME_IMAGE_MAX whatever the guest sends; texts are
  * cut and made printable. How often events may come is the caller's to limit.
  */

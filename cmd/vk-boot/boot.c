@@ -30,7 +30,8 @@ static const char *const modules_welcome[] = {
 #define TREE_SLACK (128 * MIB)
 
 static int
-want_modules(struct boot *boot, const struct image *root, struct err *e)
+want_modules(struct boot *boot, const struct options *o,
+    const struct image *root, struct err *e)
 {
 	for (size_t i = 0; boot->guest->modules[i]; i++)
 		if (modules_want(&boot->modules, boot->guest->modules[i], e) <
@@ -43,6 +44,10 @@ want_modules(struct boot *boot, const struct image *root, struct err *e)
 	if (root &&
 	    modules_want(&boot->modules, image_type_name(root->type), e) < 0)
 		return -1;
+	for (unsigned i = 0; i < o->drive_count; i++)
+		if (o->drives[i].mount &&
+		    modules_want(&boot->modules, o->drives[i].fs, e) < 0)
+			return err_prefix(e, "-d %s", o->drives[i].disk.path);
 	for (size_t i = 0;
 	     i < sizeof(modules_welcome) / sizeof(*modules_welcome); i++) {
 		struct err ignored = ERR_INIT;
@@ -66,6 +71,8 @@ make_config(
 		    image_type_name(root->type),
 		    root->read_only || o->read_only ? "ro" : "rw");
 	buf_printf(&boot->config, "hostname %s\n", hostname ? hostname : "vk");
+	for (unsigned i = 0; i < o->drive_count; i++)
+		drive_config(&o->drives[i], &boot->config);
 	for (unsigned i = 0; i < o->nic_count; i++)
 		nic_config(&o->nics[i], i, &boot->config);
 	clock_gettime(CLOCK_REALTIME, &now);
@@ -149,7 +156,7 @@ make_initramfs(struct boot *boot, const struct options *o,
 	if (agent < 0 || open_initrd(boot, o, root, &initrd, e) < 0)
 		return -1;
 	if (initramfs_add_agent(&boot->initramfs, agent, e) < 0 ||
-	    want_modules(boot, root, e) < 0)
+	    want_modules(boot, o, root, e) < 0)
 		return -1;
 	make_config(boot, o, root);
 	if (boot->config.failed)

@@ -26,16 +26,15 @@
  * superblock with its UUID and the time of its last writing. */
 #define IDENTITY_SIZE 4096
 
-static int
-set_lock(int fd, const char *path, int how, struct err *e)
+int
+disk_lock(int fd, const char *path, bool write, struct err *e)
 {
-	if (flock(fd, how | LOCK_NB) == 0)
+	if (flock(fd, (write ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0)
 		return 0;
 	if (errno != EWOULDBLOCK)
 		return err_errno(e, EX_OSERR, "%s: lock", path);
-	err_set(e, EX_TEMPFAIL, "%s: in use by another VM%s", path,
-	    how == LOCK_SH ? " that writes it" : "");
-	return -1;
+	return err_set(e, EX_TEMPFAIL, "%s: in use by another VM%s", path,
+	    write ? "" : " that writes it");
 }
 
 static int
@@ -123,6 +122,20 @@ make_header(const struct disk *disk, uint8_t *header, struct err *e)
 	return 0;
 }
 
+/* What an overlay has taken already counts. */
+static void
+count_taken(struct disk *disk)
+{
+	uint64_t taken = 0;
+
+	if (disk->clusters_left == UINT64_MAX)
+		return;
+	for (uint64_t i = 0; i < disk->map_size / sizeof(*disk->map); i++)
+		taken += (uint64_t)__builtin_popcountll(disk->map[i]);
+	disk->clusters_left -=
+	    taken < disk->clusters_left ? taken : disk->clusters_left;
+}
+
 static int
 open_kept(struct disk *disk, const char *path, struct err *e)
 {
@@ -132,7 +145,7 @@ open_kept(struct disk *disk, const char *path, struct err *e)
 	disk->overlay = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (disk->overlay < 0)
 		return err_errno(e, EX_CANTCREAT, "%s", path);
-	if (set_lock(disk->overlay, path, LOCK_EX, e) < 0)
+	if (disk_lock(disk->overlay, path, true, e) < 0)
 		return -1;
 	if (make_header(disk, header, e) < 0)
 		return -1;
@@ -154,6 +167,7 @@ open_kept(struct disk *disk, const char *path, struct err *e)
 	if (io_pread(disk->overlay, disk->map, disk->map_size, HEADER_SIZE) !=
 	    (ssize_t)disk->map_size)
 		return err_set(e, EX_DATAERR, "%s: truncated", path);
+	count_taken(disk);
 	return 0;
 }
 
@@ -175,6 +189,29 @@ open_overlay(struct disk *disk, const char *path, struct err *e)
 	return 0;
 }
 
+/* Without the page cache, what is moved has to fit the device's blocks: how
+ * large they are, a read shows. */
+static int
+open_direct(struct disk *disk, const char *path, struct err *e)
+{
+	static uint8_t data[DISK_CLUSTER]
+	    __attribute__((aligned(DISK_CLUSTER)));
+	int flags = fcntl(disk->base, F_GETFL);
+
+	if (fcntl(disk->base, F_SETFL, flags | O_DIRECT) < 0) {
+		err_errno(e, EX_USAGE, "%s: cache=none", path);
+		return err_hint(e, "its file system has no such thing; leave "
+				   "it to the page cache");
+	}
+	if (pread(disk->base, data, DISK_SECTOR, 0) < 0)
+		disk->block_size = DISK_CLUSTER;
+	if (disk->size % disk->block_size == 0)
+		return 0;
+	return err_set(e, EX_DATAERR,
+	    "%s: cache=none: not a whole number of blocks of %u bytes", path,
+	    disk->block_size);
+}
+
 int
 disk_open(struct disk *disk, const struct disk_config *config, struct err *e)
 {
@@ -185,7 +222,11 @@ disk_open(struct disk *disk, const struct disk_config *config, struct err *e)
 	    .base = -1,
 	    .overlay = -1,
 	    .read_only = config->read_only,
-	    .unsafe = config->unsafe,
+	    .unsafe = config->cache == DISK_UNSAFE,
+	    .block_size = DISK_SECTOR,
+	    .clusters_left = config->overlay_max
+				 ? config->overlay_max / DISK_CLUSTER
+				 : UINT64_MAX,
 	};
 	snprintf(disk->name, sizeof(disk->name), "%s%s",
 	    len < sizeof(disk->name) ? "" : "...",
@@ -196,12 +237,19 @@ disk_open(struct disk *disk, const struct disk_config *config, struct err *e)
 	if (disk->base < 0)
 		return err_errno(e, 0, "%s", config->path);
 	if (file_size(disk->base, config->path, &disk->size, e) < 0 ||
-	    set_lock(disk->base, config->path, writes_base ? LOCK_EX : LOCK_SH,
-		e) < 0)
+	    disk_lock(disk->base, config->path, writes_base, e) < 0)
+		return -1;
+	if (config->cache == DISK_NONE && open_direct(disk, config->path, e))
 		return -1;
 	if (!writes_base && !config->read_only)
 		return open_overlay(disk, config->overlay, e);
 	return 0;
+}
+
+bool
+disk_keeps(const struct disk *disk)
+{
+	return !disk->read_only && (disk->overlay < 0 || disk->kept);
 }
 
 void
@@ -263,6 +311,17 @@ copy_up(struct disk *disk, uint64_t from, uint64_t to)
 	    disk->overlay, data, (size_t)got, disk->data_start + from);
 }
 
+/* How many of them are not in the overlay yet. */
+static uint64_t
+new_clusters(const struct disk *disk, uint64_t first, uint64_t last)
+{
+	uint64_t count = 0;
+
+	for (uint64_t c = first; c <= last; c++)
+		count += !in_overlay(disk, c);
+	return count;
+}
+
 int
 disk_prepare(
     struct disk *disk, uint64_t offset, uint64_t len, struct disk_run *run)
@@ -280,6 +339,11 @@ disk_prepare(
 	};
 	if (disk->overlay < 0)
 		return 0;
+	if (last - first >= disk->clusters_left &&
+	    new_clusters(disk, first, last) > disk->clusters_left) {
+		errno = ENOSPC;
+		return -1;
+	}
 	run->fd = disk->overlay;
 	run->offset = disk->data_start + offset;
 	if (!in_overlay(disk, first) &&
@@ -301,6 +365,8 @@ disk_written(struct disk *disk, uint64_t offset, uint64_t len)
 		if (in_overlay(disk, c))
 			continue;
 		disk->map[c / 64] |= 1ull << c % 64;
+		if (disk->clusters_left > 0)
+			disk->clusters_left--;
 		if (disk->dirty)
 			disk->dirty[c / 8 / PAGE] = 1;
 	}
@@ -310,7 +376,8 @@ disk_written(struct disk *disk, uint64_t offset, uint64_t len)
 static int
 write_zeros(int fd, uint64_t offset, uint64_t len)
 {
-	static const uint8_t zeros[64 * 1024];
+	static const uint8_t zeros[64 * 1024]
+	    __attribute__((aligned(DISK_CLUSTER)));
 
 	while (len > 0) {
 		size_t part = len < sizeof(zeros) ? len : sizeof(zeros);

@@ -28,25 +28,39 @@
 #define DISK_SECTOR  512
 #define DISK_CLUSTER 4096
 
+enum disk_format {
+	DISK_RAW, /* what is in the file is the disk */
+};
+
+enum disk_cache {
+	DISK_WRITEBACK, /* the host's page cache; a flush is an fsync */
+	DISK_NONE,      /* not that cache (O_DIRECT); a flush is an fsync */
+	DISK_UNSAFE,    /* a flush is not passed on */
+};
+
 struct disk_config {
-	const char *path;    /* the base: a file or a block device */
-	const char *overlay; /* NULL: a throw-away one */
-	bool read_only;      /* no writes at all */
-	bool write;          /* into the base itself */
-	bool unsafe;         /* a flush is not passed on */
+	const char *path; /* the base: a file or a block device */
+	enum disk_format format;
+	enum disk_cache cache;
+	const char *overlay;  /* NULL: a throw-away one */
+	uint64_t overlay_max; /* bytes of data in it; 0: no limit */
+	bool read_only;       /* no writes at all */
+	bool write;           /* into the base itself */
 };
 
 struct disk {
 	char name[64]; /* for messages: the base's path, its end if long */
 	uint64_t size; /* bytes, whole sectors */
 	bool read_only, unsafe;
+	uint32_t block_size; /* what is read and written in one piece */
 	int base;
-	int overlay;         /* -1: none */
-	uint64_t data_start; /* in the overlay */
-	bool kept;           /* the overlay has a name */
-	uint64_t *map;       /* a bit a cluster: it is in the overlay */
-	uint64_t map_size;   /* bytes, whole pages */
-	uint8_t *dirty;      /* a byte a page of map: not in the file yet */
+	int overlay;            /* -1: none */
+	uint64_t data_start;    /* in the overlay */
+	bool kept;              /* the overlay has a name */
+	uint64_t clusters_left; /* the overlay may still take */
+	uint64_t *map;          /* a bit a cluster: it is in the overlay */
+	uint64_t map_size;      /* bytes, whole pages */
+	uint8_t *dirty;         /* a byte a page of map: not in the file yet */
 };
 
 /*
@@ -55,6 +69,13 @@ struct disk {
  * (EX_DATAERR). Returns 0, -1 with err.
  */
 int disk_open(struct disk *, const struct disk_config *, struct err *);
+
+/* The lock that disk_open takes: exclusive to write. 0, -1 with err
+ * (EX_TEMPFAIL). It lasts until every copy of the descriptor is closed. */
+int disk_lock(int fd, const char *path, bool write, struct err *);
+
+/* Whether what is written is there when the disk was closed. */
+bool disk_keeps(const struct disk *);
 
 /* Flushes a kept overlay and closes; may be called twice, and on a disk that
  * is all zeros but base and overlay, which are -1. */
@@ -73,7 +94,7 @@ struct disk_run disk_where(const struct disk *, uint64_t offset, uint64_t len);
 /*
  * For writing: the whole range, after what else belongs to its first and last
  * cluster was copied from the base. disk_written says that the data is there.
- * 0, -1 with errno.
+ * 0, -1 with errno (ENOSPC: the overlay may not grow any more).
  */
 int disk_prepare(
     struct disk *, uint64_t offset, uint64_t len, struct disk_run *);

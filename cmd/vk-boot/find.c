@@ -275,3 +275,26 @@ find_agent(struct err *e)
 		return err_prefix(e, "%s", path);
 	return steal_fd(&fd);
 }
+
+/* ---- vk-mkext ----------------------------------------------------------- */
+
+int
+find_mkext(char path[PATH_MAX], struct err *e)
+{
+	const char *list = getenv("PATH");
+	char bin[PATH_MAX];
+
+	if (find_bin(bin, e) < 0)
+		return -1;
+	if (is_readable(path, "%s/vk-mkext", bin))
+		return 0;
+	while (list && *list) {
+		int len = (int)strcspn(list, ":");
+
+		if (is_readable(path, "%.*s/vk-mkext", len, list))
+			return 0;
+		list += len + (list[len] == ':');
+	}
+	return err_set(e, EX_UNAVAILABLE,
+	    "vk-mkext: not found, neither in %s nor in PATH", bin);
+}

@@ -39,6 +39,9 @@ int find_uml(char path[PATH_MAX], bool stock, struct err *);
  * "" where there are none. Returns 0, -1 with err. */
 int find_uml_modules(const char *kernel, char folder[PATH_MAX], struct err *);
 
+/* vk-mkext: beside this program, else in PATH. Returns 0, -1 with err. */
+int find_mkext(char path[PATH_MAX], struct err *);
+
 /*
  * Opens the agent: $VK_AGENT, else bin/vk-agent, bin/../lib/vk/vk-agent or
  * bin/../libexec/vk/vk-agent. It has to be an executable for this machine that

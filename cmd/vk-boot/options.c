@@ -115,6 +115,33 @@ set_net(void *into, const char *value, struct err *e)
 }
 
 static int
+set_disk(void *into, const char *value, struct err *e)
+{
+	struct options *o = into;
+	struct drive_wish *wish = &o->drives[o->drive_count];
+
+	if (o->drive_count == DRIVES_MAX)
+		return err_set(e, EX_USAGE, "at most %d times", DRIVES_MAX);
+	o->drive_count++;
+	if (drive_parse(wish, value, o->drive_count, e) < 0)
+		return -1;
+	for (unsigned i = 0; i + 1 < o->drive_count; i++)
+		if (strcmp(o->drives[i].id, wish->id) == 0 ||
+		    strcmp(o->drives[i].serial, wish->serial) == 0)
+			return err_set(e, EX_USAGE,
+			    "%s: another disk has this id or serial", wish->id);
+	return 0;
+}
+
+static int
+set_overlay_max(void *into, const char *value, struct err *e)
+{
+	if (size_parse(value, &((struct options *)into)->overlay_max) < 0)
+		return err_set(e, EX_USAGE, "%s: not a size (512M, 2G)", value);
+	return 0;
+}
+
+static int
 set_cpus(void *into, const char *value, struct err *e)
 {
 	uint64_t number;
@@ -239,6 +266,11 @@ static const struct opt table[] = {
     {0, "write", NULL, "write into the image itself", set_write},
     {0, "read-only", NULL, "the guest cannot write its root", set_read_only},
     {0, "ram", NULL, "the root lies in the guest's memory", set_ram},
+    {0, "overlay-max", "SIZE", "what the guest writes may take so much",
+	set_overlay_max},
+    {'d', "disk", "FILE[,...]",
+	"another disk: ro, size=, mount=, from=, cache=, overlay=, ...",
+	set_disk},
     {'n', "net", "SOCKET[,...]",
 	"a network interface: vk-switch's socket, passt's, or fd:N", set_net},
     {'u', "user", "USER", "name or uid, with :group or :gid", set_user},
@@ -360,6 +392,8 @@ options_release(struct options *o)
 	word_list_release(&o->append);
 	word_list_release(&o->env);
 	word_list_release(&o->net);
+	while (o->drive_count > 0)
+		drive_wish_release(&o->drives[--o->drive_count]);
 	while (o->nic_count > 0)
 		nic_release(&o->nics[--o->nic_count]);
 }

@@ -4,6 +4,7 @@
 #define VK_BOOT_OPTIONS_H
 
 #include "cmd/vk-boot/command.h"
+#include "cmd/vk-boot/drive.h"
 #include "cmd/vk-boot/nic.h"
 
 #include "common/opt.h"
@@ -27,7 +28,12 @@ struct options {
 	/* the image's disk */
 	const char *overlay;
 	bool write, read_only;
-	bool ram; /* no disk: its files are put into memory */
+	bool ram;             /* no disk: its files are put into memory */
+	uint64_t overlay_max; /* bytes; 0: no limit */
+
+	/* more disks */
+	struct drive_wish drives[DRIVES_MAX];
+	unsigned drive_count;
 
 	/* network */
 	struct word_list net; /* as given; read into: */

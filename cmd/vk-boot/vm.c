@@ -3,7 +3,6 @@
 #include "cmd/vk-boot/vm.h"
 
 #include "cmd/vk-boot/virtio/balloon.h"
-#include "cmd/vk-boot/virtio/blk.h"
 #include "cmd/vk-boot/virtio/console.h"
 #include "cmd/vk-boot/virtio/net.h"
 #include "cmd/vk-boot/virtio/rng.h"
@@ -24,21 +23,52 @@ static int
 open_root(struct vm *vm, struct err *e)
 {
 	const struct options *o = &vm->options;
-	struct disk_config config = {
-	    .path = o->image,
-	    .overlay = o->overlay,
-	    .write = o->write,
-	    .read_only = o->read_only,
+	struct drive_wish wish = {
+	    .disk =
+		{
+		    .path = o->image,
+		    .overlay = o->overlay,
+		    .overlay_max = o->overlay_max,
+		    .write = o->write,
+		    .read_only = o->read_only,
+		},
+	    .id = "root",
+	    .serial = "root",
 	};
+	struct drive *root = &vm->drives[0];
 
-	vm->root.base = vm->root.overlay = -1;
 	if (!o->image)
 		return 0;
-	if (disk_open(&vm->root, &config, e) < 0)
+	vm->drive_count = 1;
+	if (drive_open(root, &wish, e) < 0)
 		return -1;
-	if (image_identify(vm->root.base, &vm->image, e) < 0)
+	if (image_identify(root->disk.base, &vm->image, e) < 0)
 		return err_prefix(e, "%s", o->image);
 	return 0;
+}
+
+static int
+open_drives(struct vm *vm, struct err *e)
+{
+	struct options *o = &vm->options;
+
+	if (open_root(vm, e) < 0)
+		return -1;
+	for (unsigned i = 0; i < o->drive_count; i++)
+		if (drive_open(
+			&vm->drives[vm->drive_count++], &o->drives[i], e) < 0)
+			return err_prefix(e, "-d");
+	return 0;
+}
+
+/* Nothing of what the guest writes outlives it: it may just end. */
+static bool
+keeps_nothing(const struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->drive_count; i++)
+		if (drive_keeps(&vm->drives[i]))
+			return false;
+	return true;
 }
 
 static void
@@ -103,18 +133,23 @@ memory(struct vm *vm, struct err *e)
 	return vm->engine->ops->memory(vm->engine, e);
 }
 
+/* Drives own their devices; all others are freed by us. */
 static int
-add_root(struct vm *vm, struct err *e)
+add_drives(struct vm *vm, struct err *e)
 {
-	const struct gmem *mem;
+	bool ram = vm->options.image && vm->options.ram;
 
-	if (!vm->options.image || vm->options.ram)
-		return 0;
-	mem = memory(vm, e);
-	if (!mem)
-		return -1;
-	return add_device(
-	    vm, blk_new(vm->disk_loop, mem, &vm->root, "root", e), e);
+	for (unsigned i = ram ? 1 : 0; i < vm->drive_count; i++) {
+		struct drive *drive = &vm->drives[i];
+		const struct gmem *mem = memory(vm, e);
+
+		if (!mem || !drive_attach(drive, mem, vm->options.cpus, e))
+			return -1;
+		if (vm->engine->ops->add(vm->engine, drive->device, e) < 0 ||
+		    loop_start(drive->loop, e) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 static int
@@ -193,15 +228,12 @@ add_nics(struct vm *vm, struct err *e)
 static int
 add_devices(struct vm *vm, struct err *e)
 {
-	vm->disk_loop = loop_new("disk", e);
-	vm->device_loop = vm->disk_loop ? loop_new("devices", e) : NULL;
+	vm->device_loop = loop_new("devices", e);
 	if (!vm->device_loop)
 		return -1;
-	if (add_root(vm, e) < 0 || add_vsock(vm, e) < 0 ||
+	if (add_drives(vm, e) < 0 || add_vsock(vm, e) < 0 ||
 	    add_console(vm, e) < 0 || add_rng(vm, e) < 0 ||
 	    add_balloon(vm, e) < 0 || add_nics(vm, e) < 0)
-		return -1;
-	if (loop_start(vm->disk_loop, e) < 0)
 		return -1;
 	return loop_start(vm->device_loop, e);
 }
@@ -248,7 +280,7 @@ int
 vm_build(struct vm *vm, struct err *e)
 {
 	raise_limits();
-	if (take_name(vm, e) < 0 || open_root(vm, e) < 0 ||
+	if (take_name(vm, e) < 0 || open_drives(vm, e) < 0 ||
 	    open_ring(vm, e) < 0 || make_engine(vm, e) < 0)
 		return -1;
 	if (boot_prepare(&vm->boot, vm->engine->ops->guest, &vm->options,
@@ -267,7 +299,7 @@ vm_run(struct vm *vm, struct err *e)
 	    .vsock = vm->vsock,
 	    .options = &vm->options,
 	    .status = &vm->status,
-	    .throw_away = !vm->options.write && !vm->options.overlay,
+	    .throw_away = keeps_nothing(vm),
 	    .last_words = last_words,
 	    .owner = vm,
 	};
@@ -281,15 +313,16 @@ vm_release(struct vm *vm)
 	/* First nobody runs any more, then memory goes, then devices. */
 	if (vm->engine)
 		vm->engine->ops->stop(vm->engine);
-	loop_end(vm->disk_loop);
+	for (unsigned i = 0; i < vm->drive_count; i++)
+		drive_detach(&vm->drives[i]);
 	loop_end(vm->device_loop);
 	engine_free(vm->engine);
 	while (vm->device_count > 0)
 		virtio_device_free(vm->devices[--vm->device_count]);
-	loop_free(vm->disk_loop);
 	loop_free(vm->device_loop);
 	boot_release(&vm->boot);
-	disk_close(&vm->root);
+	while (vm->drive_count > 0)
+		drive_close(&vm->drives[--vm->drive_count]);
 	ring_free(vm->ring);
 	run_folder_release(&vm->folder);
 	sweep_dismiss(&vm->sweep);

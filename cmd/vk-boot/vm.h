@@ -12,7 +12,7 @@
 #define VK_BOOT_VM_H
 
 #include "cmd/vk-boot/boot.h"
-#include "cmd/vk-boot/disk.h"
+#include "cmd/vk-boot/drive.h"
 #include "cmd/vk-boot/engine.h"
 #include "cmd/vk-boot/guest.h"
 #include "cmd/vk-boot/options.h"
@@ -29,10 +29,11 @@ struct vm {
 	struct run_folder folder;
 	struct sweep sweep;
 	struct image image;
-	struct disk root;
+	struct drive drives[1 + DRIVES_MAX]; /* the root's first, if any */
+	unsigned drive_count;
 	struct boot boot;
 	struct engine *engine;
-	struct loop *disk_loop, *device_loop;
+	struct loop *device_loop;
 	struct virtio_device *devices[VM_DEVICES_MAX];
 	unsigned device_count;
 	struct virtio_device *vsock; /* one of them */

@@ -232,13 +232,15 @@ static const struct virtio_device_ops blk_ops = {
 };
 
 static void
-fill_config(struct blk *blk)
+fill_config(struct blk *blk, unsigned queues)
 {
 	struct virtio_blk_config config = {
 	    .capacity = blk->disk->size / DISK_SECTOR,
 	    .seg_max = SEGMENTS_MAX,
-	    .blk_size = DISK_SECTOR,
-	    .physical_block_exp = 3, /* clusters of 8 sectors */
+	    .blk_size = blk->disk->block_size,
+	    /* clusters of 8 sectors */
+	    .physical_block_exp = blk->disk->block_size == DISK_SECTOR ? 3 : 0,
+	    .num_queues = (uint16_t)queues,
 	    .min_io_size = 1,
 	    .max_discard_sectors = RANGE_SECTORS_MAX,
 	    .max_discard_seg = RANGES_MAX,
@@ -254,6 +256,8 @@ fill_config(struct blk *blk)
 	blk->dev.offered =
 	    1ull << VIRTIO_BLK_F_SEG_MAX | 1ull << VIRTIO_BLK_F_BLK_SIZE |
 	    1ull << VIRTIO_BLK_F_TOPOLOGY | 1ull << VIRTIO_BLK_F_FLUSH;
+	if (queues > 1)
+		blk->dev.offered |= 1ull << VIRTIO_BLK_F_MQ;
 	if (blk->disk->read_only)
 		blk->dev.offered |= 1ull << VIRTIO_BLK_F_RO;
 	else
@@ -262,20 +266,24 @@ fill_config(struct blk *blk)
 }
 
 struct virtio_device *
-blk_new(struct loop *loop, const struct gmem *mem, struct disk *disk,
-    const char *serial, struct err *e)
+blk_new(struct loop *loop, const struct gmem *mem,
+    const struct blk_config *config, struct err *e)
 {
 	struct blk *blk = calloc(1, sizeof(*blk));
-	size_t len = strnlen(serial, VIRTIO_BLK_ID_BYTES);
+	size_t len = strnlen(config->serial, VIRTIO_BLK_ID_BYTES);
+	unsigned queues =
+	    config->queues < BLK_QUEUES_MAX ? config->queues : BLK_QUEUES_MAX;
 
 	if (!blk) {
-		err_errno(e, EX_OSERR, "%s", disk->name);
+		err_errno(e, EX_OSERR, "%s", config->disk->name);
 		return NULL;
 	}
-	blk->disk = disk;
-	memcpy(blk->serial, serial, len);
-	fill_config(blk);
-	if (virtio_device_init(&blk->dev, &blk_ops, loop, mem, 1, e) < 0) {
+	if (queues == 0)
+		queues = 1;
+	blk->disk = config->disk;
+	memcpy(blk->serial, config->serial, len);
+	fill_config(blk, queues);
+	if (virtio_device_init(&blk->dev, &blk_ops, loop, mem, queues, e) < 0) {
 		blk_free(&blk->dev);
 		return NULL;
 	}

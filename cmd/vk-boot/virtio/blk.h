@@ -6,9 +6,17 @@
 #include "cmd/vk-boot/disk.h"
 #include "cmd/vk-boot/virtio/device.h"
 
-/* The disk is borrowed, serial (20 characters at most) copied. The loop should
- * be the disk's own: it waits for the disk. NULL with err. */
-struct virtio_device *blk_new(struct loop *, const struct gmem *, struct disk *,
-    const char *serial, struct err *);
+/* More than the guest's processors are of no use. */
+#define BLK_QUEUES_MAX VIRTIO_QUEUES_MAX
+
+struct blk_config {
+	struct disk *disk;  /* borrowed */
+	const char *serial; /* copied; 20 characters at most */
+	unsigned queues;    /* 0: one */
+};
+
+/* The loop should be the disk's own: it waits for the disk. NULL with err. */
+struct virtio_device *blk_new(struct loop *, const struct gmem *,
+    const struct blk_config *, struct err *);
 
 #endif
