@@ -63,6 +63,7 @@ egress_open(struct lan *lan, const struct station *s, const struct flow_key *k,
     struct egress *out)
 {
 	struct port *port = &lan->ports[s->port];
+	struct flow_key to;
 	struct verdict v;
 
 	*out = (struct egress){.fd = -1};
@@ -73,9 +74,20 @@ egress_open(struct lan *lan, const struct station *s, const struct flow_key *k,
 		policy_refused(lan, port, &k->far, k->far_port, v.reason);
 		return -1;
 	}
+	to = *k;
+	if (lan->proxy.kind) {
+		if (k->proto != PROTO_TCP) {
+			policy_refused(lan, port, &k->far, k->far_port,
+			    "the proxy carries TCP only");
+			return -1;
+		}
+		out->proxied = true;
+		to.far = lan->proxy.addr;
+		to.far_port = lan->proxy.port;
+	}
 	out->inspect = v.inspect && k->proto == PROTO_TCP;
 	out->rule = v.rule;
-	if (egress_connect(k, out) < 0) {
+	if (egress_connect(&to, out) < 0) {
 		policy_refused(
 		    lan, port, &k->far, k->far_port, strerror(errno));
 		return -1;

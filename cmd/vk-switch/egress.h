@@ -4,7 +4,7 @@
  *
  * One place decides where a flow goes: to a service at the gateway (DNS over
  * TCP, --service), or, if the policy lets it, to the world. So nothing leaves
- * by a way that forgot to ask.
+ * by a way that forgot to ask. With a proxy (proxy.h) the world is behind it.
  */
 #ifndef VK_SWITCH_EGRESS_H
 #define VK_SWITCH_EGRESS_H
@@ -16,6 +16,7 @@ struct egress {
 	int error;        /* of connect(2); 0 or EINPROGRESS: none yet */
 	bool stream_unix; /* a unix stream socket */
 	bool inspect;     /* see inspect.h */
+	bool proxied;     /* connected to the proxy, see proxy.h */
 	uint16_t rule;    /* that let it out, + 1 */
 };
 

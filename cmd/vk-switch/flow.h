@@ -62,6 +62,7 @@ struct tcp {
 	uint8_t scale;        /* of the VM's window */
 	uint8_t retries;      /* of the timer, in a row */
 	uint8_t duplicates;   /* ACKs in a row that say nothing new */
+	uint8_t proxy;        /* enum proxy_phase */
 	bool scaling : 1;     /* both sides have the option */
 	bool stream_unix : 1; /* the socket is a unix one */
 	bool vm_fin : 1;      /* the VM's FIN came and was passed on */

@@ -22,6 +22,7 @@
 #include "cmd/vk-switch/pcap.h"
 #include "cmd/vk-switch/policy.h"
 #include "cmd/vk-switch/port.h"
+#include "cmd/vk-switch/proxy.h"
 #include "cmd/vk-switch/publish.h"
 #include "cmd/vk-switch/resolver.h"
 #include "cmd/vk-switch/service.h"
@@ -73,6 +74,7 @@ struct lan {
 	struct learned_table learned;
 	struct inspect_place inspections[INSPECTIONS_MAX];
 	struct host host;
+	struct proxy proxy;
 	uint64_t refusal_ms, name_refusal_ms, names_refused;
 	uint32_t refusals_quiet;
 

@@ -55,6 +55,8 @@ TEXT_OPTION(control)
 TEXT_OPTION(pcap)
 TEXT_OPTION(pcap_vm)
 TEXT_OPTION(macs)
+TEXT_OPTION(proxy)
+TEXT_OPTION(proxy_login)
 
 #define FLAG_OPTION(name)                                                      \
 	static int set_##name(void *into, const char *value, struct err *e)    \
@@ -150,6 +152,8 @@ static const struct opt table[] = {
 	set_deny},
     {0, "default", "allow|deny", "where no rule matches", set_default},
     {0, "policy", "FILE", "rules, behind those given here", set_policy},
+    {0, "proxy", "URL", "the world is behind socks5:// or http://", set_proxy},
+    {0, "proxy-login", "FILE", "USER:PASSWORD for it", set_proxy_login},
     {0, "flows", "N", "connections at the same time", set_flows},
     {0, "control", "SOCKET", "where the switch is watched and changed",
 	set_control},
@@ -321,6 +325,26 @@ open_policies(const struct options *o, struct lan *lan, struct err *e)
 	return 0;
 }
 
+static int
+open_proxy(const struct options *o, struct lan *lan, struct err *e)
+{
+	static char text[TEXT_FILE_MAX + 1];
+	ssize_t n;
+
+	if (o->proxy_login && !o->proxy)
+		return err_set(e, EX_USAGE, "--proxy-login: no --proxy");
+	if (o->proxy && proxy_parse(o->proxy, &lan->proxy, e) < 0)
+		return -1;
+	if (!o->proxy_login)
+		return 0;
+	n = read_text(o->proxy_login, text, e);
+	if (n < 0)
+		return -1;
+	if (proxy_parse_login(text, (size_t)n, &lan->proxy, e) < 0)
+		return err_prefix(e, "%s", o->proxy_login);
+	return 0;
+}
+
 static void
 read_resolv_conf(struct lan *lan)
 {
@@ -338,7 +362,7 @@ read_resolv_conf(struct lan *lan)
 int
 options_open(const struct options *o, struct lan *lan, struct err *e)
 {
-	if (open_policies(o, lan, e) < 0)
+	if (open_policies(o, lan, e) < 0 || open_proxy(o, lan, e) < 0)
 		return -1;
 	read_resolv_conf(lan);
 	if (o->leases && leases_open(lan, o->leases, e) < 0)

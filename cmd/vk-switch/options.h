@@ -20,7 +20,7 @@ struct options {
 	struct option_list listeners, published, services, hosts, servers,
 	    reservations, rules;
 	const char *net4, *net6, *domain, *mtu, *flows, *leases, *policy,
-	    *control, *pcap, *pcap_vm, *macs;
+	    *control, *pcap, *pcap_vm, *macs, *proxy, *proxy_login;
 	int ready_fd, status_fd, port_fd; /* -1: none */
 	bool isolate, die_with_parent;
 };

@@ -6,6 +6,7 @@
 #include "cmd/vk-switch/icmp.h"
 #include "cmd/vk-switch/inspect.h"
 #include "cmd/vk-switch/lan.h"
+#include "cmd/vk-switch/proxy.h"
 #include "cmd/vk-switch/tcp_out.h"
 
 #include <errno.h>
@@ -350,6 +351,23 @@ connect_failed(struct lan *lan, struct flow *f, int number)
 	flow_free(lan, f);
 }
 
+/* The host has a connection: to the far end, or to a proxy on the way. */
+static void
+established(struct lan *lan, struct flow *f)
+{
+	int result = f->tcp.proxy ? proxy_advance(lan, f) : 1;
+
+	if (result > 0) {
+		connected(lan, f);
+	} else if (result < 0) {
+		int number = errno;
+
+		policy_refused(lan, &lan->ports[f->port], &f->far, f->far_port,
+		    "the proxy does not connect to it");
+		connect_failed(lan, f, number);
+	}
+}
+
 static void
 tcp_open(struct lan *lan, struct station *s, const struct packet *p,
     const struct tcp_segment *t)
@@ -370,6 +388,7 @@ tcp_open(struct lan *lan, struct station *s, const struct packet *p,
 		return;
 	f->rule = out.rule;
 	f->tcp.stream_unix = out.stream_unix;
+	f->tcp.proxy = out.proxied ? PROXY_CONNECT : PROXY_NONE;
 	f->tcp.phase = PHASE_CONNECTING;
 	f->tcp.received = f->tcp.told = f->tcp.edge = t->seq + 1;
 	f->tcp.una = f->tcp.next = tcp_initial_seq(lan, &key);
@@ -386,7 +405,9 @@ tcp_open(struct lan *lan, struct station *s, const struct packet *p,
 	else if (loop_watch(&lan->loop, f->fd, &w, TCP_EVENTS) < 0)
 		tcp_kill(lan, f);
 	else if (!number)
-		connected(lan, f);
+		established(lan, f);
+	else if (out.proxied)
+		flow_timer(lan, f, PROXY_PATIENCE_MS);
 }
 
 void
@@ -450,14 +471,14 @@ connect_event(struct lan *lan, struct flow *f)
 	if (number)
 		connect_failed(lan, f, number);
 	else
-		connected(lan, f);
+		established(lan, f);
 }
 
 void
 tcp_event(struct lan *lan, struct flow *f, uint32_t events)
 {
 	if (f->tcp.phase == PHASE_CONNECTING) {
-		if (events & (EPOLLOUT | EPOLLERR | EPOLLHUP))
+		if (events & (EPOLLOUT | EPOLLERR | EPOLLHUP) || f->tcp.proxy)
 			connect_event(lan, f);
 		return;
 	}
@@ -510,6 +531,10 @@ tcp_timeout(struct lan *lan, struct flow *f)
 	unsigned most =
 	    f->tcp.phase == PHASE_OPEN ? RETRIES_MAX : HANDSHAKE_RETRIES_MAX;
 
+	if (f->tcp.phase == PHASE_CONNECTING) {
+		flow_free(lan, f); /* a proxy that says nothing */
+		return;
+	}
 	if (tcp_port_is_full(lan, f)) {
 		flow_timer(lan, f, TCP_RTO_MS);
 		return;

@@ -24,6 +24,8 @@
 /* One peek fills at most this. */
 #define PUSH_BYTES_MAX (256 * 1024)
 #define PUSH_SEGMENTS  192
+/* Payload of a large one: what IPv4 and IPv6 can say, less headers. */
+#define LARGE_MAX ((size_t)65535 - 60)
 /* Of one flow before others have their turn. */
 #define PUSH_ROUNDS 2
 
@@ -348,8 +350,10 @@ cut_for(struct lan *lan, const struct flow *f)
 	size_t most;
 
 	if (!c.summed && p->features & tso) {
+		/* Whole segments, up to the largest IP packet; at the largest
+		 * MTU that is one. */
 		c.large = true;
-		c.segment = (65535 - 60) / f->tcp.mss * f->tcp.mss;
+		c.segment *= c.segment < LARGE_MAX ? LARGE_MAX / c.segment : 1;
 	}
 	c.bytes = f->tcp.window > flying ? f->tcp.window - flying : 0;
 	/* Silly windows (RFC 9293, 3.8.6.2.1): better wait than send bits. */
