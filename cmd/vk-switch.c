@@ -4,6 +4,7 @@
 #include "cmd/vk-switch/lan.h"
 #include "cmd/vk-switch/options.h"
 #include "common/die.h"
+#include "common/log.h"
 #include "common/opt.h"
 
 #include <errno.h>
@@ -20,13 +21,19 @@ static void
 signal_event(struct lan *l, const struct watch *w, uint32_t events)
 {
 	struct signalfd_siginfo info;
+	struct err e = ERR_INIT;
 
 	(void)w, (void)events;
-	if (read(signals, &info, sizeof(info)) == sizeof(info))
+	if (read(signals, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (info.ssi_signo != SIGHUP)
 		l->stop = true;
+	else if (reload_begin(l, &e) < 0)
+		log_warn("%s", e.text);
 }
 
-/* SIGTERM and SIGINT end the loop, and with it the switch in good order. */
+/* SIGTERM and SIGINT end the loop, and with it the switch in good order;
+ * SIGHUP has files read again. */
 static int
 watch_signals(struct err *e)
 {

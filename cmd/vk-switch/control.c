@@ -191,6 +191,8 @@ change(struct lan *lan, struct control_client *c, const struct request *r,
 		return publish_remove(lan, r->what ? r->what : "", e);
 	if (strcmp(r->command, "policy") == 0)
 		return do_policy(lan, r, e);
+	if (strcmp(r->command, "reload") == 0)
+		return reload_begin(lan, e);
 	if (strcmp(r->command, "events") == 0) {
 		c->events = true;
 		return 0;

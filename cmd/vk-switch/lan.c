@@ -40,6 +40,7 @@ lan_defaults(struct lan *lan)
 	resolver_init(lan);
 	publish_init(lan);
 	control_init(lan);
+	reload_init(lan);
 }
 
 /* Linux has SO_PEEK_OFF for TCP since 6.9; older ones refuse it. */
@@ -112,6 +113,7 @@ void
 lan_release(struct lan *lan)
 {
 	control_release(lan);
+	reload_release(lan);
 	publish_release(lan);
 	listeners_release(lan);
 	flows_release(lan);

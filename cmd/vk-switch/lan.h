@@ -24,6 +24,7 @@
 #include "cmd/vk-switch/port.h"
 #include "cmd/vk-switch/proxy.h"
 #include "cmd/vk-switch/publish.h"
+#include "cmd/vk-switch/reload.h"
 #include "cmd/vk-switch/resolver.h"
 #include "cmd/vk-switch/service.h"
 #include "cmd/vk-switch/station.h"
@@ -75,6 +76,7 @@ struct lan {
 	struct inspect_place inspections[INSPECTIONS_MAX];
 	struct host host;
 	struct proxy proxy;
+	struct reload reload;
 	uint64_t refusal_ms, name_refusal_ms, names_refused;
 	uint32_t refusals_quiet;
 

@@ -13,8 +13,8 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-/* A policy or resolv.conf that is larger is none. */
-#define TEXT_FILE_MAX (256 * 1024)
+/* A login is far shorter. */
+#define TEXT_FILE_MAX 4096
 
 static int
 add(struct option_list *l, const char *value, struct err *e)
@@ -296,18 +296,15 @@ options_apply(const struct options *o, struct lan *lan, struct err *e)
 /* ---- files and sockets -------------------------------------------------- */
 
 static int
-open_policies(const struct options *o, struct lan *lan, struct err *e)
+add_policies(const struct options *o, struct lan *lan, struct err *e)
 {
-	static char text[TEXT_FILE_MAX + 1];
-	ssize_t n;
+	struct reload_item item = {.path = o->policy};
 	uint32_t used = 1;
 
-	if (o->policy) {
-		n = read_text(o->policy, text, e);
-		if (n < 0 ||
-		    policy_append(&lan->policies[0], text, (size_t)n, e) < 0)
-			return n < 0 ? -1 : err_prefix(e, "%s", o->policy);
-	}
+	lan->reload.rules = o->rules.items;
+	lan->reload.rule_count = o->rules.count;
+	if (o->policy)
+		reload_add(lan, &item);
 	for (uint32_t i = 0; i < lan->listener_count; i++) {
 		struct listener *l = &lan->listeners[i];
 
@@ -316,11 +313,9 @@ open_policies(const struct options *o, struct lan *lan, struct err *e)
 		if (used == POLICIES_MAX)
 			return err_set(e, EX_CONFIG,
 			    "more than %d policies of VMs", POLICIES_MAX - 1);
-		l->policy = used++;
-		n = read_text(l->policy_path, text, e);
-		if (n < 0 || policy_parse(&lan->policies[l->policy], text,
-				 (size_t)n, e) < 0)
-			return n < 0 ? -1 : err_prefix(e, "%s", l->policy_path);
+		item.path = l->policy_path;
+		item.policy = l->policy = used++;
+		reload_add(lan, &item);
 	}
 	return 0;
 }
@@ -345,26 +340,30 @@ open_proxy(const struct options *o, struct lan *lan, struct err *e)
 	return 0;
 }
 
-static void
-read_resolv_conf(struct lan *lan)
+/* Everything that is read from files, now and again. */
+static int
+open_files(const struct options *o, struct lan *lan, struct err *e)
 {
-	static char text[TEXT_FILE_MAX + 1];
-	struct err e = ERR_INIT;
+	static const struct reload_item servers = {
+	    .path = "/etc/resolv.conf", .servers = true};
 
-	if (lan->resolver.server_count == 0 &&
-	    read_text("/etc/resolv.conf", text, &e) >= 0)
-		resolver_read_conf(lan, text);
+	if (add_policies(o, lan, e) < 0)
+		return -1;
+	if (lan->resolver.server_count == 0)
+		reload_add(lan, &servers);
+	if (reload_first(lan, e) < 0)
+		return -1;
 	if (lan->resolver.server_count == 0)
 		log_warn("no DNS server is known: names of the world will "
 			 "not be found");
+	return reload_start(lan, e);
 }
 
 int
 options_open(const struct options *o, struct lan *lan, struct err *e)
 {
-	if (open_policies(o, lan, e) < 0 || open_proxy(o, lan, e) < 0)
+	if (open_proxy(o, lan, e) < 0 || open_files(o, lan, e) < 0)
 		return -1;
-	read_resolv_conf(lan);
 	if (o->leases && leases_open(lan, o->leases, e) < 0)
 		return -1;
 	if (listeners_open(lan, e) < 0 || publish_open_all(lan, e) < 0)

@@ -401,7 +401,7 @@ listen_once(struct lan *lan, struct flow *f)
 		return 0;
 	if (recv(f->fd, lan->waste, len, MSG_DONTWAIT) != (ssize_t)len)
 		return errno = EPROTO, -1;
-	f->tcp.proxy = phase;
+	f->tcp.proxy = (uint8_t)phase;
 	return 1;
 }
 

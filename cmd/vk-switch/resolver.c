@@ -37,16 +37,26 @@ resolver_add_server(struct lan *lan, const char *text, struct err *e)
 void
 resolver_read_conf(struct lan *lan, const char *text)
 {
+	struct resolver *r = &lan->resolver;
+	struct server before[SERVERS_MAX];
+	uint32_t count = r->server_count;
 	struct err e = ERR_INIT;
 	char line[256], addr[ADDR_TEXT_MAX];
 
-	while (*text && lan->resolver.server_count < SERVERS_MAX) {
+	/* Queries on their way count on it that there is one. */
+	memcpy(before, r->servers, sizeof(before));
+	r->server_count = r->first = 0;
+	while (*text && r->server_count < SERVERS_MAX) {
 		size_t len = strcspn(text, "\n");
 
 		snprintf(line, sizeof(line), "%.*s", (int)len, text);
 		if (sscanf(line, " nameserver %47s", addr) == 1)
 			resolver_add_server(lan, addr, &e);
 		text += len + (text[len] == '\n');
+	}
+	if (r->server_count == 0) {
+		memcpy(r->servers, before, sizeof(before));
+		r->server_count = count;
 	}
 }
 

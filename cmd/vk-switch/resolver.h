@@ -75,7 +75,8 @@ struct port;
 
 /* "ADDR[:PORT]" */
 int resolver_add_server(struct lan *, const char *text, struct err *);
-/* nameserver lines of a resolv.conf(5); those that do not parse are left. */
+/* nameserver lines of a resolv.conf(5), in place of the servers of before
+ * if there are any; those that do not parse are left. */
 void resolver_read_conf(struct lan *, const char *text);
 
 void resolver_init(struct lan *);

@@ -258,6 +258,56 @@ like "$(control '{"command":"policy","rules":"permit all"}')" 'unknown rule' \
 works 'and the old one stays' "$get http://203.0.113.5/"
 net_switch_stop
 
+# the file again, as editors replace it: a connection stays, rules change
+mkfifo "$tmp/events"
+printf 'allow 203.0.113.5\ndefault deny\n' >"$tmp/policy"
+net_switch --policy "$tmp/policy" --allow 198.51.100.9:7/tcp \
+	--control "$tmp/control" --status-fd 8 8<>"$tmp/events"
+net_vm again
+in_world socat TCP4-LISTEN:7,bind=198.51.100.9,fork EXEC:cat 2>/dev/null &
+mkfifo "$tmp/said"
+vm again socat - TCP:198.51.100.9:7 <"$tmp/said" >"$tmp/heard" &
+exec 7>"$tmp/said"
+echo before >&7
+await 5 grep -q before "$tmp/heard"
+ok $? 'a rule of an option beside the file'
+reloaded() { # HOW: sends it and waits for the event
+	"$@" && grep -m 1 -E '"(not-)?reloaded"' <"$tmp/events"
+}
+printf 'allow 198.51.100.10\ndefault deny\n' >"$tmp/new"
+mv "$tmp/new" "$tmp/policy"
+like "$(reloaded kill -HUP "$switch")" "\"reloaded\".*$tmp/policy" \
+	'SIGHUP: an event tells of it'
+attempts=0
+vm_is() { # NAME RC ADDRESS
+	run vm again curl -sS -m 4 -o /dev/null "http://$3/"
+	is "$rc" "$2" "$1"
+}
+vm_is 'what the new file allows' 0 198.51.100.10
+vm_is 'what only the old one did' 7 203.0.113.5
+echo after >&7
+await 5 grep -q after "$tmp/heard"
+ok $? 'a connection that stands goes on'
+echo 'allow nonsense' >"$tmp/policy"
+like "$(reloaded kill -HUP "$switch")" 'not-reloaded' \
+	'a file that is wrong is told'
+like "$(cat "$tmp/switch.log")" \
+	"$tmp/policy: line 1: .*; nothing is changed" 'with its line'
+vm_is 'and the rules stay' 0 198.51.100.10
+rm "$tmp/policy"
+like "$(reloaded kill -HUP "$switch")" 'not-reloaded' \
+	'so for one that is gone'
+vm_is 'and the rules stay then' 0 198.51.100.10
+echo 'default allow' >"$tmp/policy"
+like "$(reloaded control '{"command":"reload"}')" \
+	'"reloaded"' 'by the control socket too'
+vm_is 'what it opens' 0 203.0.113.5
+exec 7>&-
+reader=$(pgrep -P "$switch")
+net_switch_stop
+await 5 sh -c "! kill -0 $reader 2>/dev/null"
+ok $? 'the process that reads is gone with it'
+
 printf 'allow 198.51.100.9\ndefault deny\n' >"$tmp/narrow"
 net_switch -l "$tmp/narrow.sock,name=narrow,policy=$tmp/narrow" \
 	--deny 203.0.113.0/24
