@@ -261,7 +261,8 @@ if command -v tmux >/dev/null; then
 	keys ". $tmp/go" Enter
 	await 10 seen '^began'
 	ok $? "a terminal: the command is there" || screen | diag
-	ok "$(seen '^19 71'; echo $?)" "of the size of ours"
+	await 10 seen "^19 71"
+	ok $? "of the size of ours"
 	keys C-c
 	await 5 seen '^.*int'
 	ok $? "CTRL-C reaches it"
