@@ -31,6 +31,7 @@ LIBS_vk-mkext := libarchive ext2fs com_err libcrypto
 LIBS_vk-boot := libarchive jansson libseccomp ext2fs com_err
 LIBS_vk-switch := jansson libseccomp
 LIBS_vk-exec :=
+LIBS_vk-control := jansson
 LIBS_vk-fleet := jansson
 LIBS_vk-gitlab := jansson
 

@@ -16,6 +16,7 @@
 
 #include "cmd/vk-boot/gmem.h"
 
+#include <jansson.h>
 #include <pthread.h>
 #include <stdbool.h>
 
@@ -56,6 +57,10 @@ struct engine_ops {
 	int (*add)(struct engine *, struct virtio_device *, struct err *);
 	/* Loads and starts it. boot is not needed any more afterwards. */
 	int (*start)(struct engine *, struct boot *, struct err *);
+	/* Presses the power button; NULL: there is none. Any thread. */
+	void (*power_button)(struct engine *);
+	/* Puts what it knows of its processors and memory into the object. */
+	void (*stats)(struct engine *, json_t *into);
 	/* The guest stops and touches no device any more. May be called twice,
 	 * and without start. */
 	void (*stop)(struct engine *);

@@ -96,3 +96,28 @@ gmem_discard(const struct gmem *mem, void *hva, uint64_t len)
 	}
 	return 0;
 }
+
+uint64_t
+gmem_resident(const struct gmem *mem)
+{
+	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	unsigned char in_core[4096];
+	uint64_t pages = 0;
+
+	for (unsigned i = 0; i < mem->count; i++) {
+		const struct gmem_region *r = &mem->regions[i];
+
+		for (uint64_t at = 0; at < r->len;
+		     at += sizeof(in_core) * page) {
+			uint64_t len = sizeof(in_core) * page;
+
+			if (len > r->len - at)
+				len = r->len - at;
+			if (mincore(r->hva + at, len, in_core) < 0)
+				continue;
+			for (uint64_t n = 0; n < len / page; n++)
+				pages += in_core[n] & 1;
+		}
+	}
+	return pages * page;
+}

@@ -52,4 +52,7 @@ void *gmem_at(const struct gmem *, uint64_t gpa, uint64_t len);
  * the host; they read as zero afterwards. Returns the bytes given back. */
 uint64_t gmem_discard(const struct gmem *, void *hva, uint64_t len);
 
+/* How much of it takes the host's memory now, in bytes. */
+uint64_t gmem_resident(const struct gmem *);
+
 #endif

@@ -25,10 +25,15 @@
 #define EXIT_TIMED_OUT     124
 #define EXIT_FAILED        125
 
+struct control;
+
 struct guest_config {          /* borrowed */
 	struct engine *engine; /* ready to start */
 	struct boot *boot;
+	struct loop *loop; /* the main one; guest_run runs it */
 	struct virtio_device *vsock;
+	struct virtio_device *balloon; /* NULL: there is none */
+	struct control *control;       /* NULL: there is none */
 	const struct options *options;
 	struct status *status;
 	/* Nothing that the guest wrote outlives it, so that its end need not
@@ -36,6 +41,8 @@ struct guest_config {          /* borrowed */
 	bool throw_away;
 	/* Prints the console's last lines, after something went wrong. */
 	void (*last_words)(void *owner);
+	/* What is counted, as an object. */
+	json_t *(*stats)(void *owner);
 	void *owner;
 };
 

@@ -225,6 +225,13 @@ loop_remove(struct loop *loop, struct loop_source *source)
 }
 
 void
+loop_close(struct loop *loop, struct loop_source *source)
+{
+	loop_remove(loop, source);
+	fd_close(&source->fd);
+}
+
+void
 loop_call(struct loop *loop, void (*call)(void *), void *with)
 {
 	if (!loop->running || pthread_equal(loop->thread, pthread_self())) {

@@ -57,6 +57,8 @@ void loop_change(struct loop *, struct loop_source *, uint32_t events);
 /* After this ready is not called again, not even for events that came in
  * together with the one being handled. Does not close the descriptor. */
 void loop_remove(struct loop *, struct loop_source *);
+/* Removes it and closes its descriptor. */
+void loop_close(struct loop *, struct loop_source *);
 
 /* Runs call(with) in the loop's thread and returns when it is done. In that
  * thread, or before it runs, it is a plain call. */

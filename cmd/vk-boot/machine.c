@@ -277,6 +277,33 @@ start(struct engine *engine, struct boot *boot, struct err *e)
 }
 
 static void
+power_button(struct engine *engine)
+{
+	acpi_power_button(&((struct machine *)engine)->acpi);
+}
+
+static void
+stats(struct engine *engine, json_t *into)
+{
+	struct machine *m = (struct machine *)engine;
+	json_t *list = json_array();
+	uint64_t all_ns = 0, ns;
+
+	for (unsigned i = 0; i < m->cpu_count; i++) {
+		ns = vcpu_time_ns(&m->cpus[i]);
+		all_ns += ns;
+		json_array_append_new(list,
+		    json_pack("{s:I,s:I}", "cpu_ms", (json_int_t)(ns / 1000000),
+			"exits", (json_int_t)atomic_load(&m->cpus[i].exits)));
+	}
+	json_object_set_new(
+	    into, "cpu_ms", json_integer((json_int_t)(all_ns / 1000000)));
+	json_object_set_new(into, "vcpus", list);
+	json_object_set_new(
+	    into, "resident", json_integer((json_int_t)gmem_resident(&m->mem)));
+}
+
+static void
 stop(struct engine *engine)
 {
 	struct machine *m = (struct machine *)engine;
@@ -331,6 +358,8 @@ static const struct engine_ops machine_ops = {
     .memory = memory,
     .add = add,
     .start = start,
+    .power_button = power_button,
+    .stats = stats,
     .stop = stop,
     .free = machine_free,
 };

@@ -76,6 +76,32 @@ replace_file(const struct status *status)
 		    "status.json");
 }
 
+/* What the machine is in after an event; NULL: what it was. */
+static const char *
+state_after(const char *event)
+{
+	static const char *const states[][2] = {
+	    {"start", "booting"},
+	    {"boot", "starting"},
+	    {"ready", "running"},
+	    {"stopping", "stopping"},
+	    {"exit", "ended"},
+	};
+
+	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)
+		if (strcmp(states[i][0], event) == 0)
+			return states[i][1];
+	return NULL;
+}
+
+void
+status_listen(
+    struct status *status, void (*tell)(void *, json_t *), void *owner)
+{
+	status->tell = tell;
+	status->owner = owner;
+}
+
 void
 status_event(struct status *status, const char *event, json_t *members)
 {
@@ -86,10 +112,14 @@ status_event(struct status *status, const char *event, json_t *members)
 	json_object_set_new(line, "event", json_string(event));
 	json_object_set_new(line, "ms", json_integer((json_int_t)ms));
 	json_object_update(line, members);
-	json_object_set_new(status->now, "state", json_string(event));
+	if (state_after(event))
+		json_object_set_new(
+		    status->now, "state", json_string(state_after(event)));
 	json_object_update(status->now, members);
 	json_decref(members);
 	text = json_dumps(line, JSON_COMPACT | JSON_PRESERVE_ORDER);
+	if (status->tell)
+		status->tell(status->owner, line);
 	json_decref(line);
 	if (!text)
 		return;

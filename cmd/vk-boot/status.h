@@ -16,7 +16,8 @@
  *			crash, timeout, failure; always the last line
  *
  * Readers ignore events and members that they do not know. The run folder's
- * status.json is one object with all of that so far: it is replaced by rename,
+ * status.json is one object with all of that so far, and "state": booting,
+ * starting, running, stopping or ended. It is replaced by rename,
  * so that a reader sees the old or the new one, whole.
  */
 #ifndef VK_BOOT_STATUS_H
@@ -26,6 +27,9 @@
 #include <stdint.h>
 
 struct status {
+	/* Told each event (borrowed), in the thread that it happens in. */
+	void (*tell)(void *owner, json_t *event);
+	void *owner;
 	int ready_fd, status_fd; /* -1: none; borrowed */
 	int folder;              /* the run folder, -1: none; borrowed */
 	uint64_t start_ns;       /* CLOCK_MONOTONIC */
@@ -34,6 +38,10 @@ struct status {
 
 void status_init(struct status *, int ready_fd, int status_fd);
 void status_release(struct status *); /* may be called twice */
+
+/* Has events told to one more; NULL: not any more. */
+void status_listen(
+    struct status *, void (*tell)(void *owner, json_t *event), void *owner);
 
 /* Milliseconds since the start. */
 uint64_t status_ms(const struct status *);

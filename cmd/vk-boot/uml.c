@@ -19,6 +19,7 @@
 #include "cmd/vk-boot/boot.h"
 #include "cmd/vk-boot/find.h"
 #include "cmd/vk-boot/loop.h"
+#include "cmd/vk-boot/process_time.h"
 #include "cmd/vk-boot/virtio/vhost_user.h"
 
 #include "common/io.h"
@@ -427,6 +428,38 @@ start(struct engine *engine, struct boot *boot, struct err *e)
 	return result;
 }
 
+struct resident_call {
+	const struct gmem *mem;
+	uint64_t bytes;
+};
+
+/* In a device's loop, where its view of the memory may change. */
+static void
+get_resident(void *with)
+{
+	struct resident_call *call = with;
+
+	call->bytes = gmem_resident(call->mem);
+}
+
+static void
+stats(struct engine *engine, json_t *into)
+{
+	struct uml *uml = (struct uml *)engine;
+	struct resident_call call = {.bytes = 0};
+	uint64_t ms;
+
+	if (uml->warden > 0 && process_time(uml->warden, &ms) == 0)
+		json_object_set_new(
+		    into, "cpu_ms", json_integer((json_int_t)ms));
+	if (uml->count == 0 || !uml->devices[0].dev)
+		return;
+	call.mem = &uml->devices[0].mem;
+	loop_call(uml->devices[0].dev->loop, get_resident, &call);
+	json_object_set_new(
+	    into, "resident", json_integer((json_int_t)call.bytes));
+}
+
 static void
 stop(struct engine *engine)
 {
@@ -477,6 +510,7 @@ static const struct engine_ops uml_ops = {
     .memory = memory,
     .add = add,
     .start = start,
+    .stats = stats,
     .stop = stop,
     .free = uml_free,
 };

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #define STOP_SIGNAL SIGRTMIN
 
@@ -59,7 +60,9 @@ handle_exit(struct vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->cpu.run;
 
-	vcpu->exits++;
+	/* Written by this thread alone. */
+	atomic_store_explicit(
+	    &vcpu->exits, vcpu->exits + 1, memory_order_relaxed);
 	switch (run->exit_reason) {
 	case KVM_EXIT_IO:
 		port_exit(vcpu);
@@ -128,6 +131,18 @@ vcpu_start(struct vcpu *vcpu, struct err *e)
 	snprintf(name, sizeof(name), "vcpu%u", vcpu->cpu.id);
 	pthread_setname_np(vcpu->thread, name);
 	return 0;
+}
+
+uint64_t
+vcpu_time_ns(const struct vcpu *vcpu)
+{
+	struct timespec used;
+	clockid_t clock;
+
+	if (!vcpu->started || pthread_getcpuclockid(vcpu->thread, &clock) ||
+	    clock_gettime(clock, &used) < 0)
+		return 0;
+	return (uint64_t)used.tv_sec * 1000000000 + (uint64_t)used.tv_nsec;
 }
 
 void

@@ -25,7 +25,7 @@ struct vcpu {
 	pthread_t thread;
 	bool started;
 	atomic_bool stop;
-	uint64_t exits; /* counted for stats */
+	atomic_ullong exits; /* counted for stats */
 	/* Called in the thread when it ends for anything but vcpu_stop. */
 	void (*ended)(void *owner, enum vcpu_end, const char *text);
 	void *owner;
@@ -35,6 +35,9 @@ struct vcpu {
 int vcpu_prepare(struct err *);
 
 int vcpu_start(struct vcpu *, struct err *);
+
+/* The processor time that its thread used, 0 when it does not run. */
+uint64_t vcpu_time_ns(const struct vcpu *);
 
 /* Asks, and waits for the end. May be called twice, and on one that never
  * started. */

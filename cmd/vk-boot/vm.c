@@ -2,6 +2,8 @@
 /* vm.c - one VM and all that belongs to it */
 #include "cmd/vk-boot/vm.h"
 
+#include "cmd/vk-boot/control.h"
+#include "cmd/vk-boot/stats.h"
 #include "cmd/vk-boot/virtio/balloon.h"
 #include "cmd/vk-boot/virtio/console.h"
 #include "cmd/vk-boot/virtio/net.h"
@@ -103,17 +105,32 @@ last_words(void *owner)
 		fputs(text, stderr);
 }
 
+static void
+tell_event(void *owner, json_t *event)
+{
+	control_event(owner, event);
+}
+
 static int
 take_name(struct vm *vm, struct err *e)
 {
 	vm->folder = (struct run_folder)RUN_FOLDER_INIT;
 	vm->sweep.alive = -1;
+	vm->main_loop = loop_new("main", e);
+	if (!vm->main_loop)
+		return -1;
 	if (!vm->options.name)
 		return 0;
 	if (run_folder_create(&vm->folder, vm->options.name, e) < 0)
 		return -1;
 	vm->status.folder = vm->folder.dir;
-	return sweep_start(&vm->sweep, &vm->folder, e);
+	if (sweep_start(&vm->sweep, &vm->folder, e) < 0)
+		return -1;
+	vm->control = control_new(vm->main_loop, vm->folder.dir, e);
+	if (!vm->control)
+		return -1;
+	status_listen(&vm->status, tell_event, vm->control);
+	return 0;
 }
 
 /* Joins a device that was just made to the guest; NULL: it could not be. */
@@ -201,7 +218,8 @@ add_balloon(struct vm *vm, struct err *e)
 	mem = memory(vm, e);
 	if (!mem)
 		return -1;
-	return add_device(vm, balloon_new(vm->device_loop, mem, e), e);
+	vm->balloon = balloon_new(vm->device_loop, mem, e);
+	return add_device(vm, vm->balloon, e);
 }
 
 static int
@@ -290,17 +308,27 @@ vm_build(struct vm *vm, struct err *e)
 	return add_devices(vm, e);
 }
 
+static json_t *
+stats(void *owner)
+{
+	return stats_make(owner);
+}
+
 int
 vm_run(struct vm *vm, struct err *e)
 {
 	struct guest_config config = {
 	    .engine = vm->engine,
 	    .boot = &vm->boot,
+	    .loop = vm->main_loop,
+	    .balloon = vm->balloon,
+	    .control = vm->control,
 	    .vsock = vm->vsock,
 	    .options = &vm->options,
 	    .status = &vm->status,
 	    .throw_away = keeps_nothing(vm),
 	    .last_words = last_words,
+	    .stats = stats,
 	    .owner = vm,
 	};
 
@@ -324,6 +352,8 @@ vm_release(struct vm *vm)
 	while (vm->drive_count > 0)
 		drive_close(&vm->drives[--vm->drive_count]);
 	ring_free(vm->ring);
+	control_free(vm->control);
+	loop_free(vm->main_loop);
 	run_folder_release(&vm->folder);
 	sweep_dismiss(&vm->sweep);
 	status_release(&vm->status);

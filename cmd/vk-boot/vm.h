@@ -33,11 +33,12 @@ struct vm {
 	unsigned drive_count;
 	struct boot boot;
 	struct engine *engine;
-	struct loop *device_loop;
+	struct loop *main_loop, *device_loop;
+	struct control *control; /* NULL: it has no run folder */
 	struct virtio_device *devices[VM_DEVICES_MAX];
 	unsigned device_count;
-	struct virtio_device *vsock; /* one of them */
-	struct ring *ring;           /* what the console said */
+	struct virtio_device *vsock, *balloon; /* two of them; or NULL */
+	struct ring *ring;                     /* what the console said */
 };
 
 /* Everything up to the first instruction of the guest's kernel. 0, -1 with

@@ -266,6 +266,7 @@ virtq_push(
 	vq->next_used++;
 	atomic_thread_fence(memory_order_release);
 	store16(vq->device_hva, RING_IDX, vq->next_used);
+	vq->requests++;
 	vq->signal_due = true;
 }
 

@@ -70,6 +70,7 @@ struct virtq {
 	bool broken;         /* the driver broke the rules; why says how */
 	const char *why;
 	uint64_t kicks, signals; /* counters, for stats */
+	uint64_t requests;       /* pushed */
 };
 
 /* One chain. Readable parts first: iov[0 .. readable), then writable ones. */

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/* guest_command.c - the guest's command: a session in a thread of its own */
+#include "cmd/vk-boot/guest_parts.h"
+
+#include "cmd/vk-boot/virtio/vsock.h"
+
+#include "common/io.h"
+#include "common/log.h"
+#include "common/scope.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
+static void *
+session_main(void *with)
+{
+	struct guest *g = with;
+	uint64_t flags = OPEN_STDIN | OPEN_MAIN;
+	struct session_request request = SESSION_REQUEST_INIT;
+
+	request.kind = OPEN_EXEC;
+	request.flags = (unsigned)flags | (g->options->tty ? OPEN_TTY : 0) |
+			(g->options->keep ? OPEN_KEEP : 0);
+	request.argv = g->command.argv.words;
+	request.env = g->command.env.words;
+	request.user = g->command.user;
+	request.dir = g->command.dir;
+	request.term = g->options->tty ? getenv("TERM") : NULL;
+	request.signal = g->command.stop_signal;
+	request.in = STDIN_FILENO;
+	request.out = STDOUT_FILENO;
+	request.err = STDERR_FILENO;
+	request.tty = g->options->tty ? STDIN_FILENO : -1;
+	request.signals = g->forward[0];
+	g->session_ok = session_run(g->session_fd, &request, &g->result,
+			    &g->session_err) == 0;
+	eventfd_give(g->finished.fd);
+	return NULL;
+}
+
+int
+guest_command_start(struct guest *g, struct err *e)
+{
+	sigset_t all, before;
+	int number;
+
+	g->session_fd = vsock_dial(g->config->vsock, EXEC_PORT);
+	if (g->session_fd < 0)
+		return err_errno(e, EX_OSERR, "the guest's agent");
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	number = pthread_create(&g->session_thread, NULL, session_main, g);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (number != 0) {
+		errno = number;
+		return err_errno(e, EX_OSERR, "session");
+	}
+	pthread_setname_np(g->session_thread, "session");
+	g->session_started = true;
+	return 0;
+}
+
+void
+guest_command_join(struct guest *g)
+{
+	if (g->session_started && !g->session_joined)
+		pthread_join(g->session_thread, NULL);
+	g->session_joined = true;
+}
+
+/* The command's status is known, or the connection to it is lost. */
+static void
+session_finished(struct loop_source *source, uint32_t events)
+{
+	struct guest *g = source->owner;
+
+	(void)events;
+	eventfd_take(source->fd);
+	guest_command_join(g);
+	if (!g->session_ok) {
+		/* The machine is often about to say more: a power-off, or a
+		 * crash. It has a moment for that. */
+		guest_expect_end(g, 0);
+		return;
+	}
+	if (g->result.end == SESSION_FAILED)
+		log_warn("%s", g->result.text);
+	if (g->status == 0 || g->result.end == SESSION_EXITED ||
+	    g->result.end == SESSION_KILLED)
+		g->status = g->why && strcmp(g->why, "timeout") == 0
+				? EXIT_TIMED_OUT
+				: session_status(&g->result);
+	status_event(g->config->status, "exited",
+	    json_pack("{s:i}", "status", session_status(&g->result)));
+	if (!g->why)
+		g->why = "command";
+	fd_close(&g->session_fd); /* tells the agent that we have it */
+	if (g->options->keep)
+		return;
+	if (g->config->throw_away) {
+		guest_finish(g, g->status, g->why);
+		return;
+	}
+	guest_set_state(g, GUEST_STOPPING);
+	guest_expect_end(g, g->options->stop_timeout_ms);
+}
+
+void
+guest_command_signal(struct guest *g, int number)
+{
+	uint8_t byte = (uint8_t)number;
+
+	if (g->session_started && write(g->forward[1], &byte, 1) < 0)
+		log_info("guest: a signal is lost: %s", strerror(errno));
+}
+
+int
+guest_command_open(struct guest *g, struct err *e)
+{
+	g->finished = (struct loop_source){
+	    .fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
+	    .ready = session_finished,
+	    .owner = g,
+	};
+	if (g->finished.fd < 0 || pipe2(g->forward, O_CLOEXEC) < 0)
+		return err_errno(e, EX_OSERR, "descriptors");
+	return loop_add(g->loop, &g->finished, EPOLLIN, e);
+}
+
+void
+guest_command_release(struct guest *g)
+{
+	command_release(&g->command);
+	fd_close(&g->session_fd);
+	fd_close(&g->forward[0]);
+	fd_close(&g->forward[1]);
+	loop_close(g->loop, &g->finished);
+}

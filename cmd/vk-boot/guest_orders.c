@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/* guest_orders.c - what is asked of a VM through its control socket */
+#include "cmd/vk-boot/guest_parts.h"
+
+#include "cmd/vk-boot/control.h"
+#include "cmd/vk-boot/virtio/balloon.h"
+
+#include <signal.h>
+
+static int
+tell_status(struct guest *g, json_t *answer)
+{
+	json_object_update(answer, g->config->status->now);
+	json_object_set_new(answer, "state", json_string(guest_state_name(g)));
+	json_object_set_new(answer, "ready", json_boolean(g->ready));
+	json_object_set_new(answer, "uptime_ms",
+	    json_integer((json_int_t)status_ms(g->config->status)));
+	return 0;
+}
+
+static int
+tell_stats(struct guest *g, json_t *answer)
+{
+	json_t *stats = g->config->stats(g->config->owner);
+
+	json_object_update(answer, stats);
+	json_decref(stats);
+	return 0;
+}
+
+static int
+stop(struct guest *g, const struct order *order, struct err *e)
+{
+	uint64_t timeout_ms = order->has_timeout ? order->timeout_ms
+						 : g->options->stop_timeout_ms;
+
+	if (timeout_ms > UINT32_MAX)
+		return err_set(e, EX_USAGE, "stop: timeout: too long");
+	if (g->state != GUEST_STOPPING)
+		g->status = 128 + SIGTERM;
+	guest_stop(g, "stopped", timeout_ms);
+	return 0;
+}
+
+static int
+press_button(struct guest *g, struct err *e)
+{
+	struct engine *engine = g->config->engine;
+
+	if (!engine->ops->power_button)
+		return err_set(e, EX_UNAVAILABLE, "power-button: %s has none",
+		    engine->ops->name);
+	engine->ops->power_button(engine);
+	return 0;
+}
+
+static int
+set_balloon(struct guest *g, const struct order *order, struct err *e)
+{
+	if (!g->config->balloon)
+		return err_set(e, EX_UNAVAILABLE, "balloon: %s has none",
+		    g->config->engine->ops->name);
+	if (order->size > g->options->memory)
+		return err_set(
+		    e, EX_USAGE, "balloon: size: larger than the VM's memory");
+	balloon_target(g->config->balloon, order->size);
+	return 0;
+}
+
+static int
+perform(void *owner, struct control_client *client, const struct order *order,
+    json_t *answer, struct err *e)
+{
+	struct guest *g = owner;
+
+	switch (order->kind) {
+	case ORDER_STATUS:
+		return tell_status(g, answer);
+	case ORDER_STATS:
+		return tell_stats(g, answer);
+	case ORDER_EVENTS:
+		control_listen(client, answer);
+		return 0;
+	case ORDER_WAIT:
+		control_hold(client);
+		return 1;
+	case ORDER_STOP:
+		return stop(g, order, e);
+	case ORDER_KILL:
+		guest_finish(g, 128 + SIGKILL, "killed");
+		return 0;
+	case ORDER_POWER_BUTTON:
+		return press_button(g, e);
+	case ORDER_BALLOON:
+		return set_balloon(g, order, e);
+	case ORDER_KINDS:
+		break;
+	}
+	return err_set(e, EX_SOFTWARE, "no such order");
+}
+
+static const struct control_ops control_ops = {.perform = perform};
+
+void
+guest_orders_open(struct guest *g)
+{
+	if (!g->config->control)
+		return;
+	control_serve(g->config->control, &control_ops, g);
+}
+
+void
+guest_orders_ended(struct guest *g)
+{
+	json_t *answer;
+
+	if (!g->config->control)
+		return;
+	answer = json_pack("{s:b,s:i,s:s}", "ok", 1, "status", g->status, "why",
+	    g->why ? g->why : "failure");
+	control_release_held(g->config->control, answer);
+	json_decref(answer);
+}

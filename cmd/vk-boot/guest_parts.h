@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * guest_parts.h - what the parts of the guest's life share
+ *
+ *	guest.c          states, start and end, signals, time limits; theory
+ *	guest_agent.c    what the agent announces
+ *	guest_command.c  the command: a session in a thread of its own
+ *	guest_orders.c   what is asked through the control socket
+ *
+ * All of it but the session's thread runs in the main loop.
+ */
+#ifndef VK_BOOT_GUEST_PARTS_H
+#define VK_BOOT_GUEST_PARTS_H
+
+#include "cmd/vk-boot/command.h"
+#include "cmd/vk-boot/guest.h"
+#include "cmd/vk-boot/loop.h"
+
+#include "common/announce.h"
+#include "common/session.h"
+
+#include <pthread.h>
+
+enum guest_state {
+	GUEST_BOOTING,
+	GUEST_STARTING,
+	GUEST_RUNNING,
+	GUEST_STOPPING,
+	GUEST_ENDED,
+	GUEST_STATES,
+};
+
+struct guest {
+	const struct guest_config *config;
+	const struct options *options;
+	enum guest_state state;
+	struct loop *loop; /* the main one */
+	int status;        /* our exit status, as far as it is known */
+	const char *why;   /* it ended */
+	bool paused;
+
+	struct loop_source signals, engine;
+	struct loop_source boot_timer, life_timer, stop_timer;
+	uint64_t stop_timeout_ms; /* of the stop under way */
+
+	/* guest_agent.c */
+	struct loop_source arrivals, agent;
+	int arrival_writer;
+	struct announce announce;
+	bool ready;      /* sessions are served */
+	bool going_down; /* the agent said that it powers off or reboots */
+	unsigned events; /* shown so far */
+
+	/* guest_command.c */
+	struct loop_source finished;
+	struct command command;
+	bool session_started, session_joined;
+	pthread_t session_thread;
+	int session_fd;
+	int forward[2]; /* signal numbers for the command */
+	struct session_result result;
+	struct err session_err;
+	bool session_ok;
+};
+
+/* ---- guest.c ---- */
+
+const char *guest_state_name(const struct guest *);
+void guest_set_state(struct guest *, enum guest_state);
+
+/* The end: the first reason counts. */
+void guest_finish(struct guest *, int status, const char *why);
+
+/* Asks the guest to end in order; what is left after that time is killed. */
+void guest_stop(struct guest *, const char *why, uint64_t timeout_ms);
+
+/* The end is near: only so long is waited for it. */
+void guest_expect_end(struct guest *, uint64_t ms);
+
+/* Nothing more to wait for at boot. */
+void guest_is_up(struct guest *);
+
+/* ---- guest_agent.c ---- */
+
+/* Waits for the agent's call from now on. 0, -1 with err. */
+int guest_agent_open(struct guest *, struct err *);
+void guest_agent_release(struct guest *);
+
+/* ---- guest_command.c ---- */
+
+int guest_command_open(struct guest *, struct err *);
+void guest_command_release(struct guest *);
+
+/* Starts it; the image's configuration is known. 0, -1 with err. */
+int guest_command_start(struct guest *, struct err *);
+
+/* Waits for its end; the connection is closed, or will be. */
+void guest_command_join(struct guest *);
+
+/* Passes a signal on to it. */
+void guest_command_signal(struct guest *, int number);
+
+/* ---- guest_orders.c ---- */
+
+/* Serves the control socket; who waits for the end is told it. */
+void guest_orders_open(struct guest *);
+void guest_orders_ended(struct guest *);
+
+#endif

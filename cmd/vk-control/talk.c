@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/* talk.c - one request, its answer, and what follows it */
+#include "cmd/vk-control/talk.h"
+
+#include "cmd/vk-control/answer.h"
+#include "cmd/vk-control/connection.h"
+#include "cmd/vk-control/request.h"
+
+#include <string.h>
+
+/* Hears an answer that is no error. The caller's, NULL with err. */
+static json_t *
+hear(struct connection *c, int timeout_ms, struct err *e)
+{
+	json_t *answer = NULL;
+	int result = connection_hear(c, timeout_ms, &answer, e);
+
+	if (result == 0)
+		err_set(e, EX_UNAVAILABLE, "%s: ended", c->name);
+	if (result <= 0)
+		return NULL;
+	if (answer_check(answer, e) == 0)
+		return answer;
+	err_prefix(e, "%s", c->name);
+	json_decref(answer);
+	return NULL;
+}
+
+/* Hears how the VM ended, and waits until it is gone. */
+static int
+hear_end(struct connection *c, const struct options *o, struct err *e)
+{
+	json_t *answer = hear(c, -1, e);
+	int result = -1;
+
+	if (answer)
+		result = answer_print(answer, o->output, stdout, e);
+	json_decref(answer);
+	return result < 0 ? -1 : connection_outlive(c, e);
+}
+
+/* Events that have been, and then those that come until the other end is
+ * gone: a line each. */
+static int
+follow(struct connection *c, const struct options *o, json_t *answer,
+    struct err *e)
+{
+	json_t *past = json_object_get(answer, "past"), *event;
+	int result = 1;
+
+	for (size_t i = 0; i < json_array_size(past); i++)
+		if (answer_print(
+			json_array_get(past, i), o->output, stdout, e) < 0)
+			return -1;
+	while ((result = connection_hear(c, -1, &event, e)) > 0) {
+		result = answer_print(event, o->output, stdout, e);
+		json_decref(event);
+		if (result < 0)
+			return -1;
+	}
+	return result;
+}
+
+static int
+talk_over(struct connection *c, const struct options *o, const char *command,
+    struct err *e)
+{
+	json_t *answer;
+	int result = 0;
+
+	if (strcmp(command, "wait") == 0)
+		return hear_end(c, o, e);
+	answer = hear(c, (int)o->timeout_ms, e);
+	if (!answer)
+		return -1;
+	if (strcmp(command, "events") == 0)
+		result = follow(c, o, answer, e);
+	else if (!o->wait)
+		result = answer_print(answer, o->output, stdout, e);
+	json_decref(answer);
+	return result == 0 && o->wait ? hear_end(c, o, e) : result;
+}
+
+int
+talk(const struct options *o, const char *name, char *const *words,
+    struct err *e)
+{
+	json_t *request = request_make(words, e), *requests;
+	struct connection c;
+	int result;
+
+	if (!request)
+		return -1;
+	requests = json_pack("[o]", request);
+	if (o->wait)
+		json_array_append_new(
+		    requests, json_pack("{s:s}", "command", "wait"));
+	result = connection_open(&c, name, o->socket, e);
+	if (result == 0)
+		result = connection_say(&c, requests, e);
+	if (result == 0)
+		result = talk_over(&c, o, *words, e);
+	connection_close(&c);
+	json_decref(requests);
+	return result;
+}

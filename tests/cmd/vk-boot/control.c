@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+/* control.c - the control socket: what clients may and may not do to it */
+#include "cmd/vk-boot/control.h"
+
+#include "common/endpoint.h"
+#include "common/io.h"
+#include "common/scope.h"
+#include "tests/tap.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+static struct loop *loop;
+static struct control *control;
+static char path[64];
+static unsigned performed;
+
+static int
+perform(void *owner, struct control_client *client, const struct order *order,
+    json_t *answer, struct err *e)
+{
+	(void)owner;
+	performed++;
+	switch (order->kind) {
+	case ORDER_STATUS:
+		json_object_set_new(answer, "state", json_string("here"));
+		return 0;
+	case ORDER_STATS: { /* an answer that is as long as can be */
+		static char text[200000];
+
+		memset(text, 'x', sizeof(text) - 1);
+		json_object_set_new(answer, "text", json_string(text));
+		return 0;
+	}
+	case ORDER_EVENTS:
+		control_listen(client, answer);
+		return 0;
+	case ORDER_WAIT:
+		control_hold(client);
+		return 1;
+	default:
+		err_set(e, EX_UNAVAILABLE, "not this");
+		return err_hint(e, "that");
+	}
+}
+
+static int
+dial(void)
+{
+	union endpoint address = {.local = {.sun_family = AF_UNIX}};
+
+	snprintf(address.local.sun_path, sizeof(address.local.sun_path),
+	    "%s/control", path);
+	return endpoint_connect(&address, sizeof(address.local), 0);
+}
+
+/* Until there is nothing to do. */
+static void
+turn(void)
+{
+	while (loop_turn(loop, 0) > 0)
+		continue;
+}
+
+static void
+say(int fd, const char *text)
+{
+	if (io_write(fd, text, strlen(text)) < 0)
+		printf("# write: %m\n");
+	turn();
+}
+
+/* What has arrived, without waiting; "" nothing, "end" at the end. */
+static const char *
+hear(int fd)
+{
+	static char text[4096];
+	ssize_t n;
+
+	turn();
+	n = recv(fd, text, sizeof(text) - 1, MSG_DONTWAIT);
+	if (n == 0 || (n < 0 && errno == ECONNRESET))
+		return "end";
+	text[n > 0 ? n : 0] = '\0';
+	return text;
+}
+
+static void
+test_requests(void)
+{
+	int fd = dial();
+	struct stat st;
+	char long_line[ORDER_LINE_MAX + 10];
+
+	ok(fd >= 0, "a client connects");
+	ok(fstatat(AT_FDCWD, path, &st, 0) == 0, "folder");
+	say(fd, "{\"command\":\"status\"}\n");
+	is_str(hear(fd), "{\"ok\":true,\"state\":\"here\"}\n", "an answer");
+	say(fd, "{\"comm");
+	is_str(hear(fd), "", "half a line");
+	say(fd, "and\":\"status\"}\n{\"command\":\"kill\"}\n");
+	is_str(hear(fd),
+	    "{\"ok\":true,\"state\":\"here\"}\n"
+	    "{\"ok\":false,\"error\":\"not this\",\"status\":69,"
+	    "\"hint\":\"that\"}\n",
+	    "the rest of it, and another");
+	say(fd, "\n");
+	ok(strstr(hear(fd), "\"ok\":false"), "an empty line is refused");
+	say(fd, "{\"command\":\"status\"}");
+	shutdown(fd, SHUT_WR);
+	is_str(hear(fd), "end", "a line without its end is none");
+	close(fd);
+
+	fd = dial();
+	memset(long_line, 'x', sizeof(long_line));
+	long_line[sizeof(long_line) - 1] = '\0';
+	say(fd, long_line);
+	ok(strstr(hear(fd), "longer than"), "a line that is too long");
+	is_str(hear(fd), "end", "and that was it");
+	close(fd);
+
+	fd = dial();
+	performed = 0;
+	say(fd, "");
+	if (io_write(fd, "{\"command\":\"status\"}\n", 21) < 0)
+		printf("# write: %m\n");
+	close(fd);
+	turn();
+	is_int(performed, 1, "who asks and goes is heard");
+}
+
+static void
+test_events(void)
+{
+	int fd = dial(), waiter = dial();
+	json_t *event = json_pack("{s:s}", "event", "one");
+	json_t *answer = json_pack("{s:b}", "ok", 1);
+
+	control_event(control, event);
+	say(fd, "{\"command\":\"events\"}\n");
+	is_str(hear(fd), "{\"ok\":true,\"past\":[{\"event\":\"one\"}]}\n",
+	    "events that were");
+	shutdown(fd, SHUT_WR);
+	turn();
+	control_event(control, event);
+	is_str(hear(fd), "{\"event\":\"one\"}\n",
+	    "events that are, to one who says nothing more");
+	say(waiter, "{\"command\":\"wait\"}\n{\"command\":\"status\"}\n");
+	is_str(hear(waiter), "", "who waits gets no answer yet");
+	control_release_held(control, answer);
+	ok(strncmp(hear(waiter), "{\"ok\":true}\n", 12) == 0, "and then one");
+	/* Far more than is kept for one that does not read. */
+	for (int i = 0; i < 100000; i++)
+		control_event(control, event);
+	turn();
+	while (strcmp(hear(fd), "end") != 0)
+		continue;
+	ok(true, "one that does not read is closed");
+	close(fd);
+	close(waiter);
+	json_decref(event);
+	json_decref(answer);
+}
+
+static void
+test_bounds(void)
+{
+	int fds[CONTROL_CLIENTS_MAX + 4], fd = dial();
+
+	/* Answers that are not read hold up the requests behind them. */
+	performed = 0;
+	for (int i = 0; i < 8; i++)
+		say(fd, "{\"command\":\"stats\"}\n");
+	ok(performed < 8, "%u of 8 long answers are made", performed);
+	while (performed < 8)
+		hear(fd);
+	is_int(performed, 8, "the others when there is room");
+	close(fd);
+	turn();
+	for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++) {
+		fds[i] = dial();
+		turn();
+	}
+	is_str(hear(fds[CONTROL_CLIENTS_MAX - 1]), "", "the last client");
+	is_str(hear(fds[CONTROL_CLIENTS_MAX]), "end", "one too many");
+	for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++)
+		close(fds[i]);
+	turn();
+	fd = dial();
+	say(fd, "{\"command\":\"status\"}\n");
+	ok(strstr(hear(fd), "here"), "there is room again");
+	close(fd);
+}
+
+int
+main(void)
+{
+	static const struct control_ops ops = {.perform = perform};
+	struct err e = ERR_INIT;
+	struct stat st;
+	char file[80];
+	int folder;
+
+	snprintf(path, sizeof(path), "/tmp/vk-test-control.XXXXXX");
+	if (!mkdtemp(path))
+		return 1;
+	folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	loop = loop_new("test", &e);
+	control = control_new(loop, folder, &e);
+	ok(control != NULL, "made: %s", e.text);
+	if (!control)
+		return tap_done();
+	snprintf(file, sizeof(file), "%s/control", path);
+	ok(stat(file, &st) == 0 && (st.st_mode & 0777) == 0600,
+	    "for its owner alone");
+	control_serve(control, &ops, NULL);
+	test_requests();
+	test_events();
+	test_bounds();
+	control_free(control);
+	ok(stat(file, &st) < 0, "gone");
+	loop_free(loop);
+	close(folder);
+	rmdir(path);
+	return tap_done();
+}

@@ -1,0 +1,98 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The control socket of a VM, and vk-control. A VM under User-mode Linux will
+# do.
+. "$(dirname "$0")/../../lib.sh"
+have busybox 'the image is made of it'
+
+export VK_ENGINE="${VK_ENGINE:-uml}"
+export XDG_RUNTIME_DIR="$tmp/run"
+mkdir "$XDG_RUNTIME_DIR"
+chmod 700 "$XDG_RUNTIME_DIR"
+cd "$tmp" || exit 1
+
+mkdir -p root/bin root/tmp
+cp "$(command -v busybox)" root/bin/busybox
+for name in sh sleep cat date reboot; do ln -s busybox "root/bin/$name"; done
+tar -C root --owner=0 --group=0 -cf - . | vk-mkext >root.ext4
+
+# start NAME [OPTION...]: a VM whose command ends with 7 when it is stopped.
+start() {
+	name=$1
+	shift
+	mkfifo "$name.ready"
+	vk-boot --boot-timeout 180s --name "$name" --ready-fd 3 "$@" root.ext4 \
+		-- sh -c 'trap "exit 7" TERM; while :; do sleep 1; done' \
+		3>"$name.ready" </dev/null >"$name.out" 2>&1 &
+	vm=$!
+	at_exit "kill -9 $vm 2>/dev/null"
+	read -r _ <"$name.ready"
+}
+
+# ---- questions ----
+
+start one
+socket=$XDG_RUNTIME_DIR/vk/one/control
+is "$(stat -c '%A' "$socket")" srw------- 'the socket is the owner'\''s alone'
+is "$(vk-control -o state,ready,pid,name,engine,cpus one status)" \
+	"running	true	$vm	one	$VK_ENGINE	1" 'status'
+like "$(vk-control one status)" '^\{"state":"running",.*\}$' 'as JSON'
+like "$(vk-control -o cpu_ms,memory,resident one stats)" \
+	'^[0-9]+	536870912	[1-9][0-9]+$' 'stats'
+like "$(vk-control -o devices.0.name,devices.0.requests one stats)" \
+	'^blk	[1-9][0-9]*$' 'stats of a device'
+is "$(vk-control -o no,state.no,devices one status)" '-	-	-' \
+	'what is not there'
+
+# ---- refusals ----
+
+refused() { # STATUS TEXT NAME: the last run
+	is "$rc" "$1" "$3: status $1"
+	like "$(cat "$err")" "$2" "$3: it is said"
+}
+run vk-control one dance
+refused 64 '^vk-control: one: dance: unknown command$' 'an unknown command'
+run vk-control one stop deadlin=3
+refused 64 'stop: deadlin: unknown member' 'a member that is misspelt'
+run vk-control one stop timeout=soon
+refused 64 'stop: timeout: not a duration' 'a time that is none'
+run vk-control one status x
+refused 64 'x: not NAME=VALUE' 'no member'
+run vk-control two status
+refused 66 'two: no such VM runs' 'no such VM'
+run vk-control one
+refused 64 usage 'no command'
+if [ "$VK_ENGINE" = uml ]; then
+	run vk-control one balloon size=1M
+	refused 69 'balloon: uml has none' 'no balloon'
+	run vk-control one power-button
+	refused 69 'power-button: uml has none' 'no power button'
+fi
+
+# ---- events, and the end ----
+
+vk-control -o event,why one events >told &
+listener=$!
+vk-control -o status,why one wait >waited &
+waiter=$!
+await 10 grep -q ready told
+ok $? 'events that have been are told'
+is "$(vk-control -w -o status,why one stop timeout=20s)" '7	stopped' \
+	'stop, and wait: the command ended in order'
+is "$(ls "$XDG_RUNTIME_DIR/vk")" '' 'the name is free then'
+wait "$vm"
+is $? 7 'the exit status of vk-boot is the same'
+wait "$listener" && wait "$waiter"
+ok $? 'who listens or waits ends with the VM'
+is "$(cat waited)" '7	stopped' 'who waited is told how it ended'
+is "$(tr '\n' ' ' <told | tr '\t' ' ')" \
+	'start - boot - ready - stopping stopped exited - exit stopped ' \
+	'all events, in order'
+
+rm one.ready
+start one
+vk-control one kill
+wait "$vm"
+is $? 137 'kill ends it at once'
+like "$(cat one.out)" '^$' 'and quietly'
+done_testing
