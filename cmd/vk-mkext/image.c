@@ -7,6 +7,7 @@
 #include "cmd/vk-mkext/inode.h"
 #include "cmd/vk-mkext/layout.h"
 #include "cmd/vk-mkext/links.h"
+#include "cmd/vk-mkext/values.h"
 
 #include <ext2fs/ext2_fs.h>
 #include <ext2fs/ext2fs.h>
@@ -153,6 +154,8 @@ initialize(struct image *m, int fd, struct err *e)
 	    (uint16_t)(SPACE_DESCRIPTORS - (l->groups + 63) / 64);
 	ext2fs_blocks_count_set(&p, l->blocks);
 	set_features(&p, false);
+	if (m->tree->xattrs.value_count > 0)
+		ext2fs_set_feature_ea_inode(&p);
 	code = ext2fs_initialize(
 	    name, EXT2_FLAG_64BITS, &p, &channel_manager, &m->fs);
 	if (code)
@@ -560,8 +563,9 @@ image_finish(int fd, struct tree *tree, struct space *space,
 	int result = -1;
 
 	if (store_drop_replaced(store, e) < 0 ||
-	    links_split(tree, store, e) < 0 || tree_number(tree, e) < 0 ||
-	    place_all(&m, e) < 0)
+	    links_split(tree, store, e) < 0 ||
+	    values_make(tree, store, wish->uuid, e) < 0 ||
+	    tree_number(tree, e) < 0 || place_all(&m, e) < 0)
 		goto out;
 	m.plan = inode_plan_new(tree, space, e);
 	if (!m.plan)

@@ -11,7 +11,8 @@
  * file system to anybody.
  *
  * Features: 64bit, flex_bg, metadata_csum, extents, dir_index, large inodes of
- * 256 bytes with nanoseconds, sparse_super and resize_inode. Inode tables count
+ * 256 bytes with nanoseconds, sparse_super and resize_inode, and ea_inode where
+ * an attribute needs it: Linux 4.13 knows all of them. Inode tables count
  * as zeroed (the sparse file guarantees it), so the guest's kernel does not
  * spend its first minutes on that.
  */

@@ -195,6 +195,8 @@ set_meta(struct ext2_inode_large *d, const struct object *o)
 	d->i_size = (uint32_t)o->size;
 	d->i_size_high = (uint32_t)(o->size >> 32);
 	d->i_flags = o->flags;
+	if (o->flags & EXT4_EA_INODE_FL)
+		d->osd1.linux1.l_i_version = o->references;
 	d->i_extra_isize = INODE_EXTRA;
 	set_time(&d->i_atime, &d->i_atime_extra, &o->accessed);
 	set_time(&d->i_ctime, &d->i_ctime_extra, &o->changed);
@@ -232,7 +234,7 @@ set_blocks(const struct inode_plan *p, struct ext2_inode_large *d,
 
 		d->i_file_acl = (uint32_t)at;
 		d->osd2.linux2.l_i_file_acl_high = (uint16_t)(at >> 32);
-		blocks++;
+		blocks += 1 + xattr_value_blocks(&p->tree->xattrs, o->xattrs);
 	}
 	blocks *= BLOCK_SIZE / 512;
 	d->i_blocks = (uint32_t)blocks;

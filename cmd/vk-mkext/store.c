@@ -280,6 +280,23 @@ store_write(struct store *s, uint64_t offset, const void *data, size_t length,
 }
 
 int
+store_solid(struct store *s, uint32_t object, const void *data, size_t length,
+    struct err *e)
+{
+	size_t whole = length / BLOCK_SIZE, rest = length % BLOCK_SIZE;
+
+	s->object = object;
+	tree_object(s->tree, object)->size = length;
+	if (place(s, 0, data, whole, e) < 0)
+		return -1;
+	if (rest == 0)
+		return 0;
+	memset(s->partial, 0, BLOCK_SIZE);
+	memcpy(s->partial, (const uint8_t *)data + whole * BLOCK_SIZE, rest);
+	return place(s, (uint32_t)whole, s->partial, 1, e);
+}
+
+int
 store_close(struct store *s, uint64_t size, struct err *e)
 {
 	size_t took;

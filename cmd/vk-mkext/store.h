@@ -56,6 +56,10 @@ int store_write(struct store *, uint64_t offset, const void *data,
 
 int store_close(struct store *, uint64_t size, struct err *);
 
+/* The whole content of an object, at once and without holes. */
+int store_solid(struct store *, uint32_t object, const void *data,
+    size_t length, struct err *);
+
 /* One block in a place of its own (a long symbolic link, a directory):
  * goes through the same gathering. */
 int store_block(struct store *, uint64_t block, const void *data, struct err *);

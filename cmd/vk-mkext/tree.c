@@ -414,6 +414,16 @@ tree_clone(struct tree *t, uint32_t object, struct err *e)
 }
 
 uint32_t
+tree_make_nameless(struct tree *t, struct err *e)
+{
+	uint32_t object = add_object(t, S_IFREG | 0600, e);
+
+	if (object)
+		t->objects[object].links = 1;
+	return object;
+}
+
+uint32_t
 tree_first_name(const struct tree *t, uint32_t directory)
 {
 	uint32_t name = t->objects[directory].entries.first;
@@ -465,6 +475,11 @@ tree_number(struct tree *t, struct err *e)
 						  : ++inode;
 	}
 	t->inode_count = inode;
+	for (uint32_t i = 0; i < t->xattrs.value_count; i++) {
+		struct xattr_value *v = &t->xattrs.values[i];
+
+		v->inode = t->objects[v->object].inode;
+	}
 	return 0;
 }
 

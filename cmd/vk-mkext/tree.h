@@ -75,6 +75,7 @@ struct object {
 		struct {
 			uint32_t major, minor;
 		} device;
+		uint32_t references; /* of an attribute's value */
 	};
 	/* Runs of the image's blocks: of a file, and once they are laid out
 	 * also of a directory and of a long symbolic link. */
@@ -150,6 +151,10 @@ int tree_add_run(
 /* A further object like this one, without names or runs; 0 and err. */
 uint32_t tree_clone(struct tree *, uint32_t object, struct err *);
 
+/* A file that no name leads to, for what the file system keeps itself; 0 and
+ * err. */
+uint32_t tree_make_nameless(struct tree *, struct err *);
+
 /* Names of a directory in the order in which they came; 0 behind the last. */
 uint32_t tree_first_name(const struct tree *, uint32_t directory);
 uint32_t tree_next_name(const struct tree *, uint32_t name);
@@ -157,7 +162,8 @@ uint32_t tree_next_name(const struct tree *, uint32_t name);
 /*
  * After the last entry: fails if a hard link's target never came; gives
  * parents that nobody described the newest time; gives inode numbers, root 2,
- * lost+found 11, the others from 12 in the order of their appearance.
+ * lost+found 11, the others from 12 in the order of their appearance; and tells
+ * them to attributes whose values are among them.
  */
 int tree_number(struct tree *, struct err *);
 

@@ -22,7 +22,6 @@
 
 /* What Linux hands out at most: names of one file, one value. */
 #define XATTR_NAMES_MAX ((size_t)64 << 10)
-#define XATTR_VALUE_MAX ((size_t)64 << 10)
 
 struct walker {
 	struct intake *in;

@@ -5,9 +5,13 @@
  * A set's bytes are its attributes in the order in which ext4 wants those of
  * a block: by namespace, length of the name, name. Each is four bytes of
  * header (namespace, name's length, value's length), the name, the value.
+ *
+ * Which values leave the block is told by the longest that stays: a set starts
+ * with all of them inside and gives up the longest until the rest fits.
  */
 #include "cmd/vk-mkext/xattr.h"
 
+#include "cmd/vk-mkext/array.h"
 #include "cmd/vk-mkext/space.h"
 #include "common/cursor.h"
 
@@ -30,15 +34,23 @@
 #define BLOCK_ROOM (BLOCK_SIZE - BLOCK_HEAD - END)
 
 /* Distinct sets of an image: as many as there can be files would take, but an
- * attribute for each of a million files is already odd. 4 GiB of bytes is as
- * far as offsets go. */
+ * attribute for each of a million files is already odd. They are held in
+ * memory, which bounds what a hostile tar can make us hold. */
 #define SETS_MAX  (4u << 20)
-#define BYTES_MAX ((size_t)UINT32_MAX)
+#define BYTES_MAX ((size_t)1 << 30)
+
+/* Of one entry. libarchive reads headers of up to 1 MiB. */
+#define DRAFT_MAX ((size_t)4 << 20)
 
 struct xattr_set {
 	uint32_t offset, length; /* in bytes */
 	uint32_t hash, chain;
+	uint32_t longest; /* longer values lie in inodes of their own */
+	uint32_t value;   /* the first of these */
 };
+
+/* In a set's bytes, before the name. */
+#define HEADER 6u
 
 /* One attribute within a set's bytes. */
 struct attribute {
@@ -54,7 +66,7 @@ next(struct cursor *c, struct attribute *a)
 		return false;
 	a->space = get_u8(c);
 	a->name_length = get_u8(c);
-	a->length = get_le16(c);
+	a->length = get_le32(c);
 	a->name = get_bytes(c, a->name_length);
 	a->value = get_bytes(c, a->length);
 	return !c->bad;
@@ -68,9 +80,19 @@ padded(size_t length)
 
 /* What it takes in an inode or a block. */
 static size_t
-cost(const struct attribute *a)
+cost(const struct attribute *a, uint32_t longest)
 {
-	return ENTRY + padded(a->name_length) + padded(a->length);
+	size_t value = a->length > longest ? 0 : padded(a->length);
+
+	return ENTRY + padded(a->name_length) + value;
+}
+
+/* Whether it goes into the inode, of which so much is used. */
+static bool
+fits_inode(const struct attribute *a, uint32_t longest, size_t used)
+{
+	return a->length <= longest &&
+	       cost(a, longest) <= XATTR_INODE_ROOM - used;
 }
 
 static int
@@ -88,8 +110,7 @@ compare(const struct attribute *a, const struct attribute *b)
 void
 xattr_draft_init(struct xattr_draft *d)
 {
-	/* One value too many does no harm yet; xattr_keep looks closer. */
-	buf_init(&d->bytes, 4 * BLOCK_SIZE);
+	buf_init(&d->bytes, DRAFT_MAX);
 }
 
 void
@@ -99,9 +120,9 @@ xattr_draft_release(struct xattr_draft *d)
 }
 
 static int
-too_large(struct err *e)
+too_large(const char *what, struct err *e)
 {
-	return err_set(e, EX_DATAERR, "extended attributes of more than 4 KiB");
+	return err_set(e, EX_DATAERR, "extended attributes: %s", what);
 }
 
 static void
@@ -109,7 +130,7 @@ write_attribute(struct writer *w, const struct attribute *a)
 {
 	put_le(w, a->space, 1);
 	put_le(w, a->name_length, 1);
-	put_le(w, a->length, 2);
+	put_le(w, a->length, 4);
 	put_bytes(w, a->name, a->name_length);
 	put_bytes(w, a->value, a->length);
 }
@@ -134,13 +155,13 @@ xattr_add_raw(struct xattr_draft *d, enum xattr_space space, const char *name,
 	if (new.name_length > NAME_MAX_LENGTH)
 		return err_set(e, EX_DATAERR,
 		    "an extended attribute's name longer than 255 bytes");
-	if (length > BLOCK_ROOM)
-		return too_large(e);
+	if (length > XATTR_VALUE_MAX)
+		return too_large("a value of more than 64 KiB", e);
 	buf_init(&into, d->bytes.max);
-	room = d->bytes.len + 4 + new.name_length + new.length;
+	room = d->bytes.len + HEADER + new.name_length + new.length;
 	w = writer_of(buf_reserve(&into, room), room);
 	if (!w.start)
-		return too_large(e);
+		return too_large("more than 4 MiB of one file", e);
 	while (next(&c, &old)) {
 		int order = compare(&old, &new);
 
@@ -245,8 +266,10 @@ xattr_sets_release(struct xattr_sets *s)
 {
 	buf_release(&s->bytes);
 	free(s->sets);
+	free(s->values);
 	free(s->buckets);
 	s->sets = NULL;
+	s->values = NULL;
 	s->buckets = NULL;
 }
 
@@ -256,17 +279,60 @@ struct split {
 };
 
 static struct split
-split(struct cursor c)
+split(struct cursor c, uint32_t longest)
 {
 	struct split s = {.inode = INODE_HEAD + END};
 	struct attribute a;
 
 	while (next(&c, &a))
-		if (cost(&a) <= XATTR_INODE_ROOM - s.inode)
-			s.inode += cost(&a);
+		if (fits_inode(&a, longest, s.inode))
+			s.inode += cost(&a, longest);
 		else
-			s.block += cost(&a);
+			s.block += cost(&a, longest);
 	return s;
+}
+
+/* Gives up the longest values until the rest fits a block. Returns 0, -1 where
+ * the names alone are too many. */
+static int
+fit_block(struct cursor bytes, uint32_t *longest)
+{
+	*longest = XATTR_VALUE_MAX;
+	while (split(bytes, *longest).block > BLOCK_ROOM) {
+		struct cursor c = bytes;
+		struct attribute a;
+		size_t most = 0;
+
+		while (next(&c, &a))
+			if (a.length <= *longest && a.length > most)
+				most = a.length;
+		if (most == 0)
+			return -1;
+		*longest = (uint32_t)most - 1;
+	}
+	return 0;
+}
+
+/* Notes the values of the newest set that lie in inodes of their own. */
+static int
+add_values(struct xattr_sets *s, const struct xattr_set *x)
+{
+	const uint8_t *start = (const uint8_t *)s->bytes.data;
+	struct cursor c = cursor_of(start + x->offset, x->length);
+	struct attribute a;
+
+	while (next(&c, &a)) {
+		if (a.length <= x->longest)
+			continue;
+		if (array_grow(&s->values, s->value_count, &s->value_room,
+			sizeof(*s->values), UINT32_MAX) < 0)
+			return -1;
+		s->values[s->value_count++] =
+		    (struct xattr_value){.set = s->count,
+			.offset = (uint32_t)(a.value - start),
+			.length = (uint32_t)a.length};
+	}
+	return 0;
 }
 
 int
@@ -281,8 +347,8 @@ xattr_keep(
 	*set = 0;
 	if (b->len == 0)
 		return 0;
-	if (split(cursor_of(b->data, b->len)).block > BLOCK_ROOM)
-		return too_large(e);
+	if (fit_block(cursor_of(b->data, b->len), &new.longest) < 0)
+		return too_large("more names than fit a block", e);
 	new.hash = hash_of(b->data, b->len);
 	head = &s->buckets[new.hash &(s->bucket_count - 1)];
 	for (uint32_t i = *head; i; i = s->sets[i].chain) {
@@ -301,8 +367,11 @@ xattr_keep(
 		return err_set(e, EX_DATAERR,
 		    "more than %u different sets of extended attributes",
 		    SETS_MAX);
+	if (b->len > BYTES_MAX - s->bytes.len)
+		return too_large("more than 1 GiB of all files", e);
+	new.value = s->value_count;
 	if ((s->count == s->room && grow(s) < 0) ||
-	    buf_add(&s->bytes, b->data, b->len) < 0)
+	    buf_add(&s->bytes, b->data, b->len) < 0 || add_values(s, &new) < 0)
 		return err_set(e, EX_OSERR, "out of memory");
 	head = &s->buckets[new.hash &(s->bucket_count - 1)];
 	new.chain = *head;
@@ -336,30 +405,64 @@ struct area {
 	size_t entry, value;
 };
 
-static void
-put_attribute(struct area *r, const struct attribute *a)
+static struct ext2_ext_attr_entry *
+put_name(struct area *r, const struct attribute *a)
 {
 	struct ext2_ext_attr_entry *x =
 	    (struct ext2_ext_attr_entry *)(r->base + r->entry);
+
+	x->e_name_len = (uint8_t)a->name_length;
+	x->e_name_index = (uint8_t)a->space;
+	memcpy(x + 1, a->name, a->name_length);
+	r->entry += ENTRY + padded(a->name_length);
+	return x;
+}
+
+static void
+put_attribute(struct area *r, const struct attribute *a)
+{
+	struct ext2_ext_attr_entry *x = put_name(r, a);
 	uint8_t *value;
 
 	r->value -= padded(a->length);
 	value = r->base + r->value;
-	x->e_name_len = (uint8_t)a->name_length;
-	x->e_name_index = (uint8_t)a->space;
 	x->e_value_offs = a->length > 0 ? (uint16_t)r->value : 0;
 	x->e_value_size = (uint32_t)a->length;
-	memcpy(x + 1, a->name, a->name_length);
 	if (a->length > 0)
 		memcpy(value, a->value, a->length);
 	x->e_hash = ext2fs_ext_attr_hash_entry(x, value);
-	r->entry += ENTRY + padded(a->name_length);
+}
+
+/* Its value is elsewhere; in its place the value's hash is hashed, as if it
+ * were a value of four bytes. */
+static void
+put_large(
+    struct area *r, const struct attribute *a, const struct xattr_value *v)
+{
+	struct ext2_ext_attr_entry *x = put_name(r, a);
+	uint32_t hash = v->hash;
+
+	x->e_value_size = sizeof(hash);
+	x->e_hash = ext2fs_ext_attr_hash_entry(x, &hash);
+	x->e_value_inum = v->inode;
+	x->e_value_size = (uint32_t)a->length;
 }
 
 bool
 xattr_needs_block(const struct xattr_sets *s, uint32_t set)
 {
-	return split(bytes_of(s, set)).block > 0;
+	return split(bytes_of(s, set), s->sets[set].longest).block > 0;
+}
+
+uint64_t
+xattr_value_blocks(const struct xattr_sets *s, uint32_t set)
+{
+	uint64_t blocks = 0;
+
+	for (uint32_t i = s->sets[set].value;
+	     i < s->value_count && s->values[i].set == set; i++)
+		blocks += (s->values[i].length + BLOCK_SIZE - 1) / BLOCK_SIZE;
+	return blocks;
 }
 
 void
@@ -368,12 +471,13 @@ xattr_put_inode(const struct xattr_sets *s, uint32_t set, uint8_t *room)
 	struct cursor c = bytes_of(s, set);
 	struct area r = {
 	    .base = room + INODE_HEAD, .value = XATTR_INODE_ROOM - INODE_HEAD};
+	uint32_t longest = s->sets[set].longest;
 	size_t used = INODE_HEAD + END;
 	struct attribute a;
 
 	while (next(&c, &a))
-		if (cost(&a) <= XATTR_INODE_ROOM - used) {
-			used += cost(&a);
+		if (fits_inode(&a, longest, used)) {
+			used += cost(&a, longest);
 			put_attribute(&r, &a);
 		}
 	if (r.entry > 0) {
@@ -391,12 +495,16 @@ xattr_put_block(const struct xattr_sets *s, uint32_t set, uint32_t references,
 	struct area r = {
 	    .base = block, .entry = BLOCK_HEAD, .value = BLOCK_SIZE};
 	struct ext2_ext_attr_header *h = (struct ext2_ext_attr_header *)block;
+	uint32_t longest = s->sets[set].longest;
+	const struct xattr_value *v = s->values + s->sets[set].value;
 	size_t used = INODE_HEAD + END;
 	struct attribute a;
 
 	while (next(&c, &a))
-		if (cost(&a) <= XATTR_INODE_ROOM - used)
-			used += cost(&a);
+		if (fits_inode(&a, longest, used))
+			used += cost(&a, longest);
+		else if (a.length > longest)
+			put_large(&r, &a, v++);
 		else
 			put_attribute(&r, &a);
 	h->h_magic = EXT2_EXT_ATTR_MAGIC;

@@ -7,8 +7,10 @@
  *
  * In ext4 a name is a number for its namespace and the rest of it. What fits
  * goes into the inode behind its fields (XATTR_INODE_ROOM), the rest into one
- * block, which up to XATTR_SHARED_MAX inodes with the same set share. POSIX
- * ACLs have a form of their own there (see acl.h).
+ * block, which up to XATTR_SHARED_MAX inodes with the same set share. Where a
+ * set is too large for a block, its largest values move to inodes of their own
+ * (the feature ea_inode, Linux 4.13 and later; see values.h). POSIX ACLs have a
+ * form of their own (see acl.h).
  */
 #ifndef VK_MKEXT_XATTR_H
 #define VK_MKEXT_XATTR_H
@@ -26,6 +28,9 @@
 /* As many as Linux lets share one block. */
 #define XATTR_SHARED_MAX 1024u
 
+/* As long as Linux lets programs read and write a value (limits.h). */
+#define XATTR_VALUE_MAX ((size_t)64 << 10)
+
 /* Namespaces, as numbered on the disk. */
 enum xattr_space {
 	XATTR_USER = 1,
@@ -36,12 +41,22 @@ enum xattr_space {
 	XATTR_SYSTEM = 7,
 };
 
+/* A value that lies in an inode of its own. */
+struct xattr_value {
+	uint32_t set;
+	uint32_t offset, length; /* in the sets' bytes */
+	uint32_t hash;           /* of its bytes, for the inode's checksum */
+	uint32_t object, inode;  /* of the tree; 0: nothing uses the set */
+};
+
 /* All sets of a tree. */
 struct xattr_sets {
 	struct buf bytes; /* of all sets, one behind the other */
 	struct xattr_set *sets;
-	uint32_t count, room; /* the first is the empty one */
-	uint32_t *buckets;    /* by hash of the bytes */
+	uint32_t count, room;       /* the first is the empty one */
+	struct xattr_value *values; /* by rising set, in its order */
+	uint32_t value_count, value_room;
+	uint32_t *buckets; /* by hash of the bytes */
 	uint32_t bucket_count;
 };
 
@@ -68,17 +83,22 @@ int xattr_add(struct xattr_draft *, const char *name, const void *value,
 int xattr_add_raw(struct xattr_draft *, enum xattr_space, const char *name,
     const void *value, size_t length, struct err *);
 
-/* Gives the set's number and empties the draft. Errors: it is larger than
+/* Gives the set's number and empties the draft. Errors: its names are more than
  * ext4 can keep (some 4 KiB). */
 int xattr_keep(
     struct xattr_sets *, struct xattr_draft *, uint32_t *set, struct err *);
 
 /* Whether it needs a block, and what goes there and into the inode. The block
- * of 4096 bytes lacks only the checksum. Both start as zeros. */
+ * of 4096 bytes lacks only the checksum. Both start as zeros. For the block,
+ * hashes and inodes of the set's values must be known. */
 bool xattr_needs_block(const struct xattr_sets *, uint32_t set);
 void xattr_put_block(const struct xattr_sets *, uint32_t set,
     uint32_t references, uint8_t *block);
 void xattr_put_inode(const struct xattr_sets *, uint32_t set, uint8_t *room);
+
+/* Blocks that its values in inodes of their own take: they count as the
+ * file's. */
+uint64_t xattr_value_blocks(const struct xattr_sets *, uint32_t set);
 
 /* Calls with each attribute of a set: for what compares trees. */
 void xattr_each(const struct xattr_sets *, uint32_t set,

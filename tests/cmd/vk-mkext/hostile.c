@@ -338,7 +338,8 @@ static void
 numbers(void)
 {
 	struct archive_entry *e;
-	char value[5000] = {1}, name[40];
+	static char value[(64 << 10) + 1];
+	char name[40];
 
 	begin();
 	e = entry("old", S_IFREG | 0600);
@@ -380,7 +381,31 @@ numbers(void)
 	e = entry("f", S_IFREG | 0600);
 	archive_entry_xattr_add_entry(e, "user.x", value, sizeof(value));
 	send(e, "x", 1);
-	refused("attributes", "an attribute that fills more than a block");
+	refused("64 KiB", "an attribute larger than Linux has them");
+	begin();
+	for (int i = 0; i < 3; i++) {
+		snprintf(name, sizeof(name), "f%d", i);
+		e = entry(name, S_IFREG | 0600);
+		value[0] = (char)(i == 2);
+		archive_entry_xattr_add_entry(
+		    e, "user.x", value, sizeof(value) - 1);
+		archive_entry_xattr_add_entry(e, "user.y", value, 4096);
+		archive_entry_xattr_add_entry(e, "user.z", value, 3000);
+		send(e, "x", 1);
+	}
+	file("f2", "the attributes are not used any more");
+	becomes(" ./f0| ./f1| ./f2", "attributes larger than a block");
+	begin();
+	for (int k = 0; k < 30; k++)
+		for (int i = 0; i < 10; i++) {
+			snprintf(name, sizeof(name), "f%d", i);
+			e = entry(name, S_IFREG | 0600);
+			value[0] = (char)k;
+			archive_entry_xattr_add_entry(
+			    e, "user.x", value, sizeof(value) - 1);
+			send(e, "x", 1);
+		}
+	becomes(" ./f0| ./f9", "large attributes, again and again");
 	begin();
 	e = entry("f", S_IFREG | 0600);
 	archive_entry_xattr_add_entry(e, "user.x", value, 4000);

@@ -8,7 +8,8 @@
  * program's own tree says what must come out. Every image is checked with
  * e2fsck, too, and built twice.
  *
- *	VK_TREES  how many (200); VK_TREES_SEED  the first one's seed (1)
+ *	VK_TREES       how many (40; scripts/soak mkext: 500)
+ *	VK_TREES_SEED  the first one's seed (1)
  */
 #include "cmd/vk-mkext/look.h"
 #include "cmd/vk-mkext/recipe.h"
@@ -62,7 +63,8 @@ struct thing {
 	unsigned major, minor;
 	char *content;
 	size_t size;
-	char attribute[4][40]; /* values; names are given by their place */
+	/* Values, some too large for a block; names by their place. */
+	char attribute[4][5000];
 	size_t attribute_length[4];
 	unsigned acl; /* 0: none, else permissions of user 1000, 1 to 7 */
 	char default_acl;
@@ -168,7 +170,7 @@ add_attributes(struct thing *t)
 	for (size_t i = 0; i < 4; i++) {
 		if (below(2))
 			continue;
-		t->attribute_length[i] = 1 + below(40);
+		t->attribute_length[i] = 1 + below(below(16) ? 40 : 5000);
 		for (size_t k = 0; k < t->attribute_length[i]; k++)
 			t->attribute[i][k] = (char)below(256);
 	}
@@ -671,7 +673,7 @@ int
 main(void)
 {
 	char *many = getenv("VK_TREES"), *first = getenv("VK_TREES_SEED");
-	uint64_t trees = 200, seed = 1, good = 0;
+	uint64_t trees = 40, seed = 1, good = 0;
 	/* e2fsck waits for the disk, where there is one. */
 	const char *base = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
 	char folder[64];
