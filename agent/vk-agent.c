@@ -173,7 +173,8 @@ main(int argc, char **argv)
 	}
 	agent.policy.is_init = getpid() == 1;
 	take_shelter();
-	if (argc == 1 && agent.policy.is_init) {
+	/* A kernel hands the words that it does not know on to its init. */
+	if (agent.policy.is_init && (argc == 1 || argv[1][0] != '-')) {
 		boot();
 	} else if (serve(argc, argv, &e) < 0) {
 		log_warn("%s", e.text);

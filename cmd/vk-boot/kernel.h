@@ -16,9 +16,7 @@
  * Bytes are read from the descriptor straight into the guest, never mapped: a
  * file that shrinks meanwhile is an error, not a signal.
  *
- * Left out: kernels for other processors and 32-bit ones, and the random
- * placement of the kernel's code (KASLR), which the decompressor would have
- * chosen; the kernel runs where it was linked.
+ * Left out: kernels for other processors and 32-bit ones.
  */
 #ifndef VK_BOOT_KERNEL_H
 #define VK_BOOT_KERNEL_H
@@ -26,6 +24,7 @@
 #include "common/err.h"
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -62,6 +61,13 @@ struct kernel {
 	unsigned segment_count;
 	uint64_t entry_linux64; /* 0: none */
 	uint64_t entry_pvh;     /* 0: none */
+	bool is_linux;          /* an ELF file that says so in a note */
+
+	/* Of an ELF file: Linux's relocation table behind it (x86/kaslr.h). */
+	struct {
+		uint64_t offset;
+		size_t len; /* 0: none */
+	} relocs;
 
 	/* The setup header's bytes, also kept for a vmlinux that was unpacked
 	 * out of a bzImage; 0 of them for any other ELF. */

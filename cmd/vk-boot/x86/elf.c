@@ -4,10 +4,15 @@
  *
  * Segments go to their physical addresses. Two of them over each other, or an
  * entry in none of them, is no kernel. The entry of the file's header is the
- * 64-bit one by Linux's convention (phys_startup_64); a PVH kernel says in a
- * note where its 32-bit entry is.
+ * 64-bit one by Linux's convention (phys_startup_64), which a note by the name
+ * of "Linux" confirms; a PVH kernel says in a note where its 32-bit entry is.
+ *
+ * Behind the last byte that the headers speak of there may be a relocation
+ * table: bzImages have it there, and so has our vmlinux.
  */
 #include "cmd/vk-boot/x86/elf.h"
+
+#include "cmd/vk-boot/x86/kaslr.h" /* KASLR_TABLE_MAX */
 
 #include "common/cursor.h"
 #include "common/io.h"
@@ -105,6 +110,8 @@ read_notes(struct kernel *kernel, const uint8_t *notes, size_t len)
 		    type == NOTE_PHYS32_ENTRY &&
 		    (desc_len == 4 || desc_len == 8))
 			kernel->entry_pvh = get_le(&desc, desc_len);
+		if (name && name_len == 6 && memcmp(name, "Linux", 6) == 0)
+			kernel->is_linux = true;
 		get_bytes(&c, (desc_len + 3) & ~3ull);
 	}
 }
@@ -123,6 +130,26 @@ take_header(struct kernel *kernel, const struct program_header *ph,
 		read_notes(kernel, notes, ph->file_size);
 	}
 	return 0;
+}
+
+/* What lies behind the headers' last word: a table, as far as its size tells.
+ * Its content is looked at when it is used. */
+static void
+find_relocs(struct kernel *kernel, uint64_t sections_end)
+{
+	uint64_t end = sections_end, len;
+
+	for (unsigned i = 0; i < kernel->segment_count; i++) {
+		const struct kernel_segment *s = &kernel->segments[i];
+
+		if (s->offset + s->file_size > end)
+			end = s->offset + s->file_size;
+	}
+	len = kernel->size > end ? kernel->size - end : 0;
+	if (len < 8 || len % 4 != 0 || len > KASLR_TABLE_MAX)
+		return;
+	kernel->relocs.offset = end;
+	kernel->relocs.len = len;
 }
 
 /* What only programs for an operating system have. */
@@ -166,11 +193,13 @@ elf_read(struct kernel *kernel, struct err *e)
 	uint8_t table[PROGRAM_HEADERS_MAX * sizeof(Elf64_Phdr)];
 	struct cursor c = cursor_of(header, sizeof(header));
 	uint16_t machine, entry_size, count;
-	uint64_t offset;
+	uint64_t offset, sections, sections_len;
 	bool program = false;
 
 	kernel->segment_count = 0;
 	kernel->entry_pvh = 0;
+	kernel->is_linux = false;
+	kernel->relocs.len = 0;
 	if (read_part(kernel, header, sizeof(header), 0, e) < 0)
 		return -1;
 	get_bytes(&c, EI_NIDENT + 2); /* identification, type */
@@ -181,9 +210,12 @@ elf_read(struct kernel *kernel, struct err *e)
 	get_le32(&c); /* version */
 	kernel->entry_linux64 = get_le64(&c);
 	offset = get_le64(&c);
-	get_bytes(&c, 8 + 4 + 2); /* section headers, flags, header's size */
+	sections = get_le64(&c);
+	get_bytes(&c, 4 + 2); /* flags, header's size */
 	entry_size = get_le16(&c);
 	count = get_le16(&c);
+	sections_len = get_le16(&c);
+	sections_len *= get_le16(&c);
 	if (entry_size != sizeof(Elf64_Phdr) || count == 0 ||
 	    count > PROGRAM_HEADERS_MAX)
 		return err_set(e, EX_DATAERR,
@@ -208,5 +240,7 @@ elf_read(struct kernel *kernel, struct err *e)
 	}
 	if (program && kernel->entry_pvh == 0)
 		return err_set(e, EX_DATAERR, "a program, not a kernel");
+	if (sections <= kernel->size && sections_len <= kernel->size - sections)
+		find_relocs(kernel, sections + sections_len);
 	return check_entries(kernel, e);
 }

@@ -11,12 +11,15 @@
  */
 #include "cmd/vk-boot/x86/loader.h"
 
+#include "cmd/vk-boot/x86/kaslr.h"
 #include "cmd/vk-boot/x86/layout.h"
 #include "common/cursor.h"
 #include "common/io.h"
+#include "common/log.h"
 #include "common/size.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -90,6 +93,10 @@ memory_size(const struct gmem *mem)
 	return size;
 }
 
+/* loadflags of the setup header */
+#define LOADED_HIGH 0x01
+#define KASLR_FLAG  0x02
+
 /* ---- where things go ---------------------------------------------------- */
 
 struct places {
@@ -97,6 +104,7 @@ struct places {
 	uint64_t shift;      /* added to each of the kernel's addresses */
 	uint64_t kernel_end; /* behind its last byte of memory */
 	uint64_t initrd, initrd_len;
+	bool random; /* Linux may choose addresses at random */
 };
 
 static int
@@ -297,8 +305,11 @@ write_boot_params(const struct loader *loader, const struct places *places,
 		make_setup(page);
 	poke(page, 0x070, loader->rsdp, 8);
 	poke(page, 0x1e8, map->count, 1);
-	poke(page, 0x210, 0xff, 1);               /* a loader without number */
-	poke(page, 0x211, page[0x211] | 0x01, 1); /* LOADED_HIGH */
+	poke(page, 0x210, 0xff, 1); /* a loader without number */
+	poke(page, 0x211, page[0x211] | LOADED_HIGH, 1);
+	if (places->random)
+		poke(page, 0x211, page[0x211] | KASLR_FLAG, 1);
+
 	poke(page, 0x214, places->shift + kernel->segments[0].gpa, 4);
 	poke(page, 0x218, places->initrd, 4);
 	poke(page, 0x21c, places->initrd_len, 4);
@@ -396,6 +407,33 @@ load_kernel(
 	return 0;
 }
 
+/* Whether the command line has this word. */
+static bool
+has_word(const char *cmdline, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const char *at = cmdline; (at = strstr(at, word)); at += len)
+		if ((at == cmdline || at[-1] == ' ') &&
+		    (at[len] == '\0' || at[len] == ' '))
+			return true;
+	return false;
+}
+
+/* Moves Linux's code. A table that is none, behind a file that boots without
+ * it, is not worth a guest; that it stays where it is known to lie is said. */
+static void
+randomise(const struct loader *loader)
+{
+	struct err why = ERR_INIT;
+	uint64_t offset = kaslr_choose(loader->kernel);
+
+	if (offset > 0 &&
+	    kaslr_move(loader->kernel, loader->mem, offset, &why) < 0)
+		log_info("%s: %s: runs where it was linked",
+		    loader->kernel->path, why.text);
+}
+
 static int
 choose_entry(const struct loader *loader, const struct places *places,
     struct entry *entry, struct err *e)
@@ -404,7 +442,8 @@ choose_entry(const struct loader *loader, const struct places *places,
 
 	entry->mode = loader->mode;
 	if (entry->mode == ENTRY_AUTO)
-		entry->mode = kernel->setup_len == 0 && kernel->entry_pvh != 0
+		entry->mode = kernel->setup_len == 0 && !kernel->is_linux &&
+				      kernel->entry_pvh != 0
 				  ? ENTRY_PVH
 				  : ENTRY_LINUX64;
 	if (entry->mode == ENTRY_PVH) {
@@ -450,6 +489,10 @@ loader_load(const struct loader *loader, struct entry *entry, struct err *e)
 		return 0;
 	}
 	write_page_tables(loader->mem);
+	places.random = loader->kernel->format == KERNEL_ELF &&
+			!has_word(loader->cmdline, "nokaslr");
+	if (places.random)
+		randomise(loader);
 	write_boot_params(loader, &places, &map, write_seed(loader->mem) == 0);
 	return 0;
 }

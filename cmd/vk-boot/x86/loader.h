@@ -2,6 +2,9 @@
 /*
  * loader.h - a kernel, its command line and its initramfs in guest memory
  *
+ * Linux is moved to virtual addresses of its own (kaslr.h) where it can be and
+ * the command line does not say "nokaslr".
+ *
  * The result is an entry: what the first processor's registers are to be. All
  * other registers are zero. Interrupts are off (RFLAGS 2).
  *
@@ -37,7 +40,7 @@
 #define BOOT_GDT_LIMIT 0x37
 
 enum entry_mode {
-	ENTRY_AUTO, /* in what is asked for: PVH if the kernel says so itself */
+	ENTRY_AUTO, /* in what is asked for: Linux's for Linux, else PVH */
 	ENTRY_LINUX64,
 	ENTRY_PVH,
 };

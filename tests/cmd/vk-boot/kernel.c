@@ -115,6 +115,39 @@ test_elf(void)
 	kernel_close(&kernel);
 }
 
+/* A note by Linux's name, and a relocation table behind all else. */
+static void
+test_linux(void)
+{
+	static const uint32_t note[] = {6, 4, 0x101};
+	struct {
+		struct elf elf;
+		uint32_t table[4];
+	} file = {.elf = good_elf()};
+	struct kernel kernel;
+	struct err e = ERR_INIT;
+
+	ok(open_bytes(&kernel, &file, sizeof(file), &e) == 0 &&
+		!kernel.is_linux && kernel.relocs.len == 16 &&
+		kernel.relocs.offset == sizeof(file.elf),
+	    "a relocation table: %s", e.text);
+	kernel_close(&kernel);
+	memcpy((char *)&file.elf + NOTES, note, 12);
+	memcpy((char *)&file.elf + NOTES + 12, "Linux", 6);
+	ok(open_bytes(&kernel, &file, sizeof(file) - 1, &e) == 0 &&
+		kernel.is_linux && kernel.relocs.len == 0,
+	    "Linux, and something behind it that is no table");
+	kernel_close(&kernel);
+	file.elf.header.e_shoff = sizeof(file.elf);
+	file.elf.header.e_shnum = 1;
+	file.elf.header.e_shentsize = 8;
+	ok(open_bytes(&kernel, &file, sizeof(file), &e) == 0 &&
+		kernel.relocs.len == 8 &&
+		kernel.relocs.offset == sizeof(file.elf) + 8,
+	    "a table behind section headers");
+	kernel_close(&kernel);
+}
+
 static void
 test_bad_elf(void)
 {
@@ -428,6 +461,7 @@ main(void)
 	    "gzip", "bzip2", "lzma", "xz", "lz4", "zstd"};
 
 	test_elf();
+	test_linux();
 	test_bad_elf();
 	test_bad_notes();
 	for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++) {

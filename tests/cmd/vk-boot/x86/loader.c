@@ -201,6 +201,48 @@ test_bzimage(void)
 	end();
 }
 
+/* ---- addresses at random ------------------------------------------------ */
+
+static void
+moved(const char *cmdline, bool expected)
+{
+	struct loader l;
+	struct entry entry;
+	struct err e = ERR_INIT;
+	uint64_t offset = 0;
+
+	/* By chance it stays where it was linked: one in 500. */
+	for (int i = 0; i < 10 && offset == 0; i++) {
+		start(MEMORY);
+		/* The first 8 bytes are in the table that lies at 0. */
+		memcpy(code, (uint32_t[]){0, 0x81000000, 0, 0}, 16);
+		close(kernel.fd);
+		kernel.fd = file_with(code, sizeof(code));
+		kernel.relocs.len = 16;
+		l = loader();
+		l.cmdline = cmdline;
+		ok(loader_load(&l, &entry, &e) == 0, "loaded: %s", e.text);
+		offset = number(KERNEL_AT, 8) - 0x9090909090909090;
+		is_int(offset % (2 * MIB), 0, "aligned");
+		is_int(number(BOOT_PARAMS + 0x211, 1), expected ? 3 : 1,
+		    "what Linux is told");
+		end();
+		if (!expected)
+			break;
+	}
+	ok((offset > 0) == expected, "%s: %s", cmdline,
+	    expected ? "moved" : "stays");
+}
+
+static void
+test_random(void)
+{
+	moved("quiet", true);
+	moved("quiet nokaslrs", true);
+	moved("nokaslr", false);
+	moved("quiet nokaslr panic=-1", false);
+}
+
 /* ---- PVH ---------------------------------------------------------------- */
 
 static void
@@ -242,6 +284,10 @@ test_pvh(void)
 	l.mode = ENTRY_LINUX64;
 	ok(loader_load(&l, &entry, &e) == 0 && entry.mode == ENTRY_LINUX64,
 	    "the 64-bit entry if that is asked for");
+	l.mode = ENTRY_AUTO;
+	kernel.is_linux = true;
+	ok(loader_load(&l, &entry, &e) == 0 && entry.mode == ENTRY_LINUX64,
+	    "or if the kernel is Linux");
 	kernel.entry_pvh = 0;
 	l.mode = ENTRY_PVH;
 	refused(&l, EX_DATAERR, "K: has no PVH entry", "");
@@ -428,6 +474,7 @@ main(void)
 	test_linux64();
 	test_tables();
 	test_bzimage();
+	test_random();
 	test_pvh();
 	test_initrd();
 	test_memory();
