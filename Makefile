@@ -32,6 +32,7 @@ LIBS_vk-boot := libarchive jansson libseccomp ext2fs com_err
 LIBS_vk-switch := jansson libseccomp
 LIBS_vk-exec :=
 LIBS_vk-control := jansson
+LIBS_vk-ps := jansson
 LIBS_vk-fleet := jansson
 LIBS_vk-gitlab := jansson
 

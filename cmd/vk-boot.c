@@ -10,7 +10,19 @@
 #include "cmd/vk-boot/options.h"
 #include "cmd/vk-boot/vm.h"
 
+#include "common/confine.h"
 #include "common/die.h"
+
+#include <stdio.h>
+
+/* What would be run. */
+static int
+tell(const struct vm *vm)
+{
+	printf("engine\t%s\nkernel\t%s\nlandlock\t%d\n", vm->engine->ops->name,
+	    vm->boot.kernel_path, confine_landlock_version());
+	return fflush(stdout) == 0 ? 0 : EX_IOERR;
+}
 
 int
 main(int argc, char **argv)
@@ -29,7 +41,9 @@ main(int argc, char **argv)
 	}
 	guest_signals();
 	status_init(&vm.status, vm.options.ready_fd, vm.options.status_fd);
-	status = vm_build(&vm, &e) < 0 ? -1 : vm_run(&vm, &e);
+	status = vm_build(&vm, &e) < 0 ? -1
+		 : vm.options.prepare  ? tell(&vm)
+				       : vm_run(&vm, &e);
 	vm_release(&vm);
 	if (status < 0)
 		die_err(&e);

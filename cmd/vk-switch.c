@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* vk-switch.c - a LAN for VMs, and a way out through ordinary sockets */
+#include "cmd/vk-switch/command.h"
 #include "cmd/vk-switch/confine.h"
 #include "cmd/vk-switch/lan.h"
 #include "cmd/vk-switch/options.h"
@@ -92,8 +93,14 @@ main(int argc, char **argv)
 	case OPT_RUN:
 		break;
 	}
-	if (first < argc)
-		die(EX_USAGE, "%s: unexpected", argv[first]);
+	if (first < argc) {
+		/* Below, we are its child. */
+		result = command_start(&options, argv + first, &e);
+		if (result < 0)
+			die_err(&e);
+		if (result > 0)
+			return result;
+	}
 	lan_defaults(&lan);
 	result = run(&e);
 	lan_release(&lan);

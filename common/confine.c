@@ -126,9 +126,8 @@ confine_user(struct confine *confine)
 
 /* ---- an empty root ------------------------------------------------------ */
 
-/* Landlock's version, 0: there is none. */
-static int
-landlock_version(void)
+int
+confine_landlock_version(void)
 {
 	long version = syscall(SYS_landlock_create_ruleset, NULL, 0,
 	    LANDLOCK_CREATE_RULESET_VERSION);
@@ -253,7 +252,7 @@ confine_files(struct confine *confine)
 	int spaces =
 	    CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
 
-	if (!confine->keep_network && landlock_version() < 6)
+	if (!confine->keep_network && confine_landlock_version() < 6)
 		spaces |= CLONE_NEWNET;
 	if (unshare(spaces) < 0)
 		lacks(confine, "namespaces");
@@ -337,7 +336,7 @@ rights_of(unsigned use)
 void
 confine_landlock(struct confine *confine)
 {
-	int version = landlock_version();
+	int version = confine_landlock_version();
 	struct ruleset all = everything(version, confine->keep_network);
 	/* An older kernel takes the part of it that it knows. */
 	size_t size = version >= 6   ? sizeof(all)

@@ -85,4 +85,7 @@ int confine_privileges(struct err *);
 
 void confine_landlock(struct confine *);
 
+/* What the kernel has of Landlock: its version, 0 if none. */
+int confine_landlock_version(void);
+
 #endif

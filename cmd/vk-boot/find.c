@@ -3,6 +3,7 @@
 #include "cmd/vk-boot/find.h"
 
 #include "cmd/vk-boot/cache.h"
+#include "cmd/vk-boot/sums.h"
 #include "common/cursor.h"
 #include "common/io.h"
 #include "common/scope.h"
@@ -138,7 +139,7 @@ find_kernel(char path[PATH_MAX], bool stock, struct err *e)
 		return -1;
 	if ((!stock && find_own(path, bin, "vmlinux", e)) ||
 	    find_stock(path, debian))
-		return 0;
+		return sums_check(path, e);
 	if (stock)
 		err_set(e, EX_NOINPUT,
 		    "kernel: none of a distribution found in %s, /boot or "
@@ -166,7 +167,7 @@ find_uml(char path[PATH_MAX], bool stock, struct err *e)
 	if ((!stock && find_own(path, bin, "linux.uml", e)) ||
 	    is_readable(path, "%s/uml/vmlinuz", debian) ||
 	    is_readable(path, "/usr/bin/linux.uml"))
-		return 0;
+		return sums_check(path, e);
 	err_set(e, EX_UNAVAILABLE, "User-mode Linux: no kernel found");
 	return err_hint(e, "'scripts/fetch-kernel uml' or 'apt-get install "
 			   "user-mode-linux' gets Debian's");
@@ -253,7 +254,7 @@ find_agent_path(char path[PATH_MAX], struct err *e)
 	if (is_readable(path, "%s/vk-agent", bin) ||
 	    is_readable(path, "%s/../lib/vk/vk-agent", bin) ||
 	    is_readable(path, "%s/../libexec/vk/vk-agent", bin))
-		return 0;
+		return sums_check(path, e);
 	err_set(e, EX_NOINPUT,
 	    "vk-agent: none found in %s, %s/../lib/vk or %s/../libexec/vk", bin,
 	    bin, bin);

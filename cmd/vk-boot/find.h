@@ -3,7 +3,8 @@
  * find.h - the kernel and the agent where the user named none
  *
  * "bin" is the folder of the running program; what is looked for lies beside
- * it in the build folder, and in ../lib/vk when installed.
+ * it in the build folder, and in ../lib/vk when installed; what is installed is
+ * held against the digests there (sums.h).
  */
 #ifndef VK_BOOT_FIND_H
 #define VK_BOOT_FIND_H

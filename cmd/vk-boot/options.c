@@ -87,6 +87,7 @@ FLAG_SETTER(read_only)
 FLAG_SETTER(ram)
 FLAG_SETTER(tty)
 FLAG_SETTER(keep)
+FLAG_SETTER(prepare)
 DURATION_SETTER(timeout)
 DURATION_SETTER(boot_timeout)
 DURATION_SETTER(stop_timeout)
@@ -105,6 +106,14 @@ static int
 set_append(void *into, const char *value, struct err *e)
 {
 	return add_word(&((struct options *)into)->append, value, e);
+}
+
+static int
+set_label(void *into, const char *value, struct err *e)
+{
+	if (*value == '=' || !strchr(value, '='))
+		return err_set(e, EX_USAGE, "%s: not NAME=VALUE", value);
+	return add_word(&((struct options *)into)->labels, value, e);
 }
 
 /* Read when all options are known: addresses come from the VM's name. */
@@ -282,6 +291,8 @@ static const struct opt table[] = {
     {0, "keep", NULL, "the VM outlives its command", set_keep},
     {0, "hostname", "NAME", "the guest's host name", set_hostname},
     {0, "name", "NAME", "vk-exec finds the VM by it", set_name},
+    {0, "label", "NAME=VALUE", "a remark about the VM, shown by vk ps",
+	set_label},
     {0, "timeout", "TIME", "stop the VM after that", set_timeout},
     {0, "boot-timeout", "TIME", "give up if it is not up by then (2m)",
 	set_boot_timeout},
@@ -292,6 +303,8 @@ static const struct opt table[] = {
 	set_status_fd},
     {0, "engine", "NAME", "what runs the guest: auto, kvm, uml (auto)",
 	set_engine},
+    {0, "prepare", NULL, "do all that goes before, and start nothing",
+	set_prepare},
     {0, "no-probe", NULL, "start even if KVM is too slow for a kernel",
 	set_no_probe},
     {'v', "verbose", NULL, "say what happens, and when", set_verbose},
@@ -333,7 +346,7 @@ take_operands(struct options *o, char **operands, bool dashes, struct err *e)
 	/* Behind "--" and with an initrd it is the command already. */
 	if (*operands && !(dashes && o->initrd))
 		o->image = *operands++;
-	if (!o->image && !o->initrd) {
+	if (!o->image && !o->initrd && !o->prepare) {
 		err_set(e, EX_USAGE, "no image given");
 		return err_hint(
 		    e, "usage: vk-boot %s", options_command.synopsis);
@@ -391,6 +404,7 @@ options_release(struct options *o)
 {
 	word_list_release(&o->append);
 	word_list_release(&o->env);
+	word_list_release(&o->labels);
 	word_list_release(&o->net);
 	while (o->drive_count > 0)
 		drive_wish_release(&o->drives[--o->drive_count]);

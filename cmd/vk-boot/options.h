@@ -45,8 +45,10 @@ struct options {
 	const char *entrypoint, *user, *dir, *hostname;
 	struct word_list env;
 	bool tty, keep;
+	struct word_list labels; /* NAME=VALUE: told to those who ask */
 
 	/* life */
+	bool prepare;                         /* do not start it */
 	const char *name;                     /* NULL: no run folder */
 	int ready_fd, status_fd;              /* -1: none */
 	uint64_t timeout_ms, boot_timeout_ms; /* 0: none */

@@ -271,15 +271,34 @@ make_engine(struct vm *vm, struct err *e)
 	return vm->engine ? 0 : -1;
 }
 
+static json_t *
+labels(const struct options *o)
+{
+	json_t *all = json_object();
+
+	for (size_t i = 0; i < o->labels.count; i++) {
+		const char *word = o->labels.words[i];
+		const char *value = strchr(word, '=') + 1;
+		cleanup_free char *name =
+		    strndup(word, (size_t)(value - 1 - word));
+
+		/* What is no text is left out. */
+		if (name)
+			json_object_set_new(all, name, json_string(value));
+	}
+	return all;
+}
+
 static void
 tell_start(struct vm *vm)
 {
 	const struct options *o = &vm->options;
 
 	status_event(&vm->status, "start",
-	    json_pack("{s:i,s:s,s:s,s:i,s:I,s:s*}", "pid", getpid(), "engine",
-		vm->engine->ops->name, "kernel", vm->boot.kernel_path, "cpus",
-		o->cpus, "memory", (json_int_t)o->memory, "name", o->name));
+	    json_pack("{s:i,s:s,s:s,s:i,s:I,s:o,s:s*}", "pid", getpid(),
+		"engine", vm->engine->ops->name, "kernel", vm->boot.kernel_path,
+		"cpus", o->cpus, "memory", (json_int_t)o->memory, "labels",
+		labels(o), "name", o->name));
 }
 
 /* A connection of the guest is a descriptor of ours. */

@@ -169,10 +169,11 @@ static const struct opt table[] = {
 
 const struct opt_command options_command = {
     .name = "vk-switch",
-    .synopsis = "-l SOCKET [options]",
+    .synopsis = "[-l SOCKET] [options] [--] [COMMAND [ARG...]]",
     .purpose = "a LAN for VMs, and a way out through ordinary sockets",
     .options = table,
     .count = OPT_COUNT(table),
+    .operands_end = true,
 };
 
 void

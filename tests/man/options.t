@@ -15,12 +15,15 @@ of_program() {
 	"$1" --options | awk -F '\t' '{ print $1 " " $2 }' | sort
 }
 
-for main in "$top"/cmd/vk-*.c; do
+# Programs in C, and scripts that are commands of vk(1).
+for main in "$top"/cmd/vk-*.c "$top"/scripts/vk-*; do
 	name=$(basename "$main" .c)
+	program=$build/$name
+	[ -x "$program" ] || program=$main
 	page=$top/man/$name.1
 	[ -f "$page" ]
 	ok $? "$name has a page"
-	of_program "$build/$name" >"$tmp/program"
+	of_program "$program" >"$tmp/program"
 	of_page "$page" >"$tmp/page"
 	diff "$tmp/program" "$tmp/page" >"$tmp/diff"
 	ok $? "$name: the same options in program (<) and page (>)" ||
@@ -30,9 +33,9 @@ for main in "$top"/cmd/vk-*.c; do
 		grep -Eqx "\.Sh \"?$section\"?" "$page" ||
 			fail "$name: no section $section"
 	done
-	run "$build/$name" --help
+	run "$program" --help
 	is "$rc" 0 "$name --help"
-	run "$build/$name" --version
+	run "$program" --version
 	like "$(cat "$out")" "^$name [0-9]+\." "$name --version"
 done
 done_testing
