@@ -57,6 +57,9 @@ struct engine_ops {
 	int (*add)(struct engine *, struct virtio_device *, struct err *);
 	/* Loads and starts it. boot is not needed any more afterwards. */
 	int (*start)(struct engine *, struct boot *, struct err *);
+	/* Holds the guest still, and lets it go on. When it returns, the guest
+	 * does nothing (uml.h: but). 0, -1 with err. */
+	int (*pause)(struct engine *, bool on, struct err *);
 	/* Presses the power button; NULL: there is none. Any thread. */
 	void (*power_button)(struct engine *);
 	/* Puts what it knows of its processors and memory into the object. */

@@ -24,9 +24,12 @@
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
+#include <time.h>
 
 /* After the agent's own deadline, for sync and power-off. */
 #define STOP_GRACE_MS 3000
+
+#define NS_PER_S UINT64_C(1000000000)
 
 static const char *const state_names[] = {
     "booting",
@@ -115,24 +118,65 @@ guest_is_up(struct guest *g)
 	timer_set(&g->boot_timer, 0);
 }
 
+int
+guest_pause(struct guest *g, bool on, struct err *e)
+{
+	struct engine *engine = g->config->engine;
+	struct timespec now;
+
+	if (g->paused == on || g->state == GUEST_ENDED)
+		return 0;
+	if (engine->ops->pause(engine, on, e) < 0)
+		return -1;
+	g->paused = on;
+	if (!on && g->agent.fd >= 0) {
+		clock_gettime(CLOCK_REALTIME, &now);
+		if (announce_clock(
+			g->agent.fd, (uint64_t)now.tv_sec * NS_PER_S +
+					 (uint64_t)now.tv_nsec) < 0)
+			log_info("guest: its clock was not set");
+	}
+	status_event(g->config->status, on ? "paused" : "resumed",
+	    json_pack("{s:s}", "state", guest_state_name(g)));
+	return 0;
+}
+
 void
 guest_stop(struct guest *g, const char *why, uint64_t timeout_ms)
 {
-	struct announce_stop stop = {.deadline_ms = (uint32_t)timeout_ms};
+	struct err e = ERR_INIT;
 	json_t *members;
 
 	if (g->state == GUEST_STOPPING || g->state == GUEST_ENDED)
 		return;
+	if (guest_pause(g, false, &e) < 0)
+		log_warn("%s", e.text);
 	members = json_pack("{s:s}", "why", why);
 	status_event(g->config->status, "stopping", members);
 	/* Who has not called yet has nothing to put in order. */
-	if (g->agent.fd < 0 || announce_stop(g->agent.fd, &stop) < 0) {
+	if (g->agent.fd < 0) {
 		guest_finish(g, g->status, why);
 		return;
 	}
 	g->why = why;
 	guest_set_state(g, GUEST_STOPPING);
 	guest_expect_end(g, timeout_ms);
+	g->stop_due = true;
+	guest_stop_tell(g);
+}
+
+void
+guest_stop_tell(struct guest *g)
+{
+	struct announce_stop stop = {
+	    .deadline_ms = (uint32_t)g->stop_timeout_ms};
+
+	/* The agent asks the command to end: there must be one. */
+	if (!g->stop_due || guest_command_pending(g))
+		return;
+	g->stop_due = false;
+	if (g->agent.fd < 0 || announce_stop(g->agent.fd, &stop) < 0)
+		guest_finish(g, g->status, g->why);
 }
 
 static void

@@ -14,6 +14,24 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
+/* In the session's thread. */
+static void
+session_runs(void *context, uint32_t id, uint32_t pid)
+{
+	struct guest *g = context;
+
+	(void)id, (void)pid;
+	atomic_store(&g->session_runs, true);
+	eventfd_give(g->finished.fd);
+}
+
+bool
+guest_command_pending(const struct guest *g)
+{
+	return g->session_started && !g->session_joined &&
+	       !atomic_load(&g->session_runs);
+}
+
 static void *
 session_main(void *with)
 {
@@ -35,8 +53,11 @@ session_main(void *with)
 	request.err = STDERR_FILENO;
 	request.tty = g->options->tty ? STDIN_FILENO : -1;
 	request.signals = g->forward[0];
+	request.started = session_runs;
+	request.context = g;
 	g->session_ok = session_run(g->session_fd, &request, &g->result,
 			    &g->session_err) == 0;
+	atomic_store(&g->session_ended, true);
 	eventfd_give(g->finished.fd);
 	return NULL;
 }
@@ -71,14 +92,18 @@ guest_command_join(struct guest *g)
 	g->session_joined = true;
 }
 
-/* The command's status is known, or the connection to it is lost. */
+/* It runs now; or its status is known; or the connection to it is lost. */
 static void
-session_finished(struct loop_source *source, uint32_t events)
+session_moved(struct loop_source *source, uint32_t events)
 {
 	struct guest *g = source->owner;
 
 	(void)events;
 	eventfd_take(source->fd);
+	if (!atomic_load(&g->session_ended)) {
+		guest_stop_tell(g);
+		return;
+	}
 	guest_command_join(g);
 	if (!g->session_ok) {
 		/* The machine is often about to say more: a power-off, or a
@@ -122,7 +147,7 @@ guest_command_open(struct guest *g, struct err *e)
 {
 	g->finished = (struct loop_source){
 	    .fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
-	    .ready = session_finished,
+	    .ready = session_moved,
 	    .owner = g,
 	};
 	if (g->finished.fd < 0 || pipe2(g->forward, O_CLOEXEC) < 0)

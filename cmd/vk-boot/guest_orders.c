@@ -89,6 +89,9 @@ perform(void *owner, struct control_client *client, const struct order *order,
 	case ORDER_KILL:
 		guest_finish(g, 128 + SIGKILL, "killed");
 		return 0;
+	case ORDER_PAUSE:
+	case ORDER_RESUME:
+		return guest_pause(g, order->kind == ORDER_PAUSE, e);
 	case ORDER_POWER_BUTTON:
 		return press_button(g, e);
 	case ORDER_BALLOON:

@@ -20,6 +20,7 @@
 #include "common/session.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 enum guest_state {
 	GUEST_BOOTING,
@@ -42,6 +43,7 @@ struct guest {
 	struct loop_source signals, engine;
 	struct loop_source boot_timer, life_timer, stop_timer;
 	uint64_t stop_timeout_ms; /* of the stop under way */
+	bool stop_due;            /* the agent is still to be told of it */
 
 	/* guest_agent.c */
 	struct loop_source arrivals, agent;
@@ -55,6 +57,8 @@ struct guest {
 	struct loop_source finished;
 	struct command command;
 	bool session_started, session_joined;
+	atomic_bool session_runs;  /* the guest has started the command */
+	atomic_bool session_ended; /* the thread has nothing more to do */
 	pthread_t session_thread;
 	int session_fd;
 	int forward[2]; /* signal numbers for the command */
@@ -73,6 +77,12 @@ void guest_finish(struct guest *, int status, const char *why);
 
 /* Asks the guest to end in order; what is left after that time is killed. */
 void guest_stop(struct guest *, const char *why, uint64_t timeout_ms);
+
+/* Tells the agent of a stop that is due, once it can. */
+void guest_stop_tell(struct guest *);
+
+/* Holds the guest still; lets it go on, and sets its clock. 0, -1 with err. */
+int guest_pause(struct guest *, bool on, struct err *);
 
 /* The end is near: only so long is waited for it. */
 void guest_expect_end(struct guest *, uint64_t ms);
@@ -96,6 +106,9 @@ int guest_command_start(struct guest *, struct err *);
 
 /* Waits for its end; the connection is closed, or will be. */
 void guest_command_join(struct guest *);
+
+/* It was asked for, and the guest has not started it yet. */
+bool guest_command_pending(const struct guest *);
 
 /* Passes a signal on to it. */
 void guest_command_signal(struct guest *, int number);

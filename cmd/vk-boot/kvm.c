@@ -275,6 +275,14 @@ kvm_cpu_run(struct kvm_cpu *cpu)
 	return ioctl(cpu->fd, KVM_RUN, 0) < 0 ? -1 : 0;
 }
 
+void
+kvm_cpu_was_paused(struct kvm_cpu *cpu)
+{
+	/* It fails for a guest without a KVM clock: nobody would ask. */
+	if (ioctl(cpu->fd, KVM_KVMCLOCK_CTRL, 0) < 0)
+		return;
+}
+
 int
 kvm_cpu_get(struct kvm_cpu *cpu, struct kvm_sregs *sregs, struct err *e)
 {

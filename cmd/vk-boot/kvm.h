@@ -63,6 +63,10 @@ void kvm_cpu_release(struct kvm *, struct kvm_cpu *);
 /* Until the next exit: 0 with cpu->run filled in, -1 with errno. */
 int kvm_cpu_run(struct kvm_cpu *);
 
+/* Tells the guest, if it asks, that this one was held still. Not while it
+ * runs. */
+void kvm_cpu_was_paused(struct kvm_cpu *);
+
 /* Registers. 0, -1 with err. */
 int kvm_cpu_get(struct kvm_cpu *, struct kvm_sregs *, struct err *);
 int kvm_cpu_set(struct kvm_cpu *, const struct kvm_regs *,

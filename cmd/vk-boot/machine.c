@@ -276,6 +276,19 @@ start(struct engine *engine, struct boot *boot, struct err *e)
 	return 0;
 }
 
+static int
+pause_all(struct engine *engine, bool on, struct err *e)
+{
+	struct machine *m = (struct machine *)engine;
+
+	(void)e;
+	for (unsigned i = 0; i < m->cpu_count; i++)
+		(on ? vcpu_ask_pause : vcpu_resume)(&m->cpus[i]);
+	for (unsigned i = 0; on && i < m->cpu_count; i++)
+		vcpu_await_pause(&m->cpus[i]);
+	return 0;
+}
+
 static void
 power_button(struct engine *engine)
 {
@@ -358,6 +371,7 @@ static const struct engine_ops machine_ops = {
     .memory = memory,
     .add = add,
     .start = start,
+    .pause = pause_all,
     .power_button = power_button,
     .stats = stats,
     .stop = stop,

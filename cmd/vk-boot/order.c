@@ -20,6 +20,8 @@ static const struct {
     [ORDER_WAIT] = {"wait", 0, 0},
     [ORDER_STOP] = {"stop", TIMEOUT, 0},
     [ORDER_KILL] = {"kill", 0, 0},
+    [ORDER_PAUSE] = {"pause", 0, 0},
+    [ORDER_RESUME] = {"resume", 0, 0},
     [ORDER_POWER_BUTTON] = {"power-button", 0, 0},
     [ORDER_BALLOON] = {"balloon", SIZE, SIZE},
 };

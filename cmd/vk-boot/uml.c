@@ -6,7 +6,9 @@
  *
  * The warden is there for the end: when vk-boot goes, by whatever signal, the
  * warden is killed with it (parent-death signal), and with the namespace's
- * process 1 every process of the guest. It also tells how UML ended. Where an
+ * process 1 every process of the guest. It also tells how UML ended, and holds
+ * it still: a signal stops UML's kernel, which traces the guest's processes (to
+ * stop these would be reported to it, and it knows no such thing). Where an
  * ordinary user may have no namespaces the warden is there all the same, and
  * UML and its processes die by their own parent-death signals.
  *
@@ -176,6 +178,29 @@ run_uml(const struct launch *l)
 	_exit(127);
 }
 
+static pid_t warded;
+
+/* SIGUSR1 and 2: UML stops, and goes on. */
+static void
+hold_uml(int number)
+{
+	kill(warded, number == SIGUSR1 ? SIGSTOP : SIGCONT);
+}
+
+/* All signals are blocked but the two that hold_uml takes. */
+static void
+warden_signals(void)
+{
+	sigset_t set;
+
+	signal(SIGUSR1, hold_uml);
+	signal(SIGUSR2, hold_uml);
+	sigfillset(&set);
+	sigdelset(&set, SIGUSR1);
+	sigdelset(&set, SIGUSR2);
+	sigprocmask(SIG_SETMASK, &set, NULL);
+}
+
 static _Noreturn void
 run_warden(const struct launch *l, bool namespaces)
 {
@@ -197,6 +222,9 @@ run_warden(const struct launch *l, bool namespaces)
 	pid = fork();
 	if (pid == 0)
 		run_uml(l);
+	warded = pid;
+	if (pid > 0)
+		warden_signals();
 	/* As process 1, it gets every orphan of the guest. */
 	do
 		ended = pid < 0 ? -1 : waitpid(-1, &status, 0);
@@ -428,6 +456,16 @@ start(struct engine *engine, struct boot *boot, struct err *e)
 	return result;
 }
 
+static int
+pause_uml(struct engine *engine, bool on, struct err *e)
+{
+	struct uml *uml = (struct uml *)engine;
+
+	if (kill(uml->warden, on ? SIGUSR1 : SIGUSR2) < 0)
+		return err_errno(e, EX_OSERR, "uml");
+	return 0;
+}
+
 struct resident_call {
 	const struct gmem *mem;
 	uint64_t bytes;
@@ -510,6 +548,7 @@ static const struct engine_ops uml_ops = {
     .memory = memory,
     .add = add,
     .start = start,
+    .pause = pause_uml,
     .stats = stats,
     .stop = stop,
     .free = uml_free,

@@ -2,8 +2,9 @@
 /*
  * vcpu.c - a virtual processor
  *
- * Stopping: immediate_exit makes the next KVM_RUN return at once, and a signal
- * ends the one that may be under way; the two together leave no gap.
+ * Stopping and pausing: immediate_exit makes the next KVM_RUN return at once
+ * (it completes a port or memory access that is under way), and a signal ends
+ * the one that may run; the two together leave no gap.
  */
 #include "cmd/vk-boot/vcpu.h"
 
@@ -29,6 +30,13 @@ vcpu_prepare(struct err *e)
 	if (sigaction(STOP_SIGNAL, &action, NULL) < 0)
 		return err_errno(e, EX_OSERR, "signals");
 	return 0;
+}
+
+/* Whether KVM_RUN returns without running the guest. */
+static void
+exit_at_once(struct vcpu *vcpu, bool yes)
+{
+	__atomic_store_n(&vcpu->cpu.run->immediate_exit, yes, __ATOMIC_SEQ_CST);
 }
 
 static void
@@ -94,6 +102,32 @@ handle_exit(struct vcpu *vcpu)
 	}
 }
 
+/* Says where the thread is, to who waits for that. */
+static void
+settle(struct vcpu *vcpu, bool still)
+{
+	vcpu->still = still;
+	pthread_cond_broadcast(&vcpu->moved);
+}
+
+/* Holds still for as long as that is wanted. */
+static void
+hold(struct vcpu *vcpu)
+{
+	pthread_mutex_lock(&vcpu->lock);
+	if (vcpu->pause) {
+		/* So that a watchdog in the guest does not take the time that
+		 * is lost for a processor that hangs. */
+		kvm_cpu_was_paused(&vcpu->cpu);
+		settle(vcpu, true);
+		while (vcpu->pause && !atomic_load(&vcpu->stop))
+			pthread_cond_wait(&vcpu->moved, &vcpu->lock);
+		settle(vcpu, false);
+		exit_at_once(vcpu, false);
+	}
+	pthread_mutex_unlock(&vcpu->lock);
+}
+
 static void *
 vcpu_main(void *with)
 {
@@ -103,11 +137,16 @@ vcpu_main(void *with)
 		if (kvm_cpu_run(&vcpu->cpu) == 0) {
 			if (!handle_exit(vcpu))
 				break;
-		} else if (errno != EINTR && errno != EAGAIN) {
+		} else if (errno == EINTR) {
+			hold(vcpu);
+		} else if (errno != EAGAIN) {
 			fail(vcpu, strerror(errno), (unsigned)errno);
 			break;
 		}
 	}
+	pthread_mutex_lock(&vcpu->lock);
+	settle(vcpu, true);
+	pthread_mutex_unlock(&vcpu->lock);
 	return NULL;
 }
 
@@ -118,6 +157,8 @@ vcpu_start(struct vcpu *vcpu, struct err *e)
 	char name[16];
 	int number;
 
+	pthread_mutex_init(&vcpu->lock, NULL);
+	pthread_cond_init(&vcpu->moved, NULL);
 	sigfillset(&most);
 	sigdelset(&most, STOP_SIGNAL);
 	pthread_sigmask(SIG_SETMASK, &most, &before);
@@ -150,9 +191,46 @@ vcpu_ask_stop(struct vcpu *vcpu)
 {
 	if (!vcpu->started)
 		return;
+	pthread_mutex_lock(&vcpu->lock);
 	atomic_store(&vcpu->stop, true);
-	__atomic_store_n(&vcpu->cpu.run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+	exit_at_once(vcpu, true);
+	pthread_cond_broadcast(&vcpu->moved);
+	pthread_mutex_unlock(&vcpu->lock);
 	pthread_kill(vcpu->thread, STOP_SIGNAL);
+}
+
+void
+vcpu_ask_pause(struct vcpu *vcpu)
+{
+	if (!vcpu->started)
+		return;
+	pthread_mutex_lock(&vcpu->lock);
+	vcpu->pause = true;
+	exit_at_once(vcpu, true);
+	pthread_mutex_unlock(&vcpu->lock);
+	pthread_kill(vcpu->thread, STOP_SIGNAL);
+}
+
+void
+vcpu_await_pause(struct vcpu *vcpu)
+{
+	if (!vcpu->started)
+		return;
+	pthread_mutex_lock(&vcpu->lock);
+	while (!vcpu->still)
+		pthread_cond_wait(&vcpu->moved, &vcpu->lock);
+	pthread_mutex_unlock(&vcpu->lock);
+}
+
+void
+vcpu_resume(struct vcpu *vcpu)
+{
+	if (!vcpu->started)
+		return;
+	pthread_mutex_lock(&vcpu->lock);
+	vcpu->pause = false;
+	pthread_cond_broadcast(&vcpu->moved);
+	pthread_mutex_unlock(&vcpu->lock);
 }
 
 void

@@ -25,6 +25,10 @@ struct vcpu {
 	pthread_t thread;
 	bool started;
 	atomic_bool stop;
+	pthread_mutex_t lock; /* with moved: guards pause and still */
+	pthread_cond_t moved;
+	bool pause;          /* asked for */
+	bool still;          /* it is held, or has ended */
 	atomic_ullong exits; /* counted for stats */
 	/* Called in the thread when it ends for anything but vcpu_stop. */
 	void (*ended)(void *owner, enum vcpu_end, const char *text);
@@ -35,6 +39,12 @@ struct vcpu {
 int vcpu_prepare(struct err *);
 
 int vcpu_start(struct vcpu *, struct err *);
+
+/* Holds it still: asks, and waits until it is, or its thread has ended; lets it
+ * go on. */
+void vcpu_ask_pause(struct vcpu *);
+void vcpu_await_pause(struct vcpu *);
+void vcpu_resume(struct vcpu *);
 
 /* The processor time that its thread used, 0 when it does not run. */
 uint64_t vcpu_time_ns(const struct vcpu *);

@@ -22,11 +22,12 @@ start() {
 	shift
 	mkfifo "$name.ready"
 	vk-boot --boot-timeout 180s --name "$name" --ready-fd 3 "$@" root.ext4 \
-		-- sh -c 'trap "exit 7" TERM; while :; do sleep 1; done' \
+		-- sh -c 'trap "exit 7" TERM; echo up; while :; do sleep 1; done' \
 		3>"$name.ready" </dev/null >"$name.out" 2>&1 &
 	vm=$!
 	at_exit "kill -9 $vm 2>/dev/null"
 	read -r _ <"$name.ready"
+	await 10 grep -q up "$name.out"
 }
 
 # ---- questions ----
@@ -43,6 +44,27 @@ like "$(vk-control -o devices.0.name,devices.0.requests one stats)" \
 	'^blk	[1-9][0-9]*$' 'stats of a device'
 is "$(vk-control -o no,state.no,devices one status)" '-	-	-' \
 	'what is not there'
+
+# ---- pause ----
+
+run vk-control one pause
+is "$rc $(cat "$out" "$err")" '0 ' 'pause'
+is "$(vk-control -o state one status)" paused 'the state says so'
+# In the guest nobody answers now.
+vk-exec one -- date +%s >told.time &
+asker=$!
+sleep 0.4 # an answer would take less
+before=$(date +%s)
+is "$(cat told.time)" '' 'the guest does nothing'
+vk-control one resume
+wait "$asker"
+is $? 0 'resume: it goes on'
+now=$(cat told.time)
+[ "$now" -ge "$before" ] && [ "$now" -le $((before + 2)) ]
+ok $? "its clock is the host's ($now, $before)"
+is "$(vk-control -o state one status)" running 'it runs'
+run vk-control one resume
+is "$rc" 0 'resume again does nothing'
 
 # ---- refusals ----
 
@@ -67,6 +89,19 @@ if [ "$VK_ENGINE" = uml ]; then
 	refused 69 'balloon: uml has none' 'no balloon'
 	run vk-control one power-button
 	refused 69 'power-button: uml has none' 'no power button'
+else
+	like "$(vk-control -o vcpus.0.cpu_ms,vcpus.0.exits one stats)" \
+		'^[1-9][0-9]*	[1-9][0-9]*$' 'stats of a processor'
+	run vk-control one balloon size=1T
+	refused 64 'larger than' 'a balloon that is too large'
+	run vk-control one balloon size=64M
+	is "$rc" 0 'a balloon'
+	await 30 sh -c '[ "$(vk-control -o balloon.actual one stats)" = 67108864 ]'
+	is "$(vk-control -o balloon.actual one stats)" 67108864 \
+		'the guest fills it'
+	await 30 sh -c 'vk-control -o guest_memory.total one stats | grep -v -'
+	like "$(vk-control -o guest_memory.total one stats)" '^[1-9]' \
+		'and says what it has'
 fi
 
 # ---- events, and the end ----
@@ -86,13 +121,21 @@ wait "$listener" && wait "$waiter"
 ok $? 'who listens or waits ends with the VM'
 is "$(cat waited)" '7	stopped' 'who waited is told how it ended'
 is "$(tr '\n' ' ' <told | tr '\t' ' ')" \
-	'start - boot - ready - stopping stopped exited - exit stopped ' \
+	'start - boot - ready - paused - resumed - stopping stopped exited - exit stopped ' \
 	'all events, in order'
 
 rm one.ready
 start one
+vk-control one pause
+is "$(vk-control -w -o status one stop timeout=20s)" 7 \
+	'stop lets a guest that is held go on'
+wait "$vm"
+
+rm one.ready
+start one
+vk-control one pause
 vk-control one kill
 wait "$vm"
 is $? 137 'kill ends it at once'
-like "$(cat one.out)" '^$' 'and quietly'
+is "$(cat one.out)" up 'and quietly, even when it is held'
 done_testing
