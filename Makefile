@@ -28,7 +28,7 @@ FUZZ_SECONDS ?= 5
 
 LIBS_vk-pull := libcurl jansson libcrypto libisal libzstd zlib
 LIBS_vk-mkext := libarchive ext2fs com_err libcrypto
-LIBS_vk-boot := libarchive jansson libseccomp ext2fs com_err
+LIBS_vk-boot := libarchive jansson libseccomp ext2fs com_err libzstd zlib
 LIBS_vk-switch := jansson libseccomp
 LIBS_vk-exec :=
 LIBS_vk-control := jansson

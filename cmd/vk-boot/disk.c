@@ -2,13 +2,14 @@
 /* disk.c - what is behind a block device: a base, and an overlay over it */
 #include "cmd/vk-boot/disk.h"
 
+#include "cmd/vk-boot/qcow2/qcow2.h"
+
 #include "common/cursor.h"
 #include "common/io.h"
 #include "common/scope.h"
 #include "common/size.h"
 
 #include <fcntl.h>
-#include <linux/falloc.h>
 #include <linux/fs.h>
 #include <string.h>
 #include <sys/file.h>
@@ -101,15 +102,46 @@ make_map(struct disk *disk, struct err *e)
 	return disk->dirty ? 0 : err_errno(e, EX_OSERR, "overlay");
 }
 
+/* Where a range of the base lies. */
+static struct disk_run
+base_where(const struct disk *disk, uint64_t offset, uint64_t len)
+{
+	if (disk->image)
+		return qcow2_where(disk->image, offset, len);
+	return (struct disk_run){
+	    .fd = disk->base,
+	    .offset = offset,
+	    .len = len,
+	};
+}
+
+static int
+read_base(const struct disk *disk, void *into, uint64_t offset, uint64_t len)
+{
+	uint8_t *to = into;
+
+	while (len > 0) {
+		struct disk_run run = base_where(disk, offset, len);
+
+		if (disk_run_read(&run, to) < 0)
+			return -1;
+		to += run.len;
+		offset += run.len;
+		len -= run.len;
+	}
+	return 0;
+}
+
 /* The header that fits the base. */
 static int
 make_header(const struct disk *disk, uint8_t *header, struct err *e)
 {
 	struct writer w = writer_of(header, HEADER_SIZE);
 	uint8_t identity[IDENTITY_SIZE] = {0};
+	uint64_t len = disk->size < IDENTITY_SIZE ? disk->size : IDENTITY_SIZE;
 	uint64_t sum = 0xcbf29ce484222325; /* FNV-1a, 64 bits */
 
-	if (io_pread(disk->base, identity, sizeof(identity), 0) < 0)
+	if (read_base(disk, identity, 0, len) < 0)
 		return err_errno(e, EX_IOERR, "%s", disk->name);
 	for (size_t i = 0; i < sizeof(identity); i++)
 		sum = (sum ^ identity[i]) * 0x100000001b3;
@@ -212,6 +244,40 @@ open_direct(struct disk *disk, const char *path, struct err *e)
 	    disk->block_size);
 }
 
+static int
+open_raw(struct disk *disk, const struct disk_config *config, bool write,
+    struct err *e)
+{
+	disk->base = open(
+	    config->path, (write ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOCTTY);
+	if (disk->base < 0)
+		return err_errno(e, 0, "%s", config->path);
+	if (file_size(disk->base, config->path, &disk->size, e) < 0 ||
+	    disk_lock(disk->base, config->path, write, e) < 0)
+		return -1;
+	if (config->cache != DISK_NONE)
+		return 0;
+	return open_direct(disk, config->path, e);
+}
+
+static int
+open_image(struct disk *disk, const struct disk_config *config, bool write,
+    struct err *e)
+{
+	struct qcow2_config image = {
+	    .path = config->path,
+	    .write = write,
+	    .any_backing = config->any_backing,
+	    .unsafe = config->cache == DISK_UNSAFE,
+	};
+
+	disk->image = qcow2_open(&image, e);
+	if (!disk->image)
+		return -1;
+	disk->size = qcow2_size(disk->image);
+	return 0;
+}
+
 int
 disk_open(struct disk *disk, const struct disk_config *config, struct err *e)
 {
@@ -232,14 +298,9 @@ disk_open(struct disk *disk, const struct disk_config *config, struct err *e)
 	    len < sizeof(disk->name) ? "" : "...",
 	    config->path +
 		(len < sizeof(disk->name) ? 0 : len + 4 - sizeof(disk->name)));
-	disk->base = open(config->path,
-	    (writes_base ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOCTTY);
-	if (disk->base < 0)
-		return err_errno(e, 0, "%s", config->path);
-	if (file_size(disk->base, config->path, &disk->size, e) < 0 ||
-	    disk_lock(disk->base, config->path, writes_base, e) < 0)
-		return -1;
-	if (config->cache == DISK_NONE && open_direct(disk, config->path, e))
+	if (config->format == DISK_QCOW2
+		? open_image(disk, config, writes_base, e)
+		: open_raw(disk, config, writes_base, e))
 		return -1;
 	if (!writes_base && !config->read_only)
 		return open_overlay(disk, config->overlay, e);
@@ -257,6 +318,8 @@ disk_close(struct disk *disk)
 {
 	if (disk->kept && disk->overlay >= 0)
 		disk_flush(disk);
+	qcow2_close(disk->image);
+	disk->image = NULL;
 	fd_close(&disk->base);
 	fd_close(&disk->overlay);
 	if (disk->map)
@@ -275,23 +338,24 @@ in_overlay(const struct disk *disk, uint64_t cluster)
 struct disk_run
 disk_where(const struct disk *disk, uint64_t offset, uint64_t len)
 {
-	struct disk_run run = {.fd = disk->base, .offset = offset, .len = len};
 	uint64_t cluster = offset / DISK_CLUSTER, end;
 	bool over;
 
 	if (disk->overlay < 0)
-		return run;
+		return base_where(disk, offset, len);
 	over = in_overlay(disk, cluster);
-	if (over) {
-		run.fd = disk->overlay;
-		run.offset = disk->data_start + offset;
-	}
 	do
 		end = ++cluster * DISK_CLUSTER;
 	while (end - offset < len && in_overlay(disk, cluster) == over);
 	if (end - offset < len)
-		run.len = end - offset;
-	return run;
+		len = end - offset;
+	if (!over)
+		return base_where(disk, offset, len);
+	return (struct disk_run){
+	    .fd = disk->overlay,
+	    .offset = disk->data_start + offset,
+	    .len = len,
+	};
 }
 
 /* Copies the part of a cluster that a write will not fill. */
@@ -299,16 +363,13 @@ static int
 copy_up(struct disk *disk, uint64_t from, uint64_t to)
 {
 	uint8_t data[DISK_CLUSTER];
-	ssize_t got;
 
-	if (from == to)
+	if (from >= to)
 		return 0;
-	got = io_pread(disk->base, data, to - from, from);
-	if (got < 0)
+	if (read_base(disk, data, from, to - from) < 0)
 		return -1;
-	/* Past a base that ends inside a cluster there is nothing. */
 	return io_pwrite(
-	    disk->overlay, data, (size_t)got, disk->data_start + from);
+	    disk->overlay, data, to - from, disk->data_start + from);
 }
 
 /* How many of them are not in the overlay yet. */
@@ -332,6 +393,8 @@ disk_prepare(
 
 	if (end > disk->size)
 		end = disk->size;
+	if (disk->overlay < 0 && disk->image)
+		return qcow2_prepare(disk->image, offset, len, run);
 	*run = (struct disk_run){
 	    .fd = disk->base,
 	    .offset = offset,
@@ -354,13 +417,14 @@ disk_prepare(
 	return 0;
 }
 
-void
+int
 disk_written(struct disk *disk, uint64_t offset, uint64_t len)
 {
 	uint64_t last = (offset + len - 1) / DISK_CLUSTER;
 
 	if (disk->overlay < 0)
-		return;
+		return disk->image ? qcow2_written(disk->image, offset, len)
+				   : 0;
 	for (uint64_t c = offset / DISK_CLUSTER; c <= last; c++) {
 		if (in_overlay(disk, c))
 			continue;
@@ -370,46 +434,27 @@ disk_written(struct disk *disk, uint64_t offset, uint64_t len)
 		if (disk->dirty)
 			disk->dirty[c / 8 / PAGE] = 1;
 	}
-}
-
-/* Where a hole cannot be made, zeros are written. */
-static int
-write_zeros(int fd, uint64_t offset, uint64_t len)
-{
-	static const uint8_t zeros[64 * 1024]
-	    __attribute__((aligned(DISK_CLUSTER)));
-
-	while (len > 0) {
-		size_t part = len < sizeof(zeros) ? len : sizeof(zeros);
-
-		if (io_pwrite(fd, zeros, part, offset) < 0)
-			return -1;
-		offset += part;
-		len -= part;
-	}
 	return 0;
 }
 
 int
 disk_zero(struct disk *disk, uint64_t offset, uint64_t len, bool unmap)
 {
-	int mode = unmap ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE;
 	struct disk_run run;
 
 	if (len == 0)
 		return 0;
+	if (disk->overlay < 0 && disk->image)
+		return qcow2_zero(disk->image, offset, len);
 	if (disk_prepare(disk, offset, len, &run) < 0)
 		return -1;
 	/* A throw-away overlay only ever has holes: nobody will miss room that
 	 * was not reserved. */
 	if (disk->overlay >= 0 && !disk->kept)
-		mode = FALLOC_FL_PUNCH_HOLE;
-	if (fallocate(run.fd, mode | FALLOC_FL_KEEP_SIZE, (off_t)run.offset,
-		(off_t)len) < 0 &&
-	    write_zeros(run.fd, run.offset, len) < 0)
+		unmap = true;
+	if (disk_run_zero(run.fd, run.offset, len, unmap) < 0)
 		return -1;
-	disk_written(disk, offset, len);
-	return 0;
+	return disk_written(disk, offset, len);
 }
 
 /* Writes the pages of bits that changed. */
@@ -436,6 +481,8 @@ disk_flush(struct disk *disk)
 {
 	if (disk->read_only)
 		return 0;
+	if (disk->overlay < 0 && disk->image)
+		return qcow2_flush(disk->image);
 	if (disk->overlay < 0)
 		return disk->unsafe ? 0 : fdatasync(disk->base);
 	if (!disk->kept)

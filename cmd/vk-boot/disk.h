@@ -20,6 +20,8 @@
 #ifndef VK_BOOT_DISK_H
 #define VK_BOOT_DISK_H
 
+#include "cmd/vk-boot/disk_run.h"
+
 #include "common/err.h"
 
 #include <stdbool.h>
@@ -29,7 +31,8 @@
 #define DISK_CLUSTER 4096
 
 enum disk_format {
-	DISK_RAW, /* what is in the file is the disk */
+	DISK_RAW,   /* what is in the file is the disk */
+	DISK_QCOW2, /* qcow2/qcow2.h */
 };
 
 enum disk_cache {
@@ -37,6 +40,8 @@ enum disk_cache {
 	DISK_NONE,      /* not that cache (O_DIRECT); a flush is an fsync */
 	DISK_UNSAFE,    /* a flush is not passed on */
 };
+
+struct qcow2;
 
 struct disk_config {
 	const char *path; /* the base: a file or a block device */
@@ -46,14 +51,16 @@ struct disk_config {
 	uint64_t overlay_max; /* bytes of data in it; 0: no limit */
 	bool read_only;       /* no writes at all */
 	bool write;           /* into the base itself */
+	bool any_backing;     /* qcow2: also outside of the image's folder */
 };
 
 struct disk {
 	char name[64]; /* for messages: the base's path, its end if long */
 	uint64_t size; /* bytes, whole sectors */
 	bool read_only, unsafe;
-	uint32_t block_size; /* what is read and written in one piece */
-	int base;
+	uint32_t block_size;    /* what is read and written in one piece */
+	int base;               /* -1: an image */
+	struct qcow2 *image;    /* NULL: raw */
 	int overlay;            /* -1: none */
 	uint64_t data_start;    /* in the overlay */
 	bool kept;              /* the overlay has a name */
@@ -77,28 +84,22 @@ int disk_lock(int fd, const char *path, bool write, struct err *);
 /* Whether what is written is there when the disk was closed. */
 bool disk_keeps(const struct disk *);
 
-/* Flushes a kept overlay and closes; may be called twice, and on a disk that
+/* Flushes what is kept and closes; may be called twice, and on a disk that
  * is all zeros but base and overlay, which are -1. */
 void disk_close(struct disk *);
 
-/* Where [offset, offset + len) or its first part lies. */
-struct disk_run {
-	int fd;
-	uint64_t offset; /* in fd */
-	uint64_t len;    /* at most what was asked for */
-};
-
-/* For reading. */
+/* Where [offset, offset + len) or its first part lies, for reading. */
 struct disk_run disk_where(const struct disk *, uint64_t offset, uint64_t len);
 
 /*
- * For writing: the whole range, after what else belongs to its first and last
- * cluster was copied from the base. disk_written says that the data is there.
- * 0, -1 with errno (ENOSPC: the overlay may not grow any more).
+ * For writing: where the range or its first part goes, after what else belongs
+ * to its first and last cluster was put there. disk_written says that the data
+ * is there, before anything else is asked of the disk. 0, -1 with errno
+ * (ENOSPC: the overlay may not grow any more).
  */
 int disk_prepare(
     struct disk *, uint64_t offset, uint64_t len, struct disk_run *);
-void disk_written(struct disk *, uint64_t offset, uint64_t len);
+int disk_written(struct disk *, uint64_t offset, uint64_t len);
 
 /* The range reads as zeros from now on; unmap gives its room back where the
  * file system can. 0, -1 with errno. */

@@ -111,6 +111,7 @@ take_format(struct drive_wish *wish, const char *value, struct err *e)
 {
 	static const char *const formats[] = {
 	    [DISK_RAW] = "raw",
+	    [DISK_QCOW2] = "qcow2",
 	    NULL,
 	};
 	int choice = 0;
@@ -158,6 +159,10 @@ parse_member(struct drive_wish *wish, char *member, struct err *e)
 		return take_size(&wish->disk.overlay_max, member, value, e);
 	if (strcmp(member, "format") == 0)
 		return take_format(wish, value, e);
+	if (strcmp(member, "backing") == 0 && strcmp(value, "any") == 0) {
+		wish->disk.any_backing = true;
+		return 0;
+	}
 	return err_set(e, EX_USAGE, "%s=: not known", member);
 }
 

@@ -65,6 +65,20 @@ move_parts(struct disk_run run, struct iovec *parts, int count, bool write)
 	return 0;
 }
 
+/* What is in memory already, or zeros. */
+static void
+fill_parts(const uint8_t *memory, const struct iovec *parts, int count)
+{
+	for (int i = 0; i < count; i++) {
+		if (!memory) {
+			memset(parts[i].iov_base, 0, parts[i].iov_len);
+			continue;
+		}
+		memcpy(parts[i].iov_base, memory, parts[i].iov_len);
+		memory += parts[i].iov_len;
+	}
+}
+
 static uint8_t
 read_data(struct blk *blk, uint64_t sector, uint64_t len)
 {
@@ -77,6 +91,14 @@ read_data(struct blk *blk, uint64_t sector, uint64_t len)
 		int count = request_take_writable(
 		    &blk->request, run.len, blk->parts, VIRTQ_SIZE_MAX);
 
+		if (run.len == 0)
+			return VIRTIO_BLK_S_IOERR;
+		if (run.fd < 0) {
+			fill_parts(run.memory, blk->parts, count);
+			offset += run.len;
+			len -= run.len;
+			continue;
+		}
 		if (count < 0 || move_parts(run, blk->parts, count, false) < 0)
 			return VIRTIO_BLK_S_IOERR;
 		offset += run.len;
@@ -89,20 +111,24 @@ static uint8_t
 write_data(struct blk *blk, uint64_t sector, uint64_t len)
 {
 	uint64_t offset = sector * DISK_SECTOR;
-	struct disk_run run;
-	int count;
 
 	if (blk->disk->read_only || len % DISK_SECTOR ||
 	    !on_disk(blk->disk, sector, len))
 		return VIRTIO_BLK_S_IOERR;
-	if (len == 0)
-		return VIRTIO_BLK_S_OK;
-	count = request_take_readable(
-	    &blk->request, len, blk->parts, VIRTQ_SIZE_MAX);
-	if (count < 0 || disk_prepare(blk->disk, offset, len, &run) < 0 ||
-	    move_parts(run, blk->parts, count, true) < 0)
-		return VIRTIO_BLK_S_IOERR;
-	disk_written(blk->disk, offset, len);
+	while (len > 0) {
+		struct disk_run run;
+		int count;
+
+		if (disk_prepare(blk->disk, offset, len, &run) < 0)
+			return VIRTIO_BLK_S_IOERR;
+		count = request_take_readable(
+		    &blk->request, run.len, blk->parts, VIRTQ_SIZE_MAX);
+		if (count < 0 || move_parts(run, blk->parts, count, true) < 0 ||
+		    disk_written(blk->disk, offset, run.len) < 0)
+			return VIRTIO_BLK_S_IOERR;
+		offset += run.len;
+		len -= run.len;
+	}
 	return VIRTIO_BLK_S_OK;
 }
 

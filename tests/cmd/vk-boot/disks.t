@@ -107,6 +107,32 @@ run boot -d data,overlay=tmp,overlay-max=1M root.ext4 -- sh -c '
 is "$(cat "$out")" 'small
 stopped' 'overlay-max bounds what a guest can take'
 
+# ---- qcow2 ----
+
+if command -v qemu-img >/dev/null; then
+	qemu-img create -q -f qcow2 -F raw -b data one.qcow2
+	sum=$(sha256sum <data)
+	for i in 1 2; do
+		run boot -d one.qcow2,format=qcow2,mount=/d,fs=ext4 \
+			-d one.qcow2,id=raw,ro root.ext4 -- true
+		is "$rc" 75 'one image is not used twice'
+		run boot -d one.qcow2,format=qcow2,mount=/d,fs=ext4 root.ext4 -- \
+			sh -c 'cat /d/kept; echo "$0" >>/d/image; cat /d/image' $i
+		is "$rc $(tail -n 1 "$out")" "0 $i" "a qcow2 image over a raw file, boot $i"
+		run qemu-img check -q -f qcow2 one.qcow2
+		is "$rc" 0 'qemu-img check'
+	done
+	is "$(cat "$out")$(sha256sum <data)" "$sum" 'what is below is unchanged'
+	qemu-img convert -f qcow2 -O raw one.qcow2 out.raw
+	e2fsck -fn out.raw >/dev/null 2>&1
+	ok $? 'the file system in it is in order'
+	magic=$(head -c 3 one.qcow2)
+	run boot -d one.qcow2,ro root.ext4 -- head -c 3 /dev/vdb
+	is "$(cat "$out")" "$magic" 'without format= a qcow2 file is raw'
+else
+	skip 'qcow2' 'qemu-img is not installed'
+fi
+
 # A mount that fails ends the guest: it would write elsewhere.
 cp data broken
 dd if=/dev/zero of=broken bs=1k seek=1 count=1 conv=notrunc 2>/dev/null

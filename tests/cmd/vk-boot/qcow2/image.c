@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: MIT */
+/* qcow2 images of all kinds against qemu-img and a plain array. */
+#include "cmd/vk-boot/disk.h"
+
+#include "common/io.h"
+#include "common/scope.h"
+
+#include "tests/tap.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+/* Not a whole number of most clusters. */
+#define SIZE ((3u << 20) + 7 * 512)
+
+static char folder[] = "/tmp/vk-qcow2.XXXXXX";
+static uint8_t model[SIZE], seen[SIZE];
+static struct err e;
+static uint32_t state = 2463534242;
+
+static uint32_t
+next(void)
+{
+	state ^= state << 13;
+	state ^= state >> 17;
+	state ^= state << 5;
+	return state;
+}
+
+__attribute__((format(printf, 1, 2))) static int
+shell(const char *fmt, ...)
+{
+	char command[1024];
+	va_list ap;
+	int status;
+
+	va_start(ap, fmt);
+	vsnprintf(command, sizeof(command), fmt, ap);
+	va_end(ap);
+	status = system(command); /* NOLINT: our own words */
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static int
+open_image(struct disk *disk, const char *path, bool write)
+{
+	struct disk_config config = {
+	    .path = path,
+	    .format = DISK_QCOW2,
+	    .cache = DISK_UNSAFE, /* the order is the same, and it is quick */
+	    .write = write,
+	    .read_only = !write,
+	};
+
+	e = (struct err)ERR_INIT;
+	return disk_open(disk, &config, &e);
+}
+
+static int
+read_range(struct disk *disk, uint64_t offset, uint64_t len)
+{
+	while (len > 0) {
+		struct disk_run run = disk_where(disk, offset, len);
+
+		if (run.len > len || disk_run_read(&run, seen + offset) < 0)
+			return -1;
+		offset += run.len;
+		len -= run.len;
+	}
+	return 0;
+}
+
+static int
+write_range(struct disk *disk, uint64_t offset, uint64_t len)
+{
+	while (len > 0) {
+		struct disk_run run;
+
+		if (disk_prepare(disk, offset, len, &run) < 0 || run.len == 0 ||
+		    run.len > len ||
+		    io_pwrite(run.fd, model + offset, run.len, run.offset) <
+			0 ||
+		    disk_written(disk, offset, run.len) < 0)
+			return -1;
+		offset += run.len;
+		len -= run.len;
+	}
+	return 0;
+}
+
+static bool
+same(struct disk *disk)
+{
+	return read_range(disk, 0, SIZE) == 0 && memcmp(seen, model, SIZE) == 0;
+}
+
+/* One operation at a random place, short or long. */
+static bool
+operate(struct disk *disk)
+{
+	uint64_t sectors = SIZE / 512, first = next() % sectors;
+	uint64_t count = 1 + next() % (next() % 4 ? 40 : 600);
+	uint64_t offset = first * 512, len;
+
+	if (count > sectors - first)
+		count = sectors - first;
+	len = count * 512;
+	switch (next() % 8) {
+	case 0:
+		memset(model + offset, 0, len);
+		return disk_zero(disk, offset, len, next() & 1) == 0;
+	case 1:
+		return read_range(disk, offset, len) == 0 &&
+		       memcmp(seen + offset, model + offset, len) == 0;
+	case 2:
+		if (next() % 4 == 0)
+			return disk_flush(disk) == 0;
+		/* fall through */
+	default:
+		for (uint64_t i = 0; i < len; i++)
+			model[offset + i] = (uint8_t)next();
+		return write_range(disk, offset, len) == 0;
+	}
+}
+
+static bool
+exercise(struct disk *disk)
+{
+	for (int i = 0; i < 300; i++)
+		if (!operate(disk))
+			return false;
+	return same(disk);
+}
+
+/* What qemu-img makes of it. */
+static bool
+converts(const char *path)
+{
+	cleanup_fd int fd = -1;
+
+	if (shell("qemu-img convert -f qcow2 -O raw %s out.raw", path) != 0)
+		return false;
+	fd = open("out.raw", O_RDONLY);
+	return io_pread(fd, seen, SIZE, 0) == SIZE &&
+	       memcmp(seen, model, SIZE) == 0;
+}
+
+static int
+check(const char *path)
+{
+	return shell("qemu-img check -q -f qcow2 %s >check 2>&1", path);
+}
+
+/* An image that holds what base.raw does, made with these options. */
+static void
+test_kind(const char *name, const char *options)
+{
+	struct disk disk;
+	cleanup_fd int raw = open("base.raw", O_RDONLY);
+
+	io_pread(raw, model, SIZE, 0);
+	is_int(shell("qemu-img convert -f raw -O qcow2 %s base.raw i.qcow2",
+		   options),
+	    0, "%s", name);
+	is_int(open_image(&disk, "i.qcow2", false), 0, "%s: read-only", name);
+	is_int(disk.size, SIZE, "%s: its size", name);
+	ok(same(&disk), "%s: reads what qemu-img wrote", name);
+	disk_close(&disk);
+
+	ok(open_image(&disk, "i.qcow2", true) == 0, "%s: for writing: %s", name,
+	    e.text);
+	ok(exercise(&disk), "%s: reads what was written", name);
+	disk_close(&disk);
+	is_int(check("i.qcow2"), 0, "%s: qemu-img check", name);
+	ok(converts("i.qcow2"), "%s: qemu-img reads what was written", name);
+	is_int(open_image(&disk, "i.qcow2", true), 0, "%s: again", name);
+	ok(same(&disk), "%s: it is still there", name);
+	ok(exercise(&disk), "%s: and can be written on", name);
+	disk_close(&disk);
+	is_int(check("i.qcow2"), 0, "%s: qemu-img check", name);
+	ok(converts("i.qcow2"), "%s: qemu-img reads it", name);
+}
+
+static void
+test_kinds(void)
+{
+	test_kind("usual", "");
+	test_kind("version 2", "-o compat=0.10");
+	test_kind("clusters of 512", "-o cluster_size=512");
+	test_kind("clusters of 4K", "-o cluster_size=4K");
+	test_kind("clusters of 2M", "-o cluster_size=2M");
+	test_kind("counts of 8 bits", "-o refcount_bits=8");
+	test_kind("counts of 64 bits", "-o refcount_bits=64,cluster_size=1K");
+	test_kind("zlib", "-c -o cluster_size=8K");
+	test_kind("zstd", "-c -o compression_type=zstd");
+	test_kind("zlib, version 2", "-c -o compat=0.10");
+}
+
+/* A chain: raw, qcow2 that is compressed, qcow2; each shorter or longer. */
+static void
+test_backing(void)
+{
+	cleanup_fd int raw = open("base.raw", O_RDONLY);
+	struct disk disk;
+	struct disk_config over = {
+	    .path = "c.qcow2",
+	    .format = DISK_QCOW2,
+	    .overlay = "c.overlay",
+	};
+
+	io_pread(raw, model, SIZE, 0);
+	is_int(shell("truncate -s 1M short.raw && dd if=base.raw of=short.raw "
+		     "bs=1M count=1 conv=notrunc 2>/dev/null && "
+		     "qemu-img create -q -f qcow2 -F raw -b short.raw b.qcow2 "
+		     "%u && qemu-img create -q -f qcow2 -F qcow2 -b b.qcow2 "
+		     "c.qcow2",
+		   SIZE),
+	    0, "a chain");
+	memset(model + (1 << 20), 0, SIZE - (1 << 20));
+	ok(open_image(&disk, "c.qcow2", true) == 0, "opens: %s", e.text);
+	ok(same(&disk), "reads through it");
+	ok(exercise(&disk), "reads what was written");
+	disk_close(&disk);
+	is_int(check("c.qcow2"), 0, "qemu-img check");
+	ok(converts("c.qcow2"), "qemu-img reads what was written");
+	is_int(check("b.qcow2"), 0, "what is below is in order");
+	is_int(shell("cmp -n 1048576 base.raw short.raw"), 0,
+	    "and has not changed");
+
+	is_int(disk_open(&disk, &over, &e), 0, "an overlay over an image");
+	ok(exercise(&disk), "reads what was written");
+	disk_close(&disk);
+	is_int(disk_open(&disk, &over, &e), 0, "again");
+	ok(same(&disk), "it is still there");
+	disk_close(&disk);
+}
+
+static void
+refused(const char *path, bool write, const char *why)
+{
+	struct disk disk;
+
+	ok(open_image(&disk, path, write) < 0 && strstr(e.text, why), "%s: %s",
+	    why, e.text);
+	disk_close(&disk);
+}
+
+static void
+test_refusals(void)
+{
+	struct disk disk, second;
+
+	refused("base.raw", false, "not a qcow2 image");
+	refused("nothing", false, "No such file");
+	shell("mkdir in; ln -s /etc/passwd in/link; cp base.raw in/b.raw; "
+	      "q='qemu-img create -q -f qcow2 -F raw'; "
+	      "$q -u -b ../base.raw in/o.qcow2 1M; "
+	      "$q -u -b /etc/passwd in/a.qcow2 1M; "
+	      "$q -u -b link in/l.qcow2 1M; $q -u -b no.raw in/m.qcow2 1M; "
+	      "$q -b $PWD/in/b.raw in/abs.qcow2");
+	refused("in/m.qcow2", false, "no.raw: No such file");
+	refused("in/o.qcow2", false, "outside of the image's folder");
+	refused("in/a.qcow2", false, "outside of the image's folder");
+	refused("in/l.qcow2", false, "outside of the image's folder");
+	is_int(open_image(&disk, "in/abs.qcow2", false), 0,
+	    "an absolute path into the folder is in it");
+	disk_close(&disk);
+
+	/* qemu-img would not make these. */
+	shell("qemu-img create -q -u -f qcow2 -F qcow2 -b l2.qcow2 l1.qcow2 1M;"
+	      "qemu-img create -q -u -f qcow2 -F qcow2 -b l1.qcow2 l2.qcow2 "
+	      "1M");
+	refused("l1.qcow2", false, "among its own backing files");
+	shell("for i in $(seq 0 20); do qemu-img create -q -u -f qcow2 -F "
+	      "qcow2 -b d$((i + 1)).qcow2 d$i.qcow2 1M; done");
+	refused("d0.qcow2", false, "more than");
+
+	shell("qemu-img create -q -f qcow2 s.qcow2 1M && "
+	      "qemu-img snapshot -c one s.qcow2");
+	refused("s.qcow2", true, "snapshots");
+	is_int(open_image(&disk, "s.qcow2", false), 0, "but it can be read");
+	disk_close(&disk);
+	shell("qemu-img create -q -f qcow2 m.qcow2 1M && "
+	      "qemu-img bitmap --add m.qcow2 b");
+	refused("m.qcow2", true, "bitmaps");
+	shell("qemu-img create -q -f qcow2 -o extended_l2=on x.qcow2 1M");
+	refused("x.qcow2", false, "not known");
+
+	shell("qemu-img create -q -f qcow2 k.qcow2 1M");
+	is_int(open_image(&disk, "k.qcow2", true), 0, "one writes");
+	ok(open_image(&second, "k.qcow2", false) < 0 && e.status == EX_TEMPFAIL,
+	    "nobody else reads");
+	disk_close(&second);
+	disk_close(&disk);
+}
+
+/* Writes and flushes until it is killed; tells of each flush by what the
+ * flushed disk holds. */
+_Noreturn static void
+write_for_ever(int report)
+{
+	struct disk disk;
+
+	if (open_image(&disk, "kill.qcow2", true) < 0 ||
+	    read_range(&disk, 0, SIZE) < 0)
+		_exit(1);
+	for (uint32_t i = 1;; i++) {
+		uint64_t offset = next() % (SIZE / 512) * 512;
+
+		for (int j = 0; j < 64; j++)
+			memcpy(model + offset + j * 8, &i, sizeof(i));
+		if (write_range(&disk, offset, 512) < 0)
+			_exit(1);
+		if (i % 16 == 0) {
+			if (disk_flush(&disk) < 0)
+				_exit(1);
+			/* The last that is flushed, and where. */
+			if (write(report, &(uint64_t[]){i, offset}, 16) != 16)
+				_exit(1);
+		}
+	}
+}
+
+static void
+test_kill(void)
+{
+	bool sound = true, kept = true;
+	int leaks = 0;
+
+	shell("qemu-img convert -f raw -O qcow2 -c -o cluster_size=4K base.raw "
+	      "kill.qcow2");
+	for (int round = 0; round < 12; round++) {
+		uint64_t told[2], last[2] = {0};
+		uint32_t found;
+		struct disk disk;
+		int ends[2];
+		pid_t pid;
+
+		state += 77u * (unsigned)round;
+		if (pipe(ends) < 0)
+			return;
+		pid = fork();
+		if (pid == 0)
+			write_for_ever(ends[1]);
+		close(ends[1]);
+		for (int i = 0;
+		     i < 3 + round && read(ends[0], told, sizeof(told)) == 16;
+		     i++)
+			memcpy(last, told, sizeof(last));
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+		while (read(ends[0], told, sizeof(told)) == 16)
+			memcpy(last, told, sizeof(last));
+		close(ends[0]);
+		switch (check("kill.qcow2")) {
+		case 0:
+			break;
+		case 3: /* in the middle of a flush */
+			leaks++;
+			break;
+		default:
+			sound = false;
+			shell("sed 's/^/# /' check");
+		}
+		if (open_image(&disk, "kill.qcow2", false) < 0 ||
+		    read_range(&disk, last[1], 512) < 0)
+			kept = false;
+		memcpy(&found, seen + last[1] + 8, sizeof(found));
+		/* Or what was written there later. */
+		kept &= found >= last[0];
+		disk_close(&disk);
+	}
+	ok(sound, "killed while it writes: nothing is wrong with it");
+	ok(kept, "and what was flushed is there");
+	printf("# leaks (killed inside of a flush): %d of 12\n", leaks);
+}
+
+/* Every byte of the tables changed, one at a time: an error or not, but no
+ * harm. */
+static void
+test_damage(void)
+{
+	cleanup_fd int fd = -1;
+	struct stat st;
+	unsigned opened = 0;
+
+	shell("head -c 65536 base.raw >small.raw; qemu-img convert -f raw -O "
+	      "qcow2 -c -o cluster_size=512 small.raw d.qcow2");
+	fd = open("d.qcow2", O_RDWR);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return;
+	for (off_t at = 0; at < 4096 && at < st.st_size; at++) {
+		uint8_t was, byte;
+		struct disk disk;
+
+		if (pread(fd, &was, 1, at) != 1)
+			break;
+		byte = (uint8_t)(was ^ (1u << next() % 8));
+		if (pwrite(fd, &byte, 1, at) != 1)
+			break;
+		if (open_image(&disk, "d.qcow2", false) == 0) {
+			opened++;
+			if (disk.size <= SIZE)
+				read_range(&disk, 0, disk.size);
+		}
+		disk_close(&disk);
+		if (pwrite(fd, &was, 1, at) != 1)
+			break;
+	}
+	ok(opened > 0, "damaged at each place, it is read or refused (%u read)",
+	    opened);
+}
+
+int
+main(void)
+{
+	if (shell("command -v qemu-img >/dev/null") != 0) {
+		skip("qemu-img is not installed", "qcow2");
+		return tap_done();
+	}
+	if (!mkdtemp(folder) || chdir(folder) < 0)
+		return 1;
+	/* Half of it compresses well, a quarter is zeros. */
+	for (size_t i = 0; i < SIZE; i++)
+		model[i] = i % (1 << 18) < 1 << 17   ? (uint8_t)next()
+			   : i % (1 << 18) < 3 << 16 ? 0
+						     : (uint8_t)(i / 999);
+	{
+		cleanup_fd int fd = open("base.raw", O_WRONLY | O_CREAT, 0600);
+
+		io_write(fd, model, SIZE);
+	}
+	test_kinds();
+	test_backing();
+	test_refusals();
+	test_kill();
+	test_damage();
+	shell("rm -rf %s", folder);
+	return tap_done();
+}
