@@ -20,14 +20,27 @@ static const char *const modules_required[] = {
     "vmw_vsock_virtio_transport",
 };
 static const char *const modules_welcome[] = {
-    "virtio_console", "virtio_rng", "virtio_net", "virtio_balloon", "overlay",
+    "virtio_console", "virtio_rng", "virtio_balloon", "overlay",
     "button", /* the ACPI power button */
 };
+/* The same with an interface of the network. */
+static const char *const modules_network[] = {"virtio_net", "ipv6"};
 
 /* An initrd has to lie below 2 GiB, together with the kernel. */
 #define TREE_MAX (1900 * MIB)
 /* What a machine needs beside twice its files. */
 #define TREE_SLACK (128 * MIB)
+
+static void
+want_welcome(struct boot *boot, const char *const *names, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct err ignored = ERR_INIT;
+
+		if (modules_want(&boot->modules, names[i], &ignored) < 0)
+			log_info("%s", ignored.text);
+	}
+}
 
 static int
 want_modules(struct boot *boot, const struct options *o,
@@ -48,14 +61,11 @@ want_modules(struct boot *boot, const struct options *o,
 		if (o->drives[i].mount &&
 		    modules_want(&boot->modules, o->drives[i].fs, e) < 0)
 			return err_prefix(e, "-d %s", o->drives[i].disk.path);
-	for (size_t i = 0;
-	     i < sizeof(modules_welcome) / sizeof(*modules_welcome); i++) {
-		struct err ignored = ERR_INIT;
-
-		if (modules_want(&boot->modules, modules_welcome[i], &ignored) <
-		    0)
-			log_info("%s", ignored.text);
-	}
+	want_welcome(boot, modules_welcome,
+	    sizeof(modules_welcome) / sizeof(*modules_welcome));
+	if (o->nic_count > 0)
+		want_welcome(boot, modules_network,
+		    sizeof(modules_network) / sizeof(*modules_network));
 	return modules_put(&boot->modules, &boot->initramfs, &boot->config, e);
 }
 
