@@ -83,8 +83,11 @@ keep_folders(struct lan *lan, struct confine *c, struct err *e)
 
 /* What the loop, the sockets and the end need. */
 static const struct filter_call calls[] = {
+#ifdef SYS_epoll_wait
     CALL(epoll_wait),
-    CALL(epoll_pwait), /* epoll_wait where that is all there is */
+#else
+    CALL(epoll_pwait), /* all there is on younger machines */
+#endif
     CALL(epoll_ctl),
     CALL(read),  /* signalfd */
     CALL(write), /* log, events, pcap */
@@ -108,8 +111,6 @@ static const struct filter_call calls[] = {
     CALL(unlinkat),      /* our sockets, at the end */
     CALL(madvise),       /* a VM's buffers, when it goes */
     CALL(munmap),        /* at the end */
-    CALL(rt_sigreturn),
-    CALL(restart_syscall),
     CALL(exit_group),
     CALL_IF(socket, 0, AF_UNIX),
     CALL_IF(socket, 0, AF_INET),
