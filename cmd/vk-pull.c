@@ -6,6 +6,7 @@
 #include "common/die.h"
 #include "common/log.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,6 +102,9 @@ main(int argc, char **argv)
 		die(EX_USAGE, "stdout is a terminal, and this is a tar");
 	signal(SIGPIPE, SIG_IGN);
 	raise_files();
+	/* Windows of megabytes go back to the system when they are freed, and
+	 * do not stay with the thread that had them. */
+	mallopt(M_MMAP_THRESHOLD, 1 << 20);
 	if (http_start(&e) < 0 || cache_open(&cache, &e) < 0)
 		die_err(&e);
 	rc = o.action < ACTION_LIST ? pull(&o, &cache, argv[first], &e)

@@ -44,7 +44,7 @@ copy_all(int from, struct copy *c, struct err *e)
 	cleanup_free uint8_t *in = malloc(DECODE_CHUNK);
 	cleanup_free uint8_t *room = malloc(DECODE_CHUNK);
 	struct decode *d =
-	    room ? decode_new(c->limits->ratio, room, copy_sink, c) : NULL;
+	    room ? decode_new(c->limits, room, copy_sink, c) : NULL;
 	int rc = -1;
 	ssize_t n;
 

@@ -2,13 +2,13 @@
 /* decode.c - a layer's compression undone, as bytes arrive */
 #include "cmd/vk-pull/decode.h"
 
-#include "cmd/vk-pull/limits.h"
-
 #include <isa-l/igzip_lib.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #define MAGIC_LEN 6
 /* What is handed to the inflater at a time; it counts in 32 bits. */
@@ -22,7 +22,7 @@ enum kind {
 };
 
 struct decode {
-	uint64_t ratio;
+	const struct limits *limits;
 	decode_sink *sink;
 	void *into;
 	uint8_t *room;
@@ -34,16 +34,52 @@ struct decode {
 	bool zeros;   /* padding behind the last member */
 	struct inflate_state *inflate;
 	ZSTD_DStream *zstd;
+	uint64_t window; /* taken of what all may have */
 };
 
+/* ---- windows of all decoders -------------------------------------------- */
+
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t given;
+	uint64_t taken;
+} windows = {
+    .lock = PTHREAD_MUTEX_INITIALIZER, .given = PTHREAD_COND_INITIALIZER};
+
+/* Waits until there is room for another. */
+static void
+window_take(struct decode *d, uint64_t size)
+{
+	pthread_mutex_lock(&windows.lock);
+	while (windows.taken > 0 && windows.taken + size > DECODE_WINDOWS_MAX)
+		pthread_cond_wait(&windows.given, &windows.lock);
+	windows.taken += size;
+	pthread_mutex_unlock(&windows.lock);
+	d->window = size;
+}
+
+static void
+window_give(struct decode *d)
+{
+	if (d->window == 0)
+		return;
+	pthread_mutex_lock(&windows.lock);
+	windows.taken -= d->window;
+	pthread_cond_broadcast(&windows.given);
+	pthread_mutex_unlock(&windows.lock);
+}
+
+/* ---- a decoder ---------------------------------------------------------- */
+
 struct decode *
-decode_new(uint64_t ratio, uint8_t *room, decode_sink *sink, void *into)
+decode_new(
+    const struct limits *limits, uint8_t *room, decode_sink *sink, void *into)
 {
 	struct decode *d = calloc(1, sizeof(*d));
 
 	if (!d)
 		return NULL;
-	d->ratio = ratio;
+	d->limits = limits;
 	d->room = room;
 	d->sink = sink;
 	d->into = into;
@@ -57,6 +93,7 @@ decode_free(struct decode *d)
 		return;
 	free(d->inflate);
 	ZSTD_freeDStream(d->zstd);
+	window_give(d);
 	free(d);
 }
 
@@ -74,10 +111,10 @@ deliver(struct decode *d, size_t len, struct err *e)
 	if (len == 0)
 		return 0;
 	d->out += len;
-	if (d->out > LIMITS_RATIO_FREE && d->out / d->ratio > d->in)
+	if (d->out > LIMITS_RATIO_FREE && d->out / d->limits->ratio > d->in)
 		return err_set(e, EX_DATAERR,
 		    "unpacks to more than %llu times its size (ratio)",
-		    (unsigned long long)d->ratio);
+		    (unsigned long long)d->limits->ratio);
 	return d->sink(d->into, &d->room, len, e);
 }
 
@@ -177,6 +214,19 @@ gzip(struct decode *d, const uint8_t *data, size_t len, struct err *e)
 }
 
 static int
+zstd_failed(const struct decode *d, size_t rc, struct err *e)
+{
+	if (ZSTD_getErrorCode(rc) != ZSTD_error_frameParameter_windowTooLarge)
+		return err_set(
+		    e, EX_DATAERR, "zstd: %s", ZSTD_getErrorName(rc));
+	err_set(e, EX_DATAERR,
+	    "zstd: needs a window above the limit of %llu bytes (window)",
+	    (unsigned long long)d->limits->window);
+	return err_hint(e, "--limit window=128M allows what 'zstd --ultra' "
+			   "makes, and takes the memory for it");
+}
+
+static int
 zstd(struct decode *d, const uint8_t *data, size_t len, struct err *e)
 {
 	ZSTD_inBuffer in = {data, len, 0};
@@ -188,8 +238,7 @@ zstd(struct decode *d, const uint8_t *data, size_t len, struct err *e)
 
 		rc = ZSTD_decompressStream(d->zstd, &out, &in);
 		if (ZSTD_isError(rc))
-			return err_set(
-			    e, EX_DATAERR, "zstd: %s", ZSTD_getErrorName(rc));
+			return zstd_failed(d, rc, e);
 		d->in += in.pos - before;
 		d->between = rc == 0;
 		full = out.pos == out.size;
@@ -200,6 +249,22 @@ zstd(struct decode *d, const uint8_t *data, size_t len, struct err *e)
 }
 
 /* ---- telling them apart ------------------------------------------------- */
+
+static int
+start_zstd(struct decode *d, struct err *e)
+{
+	int log = 10; /* the least that zstd takes */
+
+	while (log < 31 && (uint64_t)2 << log <= d->limits->window)
+		log++;
+	d->kind = ZSTD;
+	d->zstd = ZSTD_createDStream();
+	if (!d->zstd)
+		return err_set(e, EX_OSERR, "out of memory");
+	ZSTD_DCtx_setParameter(d->zstd, ZSTD_d_windowLogMax, log);
+	window_take(d, d->limits->window);
+	return 0;
+}
 
 static int
 start(struct decode *d, struct err *e)
@@ -232,12 +297,7 @@ start(struct decode *d, struct err *e)
 		   (memcmp(m, "\x28\xb5\x2f\xfd", 4) == 0 ||
 		       ((m[0] & 0xf0) == 0x50 &&
 			   memcmp(m + 1, "\x2a\x4d\x18", 3) == 0))) {
-		d->kind = ZSTD;
-		d->zstd = ZSTD_createDStream();
-		if (!d->zstd)
-			return err_set(e, EX_OSERR, "out of memory");
-		ZSTD_DCtx_setParameter(
-		    d->zstd, ZSTD_d_windowLogMax, DECODE_WINDOW_LOG_MAX);
+		return start_zstd(d, e);
 	} else {
 		d->kind = PLAIN;
 	}

@@ -5,7 +5,12 @@
  * What it is shows in its first bytes, as engines have it, whatever the media
  * type says: gzip (any number of members), zstd (any number of frames,
  * skippable ones too) or neither. Checksums inside are checked. Memory: 84 KiB
- * for gzip, for zstd its window, at most 2^DECODE_WINDOW_LOG_MAX bytes.
+ * for gzip, for zstd its window, which the limit of that name bounds.
+ *
+ * However many layers are unpacked at a time, their windows take no more than
+ * DECODE_WINDOWS_MAX together (or one of them what the user allows): who would
+ * pass that waits until another is done. So nobody may wait for anything that
+ * a decoder made later brings.
  *
  * gzip is undone by ISA-L, which Debian keeps for all its larger architectures:
  * it takes about half of zlib's time and streams like it (libdeflate is as fast
@@ -14,13 +19,15 @@
 #ifndef VK_PULL_DECODE_H
 #define VK_PULL_DECODE_H
 
+#include "cmd/vk-pull/limits.h"
 #include "common/err.h"
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* log2 of 8 MiB: what RFC 8878 asks of every decoder; --ultra needs more. */
-#define DECODE_WINDOW_LOG_MAX 23
+/* Two of the usual limit. zstd unpacks faster than anything else here is, so
+ * that two at a time hold nobody up. */
+#define DECODE_WINDOWS_MAX (16u << 20)
 /* Bytes that come out at a time, at most. */
 #define DECODE_CHUNK (256u << 10)
 
@@ -32,10 +39,10 @@ struct decode;
  */
 typedef int decode_sink(void *into, uint8_t **room, size_t len, struct err *);
 
-/* room: DECODE_CHUNK bytes, borrowed. ratio: of what comes out to what goes in,
- * beyond LIMITS_RATIO_FREE, at most. NULL: no memory. */
+/* room: DECODE_CHUNK bytes, borrowed like the limits (ratio, window). NULL: no
+ * memory. */
 struct decode *decode_new(
-    uint64_t ratio, uint8_t *room, decode_sink *, void *into);
+    const struct limits *, uint8_t *room, decode_sink *, void *into);
 void decode_free(struct decode *);
 
 /* Returns 0, -1 with err. */

@@ -117,28 +117,6 @@ docker_fetch(struct source *s, const struct descriptor *want, struct fetch *f,
 	return err_set(e, EX_DATAERR, "not in the archive");
 }
 
-static int
-docker_keep(struct source *s, const struct descriptor *d, struct fetch *f,
-    struct err *e)
-{
-	(void)s;
-	(void)d;
-	(void)f;
-	(void)e;
-	return 0;
-}
-
-static bool
-docker_reject(
-    struct source *s, const struct descriptor *d, struct fetch *f, bool wrong)
-{
-	(void)s;
-	(void)d;
-	(void)f;
-	(void)wrong;
-	return false;
-}
-
 static void
 docker_release(struct source *s)
 {
@@ -240,8 +218,6 @@ docker_new(const struct options *o, struct cache *cache, const struct ref *ref,
 	static const struct source_ops ops = {
 	    .image = docker_image,
 	    .fetch = docker_fetch,
-	    .keep = docker_keep,
-	    .reject = docker_reject,
 	    .release = docker_release,
 	};
 	struct docker *d = calloc(1, sizeof(*d));

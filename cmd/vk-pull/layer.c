@@ -148,8 +148,7 @@ run_indexer(void *into)
 	uint8_t *room = malloc(DECODE_CHUNK);
 
 	x.tar = tarin_new(&ops, l, limits->name);
-	x.decode =
-	    room ? decode_new(limits->ratio, room, index_unpacked, &x) : NULL;
+	x.decode = room ? decode_new(limits, room, index_unpacked, &x) : NULL;
 	if (l->fetch.unpacked)
 		x.hash = hash_new(&l->descriptor.digest);
 	if (!x.tar || !x.decode || (l->fetch.unpacked && !x.hash))
@@ -236,7 +235,7 @@ try_load(struct layer *l, struct source *s, struct err *e)
 		/* The bytes are right, even if we cannot use them. */
 		struct err ignored = ERR_INIT;
 
-		if (s->ops->keep(s, &l->descriptor, &l->fetch,
+		if (source_keep(s, &l->descriptor, &l->fetch,
 			rc == 0 ? e : &ignored) < 0)
 			rc = -1;
 		return rc;
@@ -244,7 +243,7 @@ try_load(struct layer *l, struct source *s, struct err *e)
 	atomic_fetch_sub(&l->totals->entries, l->index.count);
 	atomic_fetch_sub(&l->totals->size, indexer.bytes);
 	index_clear(&l->index);
-	rc = s->ops->reject(s, &l->descriptor, &l->fetch, wrong) ? 1 : -1;
+	rc = source_reject(s, &l->descriptor, &l->fetch, wrong) ? 1 : -1;
 	blob_release(&l->fetch.blob);
 	return rc;
 }
@@ -329,7 +328,7 @@ run_unpacker(void *into)
 	struct ring *r = into;
 	struct layer *l = r->layer;
 	struct decode *d =
-	    decode_new(l->totals->limits->ratio, r->slots[0], ring_fill, r);
+	    decode_new(l->totals->limits, r->slots[0], ring_fill, r);
 
 	if (!d)
 		r->rc = err_set(&r->err, EX_OSERR, "out of memory");

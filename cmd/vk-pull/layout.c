@@ -127,28 +127,6 @@ layout_fetch(struct source *s, const struct descriptor *d, struct fetch *f,
 	return 0;
 }
 
-static int
-layout_keep(struct source *s, const struct descriptor *d, struct fetch *f,
-    struct err *e)
-{
-	(void)s;
-	(void)d;
-	(void)f;
-	(void)e;
-	return 0;
-}
-
-static bool
-layout_reject(
-    struct source *s, const struct descriptor *d, struct fetch *f, bool wrong)
-{
-	(void)s;
-	(void)d;
-	(void)f;
-	(void)wrong;
-	return false;
-}
-
 static void
 layout_release(struct source *s)
 {
@@ -166,8 +144,6 @@ layout_new(const struct options *o, struct cache *cache, const struct ref *ref,
 	static const struct source_ops ops = {
 	    .manifest = layout_manifest,
 	    .fetch = layout_fetch,
-	    .keep = layout_keep,
-	    .reject = layout_reject,
 	    .release = layout_release,
 	};
 	struct layout *l = calloc(1, sizeof(*l));

@@ -21,6 +21,8 @@ const struct limits limits_default = {
     .depth = 64,
     /* deflate reaches 1032; usual layers 2 to 5. */
     .ratio = 200,
+    /* What RFC 8878 asks of every decoder; "zstd --ultra" needs more. */
+    .window = 8 * MIB,
 };
 
 static const struct {
@@ -36,6 +38,7 @@ static const struct {
     {"manifest", offsetof(struct limits, manifest), 1 << 30},
     {"depth", offsetof(struct limits, depth), 2000},
     {"ratio", offsetof(struct limits, ratio), 1000000},
+    {"window", offsetof(struct limits, window), (uint64_t)1 << 31},
 };
 
 int
@@ -59,5 +62,5 @@ limits_set(struct limits *l, const char *text, struct err *e)
 	}
 	err_set(e, EX_USAGE, "%s: no such limit", text);
 	return err_hint(e, "limits are size, download, entries, layers, name, "
-			   "manifest, depth, ratio");
+			   "manifest, depth, ratio, window");
 }

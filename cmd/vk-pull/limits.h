@@ -21,6 +21,7 @@ struct limits {
 	uint64_t manifest; /* bytes of a manifest, index or configuration */
 	uint64_t depth;    /* of nested JSON */
 	uint64_t ratio;    /* unpacked to packed, beyond LIMITS_RATIO_FREE */
+	uint64_t window;   /* bytes of memory that unpacking a layer takes */
 };
 
 /* A layer may unpack to this much at any ratio: a file of zeros is no bomb. */

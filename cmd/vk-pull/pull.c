@@ -98,9 +98,9 @@ try_config(struct image *m, struct source *s, struct err *e)
 		rc = err_set(e, EX_DATAERR, "digest is wrong");
 	}
 	if (rc == 0)
-		rc = s->ops->keep(s, d, &f, e);
+		rc = source_keep(s, d, &f, e);
 	else
-		rc = s->ops->reject(s, d, &f, wrong) ? 1 : -1;
+		rc = source_reject(s, d, &f, wrong) ? 1 : -1;
 	blob_release(&f.blob);
 	return rc;
 }

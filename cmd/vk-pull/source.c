@@ -6,6 +6,20 @@
 #include "cmd/vk-pull/layout.h"
 #include "cmd/vk-pull/registry.h"
 
+int
+source_keep(struct source *s, const struct descriptor *d, struct fetch *f,
+    struct err *e)
+{
+	return s->ops->keep ? s->ops->keep(s, d, f, e) : 0;
+}
+
+bool
+source_reject(
+    struct source *s, const struct descriptor *d, struct fetch *f, bool wrong)
+{
+	return s->ops->reject && s->ops->reject(s, d, f, wrong);
+}
+
 struct source *
 source_open(const struct options *o, struct cache *cache, const struct ref *ref,
     struct err *e)

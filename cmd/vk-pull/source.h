@@ -43,10 +43,11 @@ struct source_ops {
 	/* Brings a blob's bytes into f->blob, which others read already. */
 	int (*fetch)(struct source *, const struct descriptor *, struct fetch *,
 	    struct err *);
-	/* They were right. */
+	/* They were right. NULL: there is nothing to do then. */
 	int (*keep)(struct source *, const struct descriptor *, struct fetch *,
 	    struct err *);
-	/* They were not, or did not come: true if another try may help. */
+	/* They were not, or did not come: true if another try may help. NULL:
+	 * it never does. */
 	bool (*reject)(struct source *, const struct descriptor *,
 	    struct fetch *, bool wrong);
 	/* What docker saves has no manifest of the usual kind, and layers with
@@ -60,6 +61,11 @@ struct source_ops {
 struct source {
 	const struct source_ops *ops;
 };
+
+int source_keep(
+    struct source *, const struct descriptor *, struct fetch *, struct err *);
+bool source_reject(
+    struct source *, const struct descriptor *, struct fetch *, bool wrong);
 
 struct options;
 struct ref;

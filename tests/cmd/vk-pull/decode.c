@@ -41,11 +41,13 @@ add_zstd(struct buf *b, const char *data, size_t len)
 }
 
 /* Decodes in pieces of `piece` bytes. Returns 0, -1. */
+static struct limits limits;
+static struct err e;
+
 static int
 decode_in_pieces(const struct buf *in, size_t piece, struct buf *out)
 {
-	struct decode *d = decode_new(200, room, sink, out);
-	struct err e = ERR_INIT;
+	struct decode *d = decode_new(&limits, room, sink, out);
 	int rc = 0;
 
 	buf_drop(out, out->len);
@@ -72,6 +74,7 @@ main(void)
 	struct buf gzip = BUF_INIT(1 << 24), zstd = BUF_INIT(1 << 24);
 	struct buf both = BUF_INIT(1 << 24), out = BUF_INIT(1 << 24);
 
+	limits = limits_default;
 	for (unsigned i = 0, x = 7; i < sizeof(text); i++) {
 		x = x * 1103515245 + 12345;
 		text[i] = (char)((x >> 16) & 15);
@@ -111,6 +114,16 @@ main(void)
 	decode_in_pieces(&zstd, 1000, &out);
 	ok(out.len != both.len || memcmp(out.data, both.data, out.len) != 0,
 	    "a damaged zstd frame does not decode to the same");
+	/* A frame whose header asks for 64 MiB, of an empty raw block. */
+	zstd.len = 0;
+	buf_add(&zstd, "\x28\xb5\x2f\xfd\x00\x80\x01\x00\x00", 9);
+	ok(decode_in_pieces(&zstd, 1000, &out) < 0 &&
+		strstr(e.text, "(window)"),
+	    "a window above the limit: %s", e.text);
+	limits.window = 64 << 20;
+	ok(decode_in_pieces(&zstd, 1000, &out) == 0, "and at the limit");
+	limits.window--;
+	ok(decode_in_pieces(&zstd, 1, &out) < 0, "one byte less");
 	buf_release(&gzip);
 	buf_release(&zstd);
 	buf_release(&both);

@@ -23,7 +23,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	uint8_t *room = malloc(DECODE_CHUNK);
 	uint64_t sum = 0;
-	struct decode *d = decode_new(200, room, sink, &sum);
+	struct decode *d = decode_new(&limits_default, room, sink, &sum);
 	size_t piece = size > 0 ? 1 + data[size - 1] * 3u : 1;
 	struct err e = ERR_INIT;
 	int rc = 0;
