@@ -66,6 +66,10 @@ struct stop_request {
 	bool reboot;
 	uint32_t deadline_ms;
 };
+/* Another process is process 1 now, and this one its child: signals come to us
+ * anew. */
+void agent_moved(struct agent *);
+
 /* Goes down in order. A second call only shortens the deadline. */
 void agent_stop(struct agent *, const struct stop_request *);
 

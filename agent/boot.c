@@ -17,12 +17,15 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 #define SEED_MAX 512
 #define NEW_ROOT "/newroot"
+#define BELOW    "/below"
+#define ABOVE    "/above"
 
 static void
 mount_kernel(const char *type, const char *dir, unsigned long flags)
@@ -242,6 +245,68 @@ empty_dir(int dir, dev_t device)
 	closedir(list);
 }
 
+/* ---- a root that cannot be written to ---------------------------------------
+ */
+
+/* Where something is mounted later, or a link is made. */
+static bool
+lacks_places(void)
+{
+	static const char *const places[] = {"dev", "proc", "sys", "run", "tmp",
+	    "etc/hosts", "etc/hostname", "etc/resolv.conf"};
+	struct stat st;
+	char path[64];
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		snprintf(path, sizeof(path), NEW_ROOT "/%s", places[i]);
+		if (lstat(path, &st) < 0)
+			return true;
+	}
+	return false;
+}
+
+/* Puts a file system in memory over the root, in which the missing places can
+ * be made; mounts_lock() closes it. */
+static int
+cover_root(struct err *e)
+{
+	struct stat st;
+
+	if (mkdir(BELOW, 0755) < 0 || mkdir(ABOVE, 0755) < 0 ||
+	    mount("tmpfs", ABOVE, "tmpfs", 0, "mode=755") < 0 ||
+	    mkdir(ABOVE "/files", 0755) < 0 || mkdir(ABOVE "/work", 0755) < 0)
+		return err_errno(e, EX_OSERR, ABOVE);
+	if (stat(NEW_ROOT, &st) == 0 &&
+	    (chown(ABOVE "/files", st.st_uid, st.st_gid) < 0 ||
+		chmod(ABOVE "/files", st.st_mode & 07777) < 0))
+		return err_errno(e, EX_OSERR, ABOVE);
+	if (mount(NEW_ROOT, BELOW, NULL, MS_MOVE, NULL) < 0)
+		return err_errno(e, EX_OSERR, BELOW);
+	if (mount("overlay", NEW_ROOT, "overlay", 0,
+		"lowerdir=" BELOW ",upperdir=" ABOVE "/files,workdir=" ABOVE
+		"/work") < 0) {
+		err_errno(e, EX_OSERR, "overlay");
+		mount(BELOW, NEW_ROOT, NULL, MS_MOVE, NULL);
+		return -1;
+	}
+	umount2(BELOW, MNT_DETACH);
+	umount2(ABOVE, MNT_DETACH);
+	return 0;
+}
+
+static void
+make_places(void)
+{
+	struct err e = ERR_INIT;
+	struct statvfs fs;
+
+	if (statvfs(NEW_ROOT, &fs) < 0 || !(fs.f_flag & ST_RDONLY) ||
+	    !lacks_places())
+		return;
+	if (cover_root(&e) < 0)
+		log_warn("the read-only root lacks folders: %s", e.text);
+}
+
 static int
 switch_root(struct err *e)
 {
@@ -295,5 +360,6 @@ boot_root(const struct config *config, struct err *e)
 	mkdir(NEW_ROOT, 0755);
 	if (boot_mount(config->root, NEW_ROOT, e) < 0)
 		return err_prefix(e, "cannot mount root");
+	make_places();
 	return switch_root(e);
 }

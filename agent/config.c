@@ -74,11 +74,23 @@ take(struct config *config, size_t i, char *value)
 }
 
 static void
-take_line(struct config *config, char *line)
+take_pair(struct config *config, const char *key, char *value)
 {
 	const size_t count = sizeof(keys) / sizeof(keys[0]);
-	char *value;
 	size_t i = 0;
+
+	while (i < count && strcmp(keys[i].key, key) != 0)
+		i++;
+	if (i == count)
+		log_warn("configuration: %s: not known here", key);
+	else
+		take(config, i, value);
+}
+
+static void
+take_line(struct config *config, char *line)
+{
+	char *value;
 
 	line += strspn(line, " \t");
 	if (*line == '\0' || *line == '#')
@@ -87,12 +99,7 @@ take_line(struct config *config, char *line)
 	if (*value)
 		*value++ = '\0';
 	value += strspn(value, " \t");
-	while (i < count && strcmp(keys[i].key, line) != 0)
-		i++;
-	if (i == count)
-		log_warn("configuration: %s: not known here", line);
-	else
-		take(config, i, value);
+	take_pair(config, line, value);
 }
 
 int
@@ -111,8 +118,49 @@ config_parse(struct config *config, const char *text, size_t len)
 	return 0;
 }
 
+/* The next kernel parameter, without its quotes; NULL: there is none. */
+static char *
+next_parameter(char **at)
+{
+	char *from = *at + strspn(*at, " \t\n"), *to = from, *start = from;
+	int quoted = 0;
+
+	if (*from == '\0')
+		return NULL;
+	for (; *from && (quoted || !strchr(" \t\n", *from)); from++)
+		if (*from == '"')
+			quoted = !quoted;
+		else
+			*to++ = *from;
+	*at = *from ? from + 1 : from;
+	*to = '\0';
+	return start;
+}
+
 int
-config_read(struct config *config, const char *path, struct err *e)
+config_parse_parameters(struct config *config, const char *text, size_t len)
+{
+	char *at, *parameter, *value;
+
+	config->parameters = at = malloc(len + 1);
+	if (!at)
+		return -1;
+	memcpy(at, text, len);
+	at[len] = '\0';
+	while ((parameter = next_parameter(&at))) {
+		if (strncmp(parameter, "vk.", 3) != 0)
+			continue;
+		value = parameter + strcspn(parameter, "=");
+		if (*value)
+			*value++ = '\0';
+		take_pair(config, parameter + 3, value);
+	}
+	return 0;
+}
+
+static int
+read_by(int (*parse)(struct config *, const char *, size_t),
+    struct config *config, const char *path, struct err *e)
 {
 	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
 	cleanup_free char *text = malloc(FILE_MAX);
@@ -121,15 +169,28 @@ config_read(struct config *config, const char *path, struct err *e)
 	if (fd < 0 || !text)
 		return err_errno(e, 0, "%s", path);
 	len = io_read(fd, text, FILE_MAX);
-	if (len < 0 || config_parse(config, text, (size_t)len) < 0)
+	if (len < 0 || parse(config, text, (size_t)len) < 0)
 		return err_errno(e, 0, "%s", path);
 	return 0;
+}
+
+int
+config_read(struct config *config, const char *path, struct err *e)
+{
+	return read_by(config_parse, config, path, e);
+}
+
+int
+config_read_parameters(struct config *config, const char *path, struct err *e)
+{
+	return read_by(config_parse_parameters, config, path, e);
 }
 
 void
 config_release(struct config *config)
 {
 	free(config->text);
+	free(config->parameters);
 	*config = (struct config){.text = NULL};
 }
 

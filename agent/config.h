@@ -24,7 +24,7 @@ struct config_list {
 };
 
 struct config {
-	char *text; /* what all below points into */
+	char *text, *parameters; /* what all below points into */
 	const char *root, *hostname, *cgroup, *listen, *announce;
 	struct config_list modules, mounts, tmpfs, symlinks, sysctls, nets, dns,
 	    searches, hosts, allow;
@@ -36,6 +36,11 @@ struct config {
 /* Parses len bytes (copied). Returns 0, -1 when memory ran out. */
 int config_parse(struct config *, const char *text, size_t len);
 int config_read(struct config *, const char *path, struct err *);
+/* The same keys as kernel parameters, "vk.KEY=VALUE" or "vk.KEY", over what was
+ * parsed before; text is /proc/cmdline, copied. A value with spaces stands in
+ * double quotes. Once. Returns 0, -1 when memory ran out. */
+int config_parse_parameters(struct config *, const char *text, size_t len);
+int config_read_parameters(struct config *, const char *path, struct err *);
 void config_release(struct config *);
 
 /* Splits a value at white space, in place, into at most CONFIG_WORDS_MAX;

@@ -18,7 +18,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -47,42 +49,50 @@ static const uint64_t kept =
 #ifndef SYS_quotactl_fd
 #define SYS_quotactl_fd 443
 #endif
+#ifndef SYS_set_mempolicy_home_node
+#define SYS_set_mempolicy_home_node 450
+#endif
 
 static const unsigned refused[] = {
     SYS_acct,
     SYS_add_key,
     SYS_bpf,
-    SYS_clock_adjtime,
     SYS_clock_settime,
     SYS_delete_module,
+    SYS_fanotify_init,
     SYS_finit_module,
     SYS_fsconfig,
     SYS_fsmount,
     SYS_fsopen,
     SYS_fspick,
+    SYS_get_mempolicy,
     SYS_init_module,
+    SYS_io_uring_enter,
+    SYS_io_uring_register,
+    SYS_io_uring_setup,
     SYS_kcmp,
     SYS_kexec_file_load,
     SYS_kexec_load,
     SYS_keyctl,
     SYS_lookup_dcookie,
+    SYS_mbind,
+    SYS_migrate_pages,
     SYS_mount,
     SYS_mount_setattr,
     SYS_move_mount,
     SYS_move_pages,
-    SYS_name_to_handle_at,
     SYS_open_by_handle_at,
     SYS_open_tree,
     SYS_perf_event_open,
     SYS_pidfd_getfd,
     SYS_pivot_root,
     SYS_process_madvise,
-    SYS_process_vm_readv,
-    SYS_process_vm_writev,
     SYS_quotactl,
     SYS_quotactl_fd,
     SYS_reboot,
     SYS_request_key,
+    SYS_set_mempolicy,
+    SYS_set_mempolicy_home_node,
     SYS_setdomainname,
     SYS_sethostname,
     SYS_setns,
@@ -94,11 +104,9 @@ static const unsigned refused[] = {
     SYS_unshare,
     SYS_userfaultfd,
     SYS_vhangup,
-    SYS_adjtimex,
 #if defined(__x86_64__)
     SYS_ioperm,
     SYS_iopl,
-    SYS_modify_ldt,
     SYS_uselib,
     SYS_ustat,
     SYS_sysfs,
@@ -110,10 +118,16 @@ static const unsigned refused[] = {
 	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |         \
 	    CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
 
+/* What containers may ask of personality(2): nothing, UNAME26, each with
+ * PER_LINUX32 or without, and to be told what there is. */
+#define ASK_PERSONALITY 0xffffffffu
+
 #define LOAD(offset) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (offset))
 #define ANSWER(what) BPF_STMT(BPF_RET | BPF_K, (what))
 /* If the loaded word equals k, the next statement runs, else it is left out. */
 #define IF_EQUAL(k) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (k), 0, 1)
+#define UNLESS_EQUAL(k, skip)                                                  \
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (k), 0, (skip))
 #define IF_ABOVE(k) BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, (k), 0, 1)
 #define IF_ANY(k)   BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, (k), 0, 1)
 #define REFUSE(e)   ANSWER(SECCOMP_RET_ERRNO | (e))
@@ -132,7 +146,19 @@ install_filter(void)
 	    REFUSE(ENOSYS),
 	};
 	static const struct sock_filter tail[] = {
-	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 3),
+	    UNLESS_EQUAL(SYS_socket, 4),
+	    LOAD(offsetof(struct seccomp_data, args[0])),
+	    IF_EQUAL(AF_VSOCK), /* the host, past every firewall */
+	    REFUSE(EPERM),
+	    ANSWER(SECCOMP_RET_ALLOW),
+	    UNLESS_EQUAL(SYS_personality, 6),
+	    LOAD(offsetof(struct seccomp_data, args[0])),
+	    IF_EQUAL(ASK_PERSONALITY),
+	    ANSWER(SECCOMP_RET_ALLOW),
+	    IF_ANY(~(uint32_t)(UNAME26 | PER_LINUX32)),
+	    REFUSE(EPERM),
+	    ANSWER(SECCOMP_RET_ALLOW),
+	    UNLESS_EQUAL(SYS_clone, 3),
 	    LOAD(offsetof(struct seccomp_data, args[0])),
 	    IF_ANY(CLONE_NAMESPACES),
 	    REFUSE(EPERM),

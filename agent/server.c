@@ -468,6 +468,16 @@ server_signals(struct agent *a)
 }
 
 void
+agent_moved(struct agent *a)
+{
+	/* An epoll set waits for the signals of who added the descriptor. */
+	loop_remove(&a->loop, &server.signals);
+	if (server_signals(a) < 0)
+		log_warn("signals: %s", strerror(errno));
+	reap(a);
+}
+
+void
 server_run(struct agent *a)
 {
 	loop_run(&a->loop);

@@ -2,6 +2,7 @@
 /* session.c - a command in the guest and its streams */
 #include "agent/session.h"
 
+#include "agent/init.h"
 #include "agent/session_parts.h"
 #include "agent/spawn.h"
 #include "agent/terminal.h"
@@ -538,6 +539,8 @@ session_exec(struct connection *c, struct request *request,
 	s->connection = c;
 	if (s->request.flags & (OPEN_MAIN | OPEN_DETACH))
 		s->backlog = backlog_new();
+	if (s->request.flags & OPEN_INIT)
+		init_prepare();
 	if (session_start(s, inside, &e) < 0) {
 		session_free(s);
 		connection_failed(c, 125, "%s", e.text);
@@ -546,11 +549,8 @@ session_exec(struct connection *c, struct request *request,
 	if (is_main) {
 		a->main = s;
 		a->main_signal = s->request.signal;
-		a->handed_over = s->request.flags & OPEN_INIT;
-		/* systemd(1) spares processes of such a name when it ends
-		 * all others. */
-		if (a->handed_over && a->own_name)
-			a->own_name[0] = '@';
+		if (s->request.flags & OPEN_INIT)
+			init_took_over(a);
 	}
 	connection_use(c, &session_user, s);
 }

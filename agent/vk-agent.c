@@ -97,6 +97,8 @@ boot(void)
 	server_stage("agent");
 	if (config_read(&config, "/vk/config", &e) < 0)
 		give_up(&e);
+	if (config_read_parameters(&config, "/proc/cmdline", &e) < 0)
+		log_warn("%s", e.text);
 	use_config();
 	set_clock();
 	boot_modules(&config);

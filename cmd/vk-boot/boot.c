@@ -21,10 +21,11 @@ static const char *const modules_required[] = {
 };
 static const char *const modules_welcome[] = {
     "virtio_console", "virtio_rng", "virtio_balloon", "overlay",
-    "button", /* the ACPI power button */
+    "button",          /* the ACPI power button */
+    "ipv6", "autofs4", /* what images have no modules for, but count on */
 };
 /* The same with an interface of the network. */
-static const char *const modules_network[] = {"virtio_net", "ipv6"};
+static const char *const modules_network[] = {"virtio_net"};
 
 /* An initrd has to lie below 2 GiB, together with the kernel. */
 #define TREE_MAX (1900 * MIB)
@@ -83,6 +84,10 @@ make_config(
 	buf_printf(&boot->config, "hostname %s\n", hostname ? hostname : "vk");
 	for (unsigned i = 0; i < o->drive_count; i++)
 		drive_config(&o->drives[i], &boot->config);
+	if (o->read_only || o->sandbox || (root && root->read_only))
+		buf_puts(&boot->config, "read-only\n");
+	if (o->sandbox)
+		buf_puts(&boot->config, "sandbox\n");
 	for (unsigned i = 0; i < o->nic_count; i++)
 		nic_config(&o->nics[i], i, &boot->config);
 	clock_gettime(CLOCK_REALTIME, &now);

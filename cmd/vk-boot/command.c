@@ -208,3 +208,18 @@ command_release(struct command *command)
 	free(command->dir);
 	command->user = command->dir = NULL;
 }
+
+bool
+command_is_init(const struct command *command)
+{
+	static const char *const inits[] = {"/sbin/init", "/usr/sbin/init",
+	    "/bin/init", "/usr/bin/init", "/lib/systemd/systemd",
+	    "/usr/lib/systemd/systemd", "/bin/systemd", "/usr/bin/systemd",
+	    "/sbin/openrc-init", "/usr/sbin/openrc-init"};
+
+	for (size_t i = 0; i < sizeof(inits) / sizeof(inits[0]); i++)
+		if (command->argv.count > 0 &&
+		    strcmp(command->argv.words[0], inits[i]) == 0)
+			return true;
+	return false;
+}

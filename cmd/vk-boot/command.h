@@ -16,6 +16,7 @@
 
 #include "common/err.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -51,6 +52,9 @@ void word_list_release(struct word_list *);
  */
 int command_make(struct command *, const void *json, size_t len,
     const struct command_wish *, struct err *);
+/* Whether its program is one that has to be process 1: an init by its name, in
+ * a folder of system programs. */
+bool command_is_init(const struct command *);
 void command_release(struct command *); /* may be called twice */
 
 #endif

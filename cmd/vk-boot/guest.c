@@ -24,12 +24,9 @@
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
-#include <time.h>
 
 /* After the agent's own deadline, for sync and power-off. */
 #define STOP_GRACE_MS 3000
-
-#define NS_PER_S UINT64_C(1000000000)
 
 static const char *const state_names[] = {
     "booting",
@@ -122,20 +119,14 @@ int
 guest_pause(struct guest *g, bool on, struct err *e)
 {
 	struct engine *engine = g->config->engine;
-	struct timespec now;
 
 	if (g->paused == on || g->state == GUEST_ENDED)
 		return 0;
 	if (engine->ops->pause(engine, on, e) < 0)
 		return -1;
 	g->paused = on;
-	if (!on && g->agent.fd >= 0) {
-		clock_gettime(CLOCK_REALTIME, &now);
-		if (announce_clock(
-			g->agent.fd, (uint64_t)now.tv_sec * NS_PER_S +
-					 (uint64_t)now.tv_nsec) < 0)
-			log_info("guest: its clock was not set");
-	}
+	if (!on)
+		guest_clock_tell(&g->clock);
 	status_event(g->config->status, on ? "paused" : "resumed",
 	    json_pack("{s:s}", "state", guest_state_name(g)));
 	return 0;
@@ -321,6 +312,8 @@ open_sources(struct guest *g, struct err *e)
 	    timer_new(g, &g->life_timer, life_expired, e) < 0 ||
 	    timer_new(g, &g->stop_timer, stop_expired, e) < 0)
 		return -1;
+	if (guest_clock_start(&g->clock, g->loop, &g->agent.fd, e) < 0)
+		return -1;
 	timer_set(&g->boot_timer, g->options->boot_timeout_ms);
 	timer_set(&g->life_timer, g->options->timeout_ms);
 	return 0;
@@ -342,6 +335,7 @@ release(struct guest *g)
 	loop_close(g->loop, &g->boot_timer);
 	loop_close(g->loop, &g->life_timer);
 	loop_close(g->loop, &g->stop_timer);
+	loop_close(g->loop, &g->clock.timer);
 }
 
 static int
@@ -372,6 +366,7 @@ guest_run(const struct guest_config *config, struct err *e)
 	    .boot_timer = {.fd = -1},
 	    .life_timer = {.fd = -1},
 	    .stop_timer = {.fd = -1},
+	    .clock.timer.fd = -1,
 	    .arrival_writer = -1,
 	    .session_fd = -1,
 	    .forward = {-1, -1},

@@ -80,6 +80,19 @@ event_arrived(struct guest *g, const struct announce_event *event)
 		status_event(g->config->status,
 		    event->kind == EVENT_OOM ? "oom" : "log", members);
 		return;
+	case EVENT_INIT_READY:
+		if (!g->init_ready)
+			status_event(g->config->status, "init-ready", members);
+		else
+			json_decref(members);
+		g->init_ready = true;
+		return;
+	case EVENT_INIT_STATUS:
+		if (g->init_events++ < EVENTS_SHOWN_MAX)
+			status_event(g->config->status, "init", members);
+		else
+			json_decref(members);
+		return;
 	default:
 		log_info("guest: event %d: %s", event->kind, event->text);
 		json_decref(members);
@@ -92,6 +105,7 @@ handle_event(struct guest *g, const struct announce_event *event, struct err *e)
 	switch (event->type) {
 	case FRAME_HELLO:
 		guest_set_state(g, GUEST_STARTING);
+		guest_clock_tell(&g->clock);
 		tell_stages(g, event);
 		return 0;
 	case FRAME_IMAGE:

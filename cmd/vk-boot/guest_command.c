@@ -32,16 +32,24 @@ guest_command_pending(const struct guest *g)
 	       !atomic_load(&g->session_runs);
 }
 
+static bool
+becomes_init(const struct guest *g)
+{
+	return g->options->init == INIT_YES ||
+	       (g->options->init == INIT_AUTO && command_is_init(&g->command));
+}
+
 static void *
 session_main(void *with)
 {
 	struct guest *g = with;
-	uint64_t flags = OPEN_STDIN | OPEN_MAIN;
 	struct session_request request = SESSION_REQUEST_INIT;
 
 	request.kind = OPEN_EXEC;
-	request.flags = (unsigned)flags | (g->options->tty ? OPEN_TTY : 0) |
-			(g->options->keep ? OPEN_KEEP : 0);
+	request.flags = OPEN_STDIN | OPEN_MAIN |
+			(g->options->tty ? OPEN_TTY : 0) |
+			(g->options->keep ? OPEN_KEEP : 0) |
+			(becomes_init(g) ? OPEN_INIT : 0);
 	request.argv = g->command.argv.words;
 	request.env = g->command.env.words;
 	request.user = g->command.user;

@@ -14,6 +14,7 @@
 
 #include "cmd/vk-boot/command.h"
 #include "cmd/vk-boot/guest.h"
+#include "cmd/vk-boot/guest_clock.h"
 #include "cmd/vk-boot/loop.h"
 
 #include "common/announce.h"
@@ -42,6 +43,7 @@ struct guest {
 
 	struct loop_source signals, engine;
 	struct loop_source boot_timer, life_timer, stop_timer;
+	struct guest_clock clock;
 	uint64_t stop_timeout_ms; /* of the stop under way */
 	bool stop_due;            /* the agent is still to be told of it */
 
@@ -52,6 +54,8 @@ struct guest {
 	bool ready;      /* sessions are served */
 	bool going_down; /* the agent said that it powers off or reboots */
 	unsigned events; /* shown so far */
+	unsigned init_events;
+	bool init_ready;
 
 	/* guest_command.c */
 	struct loop_source finished;

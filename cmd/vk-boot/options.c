@@ -85,6 +85,7 @@ FLAG_SETTER(no_probe)
 FLAG_SETTER(write)
 FLAG_SETTER(read_only)
 FLAG_SETTER(ram)
+FLAG_SETTER(sandbox)
 FLAG_SETTER(tty)
 FLAG_SETTER(keep)
 FLAG_SETTER(prepare)
@@ -254,6 +255,20 @@ set_env_file(void *into, const char *path, struct err *e)
 }
 
 static int
+set_init(void *into, const char *value, struct err *e)
+{
+	static const char *const names[] = {"auto", "yes", "no"};
+	struct options *o = into;
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(names[i], value) == 0) {
+			o->init = i;
+			return 0;
+		}
+	return err_set(e, EX_USAGE, "%s: neither auto, yes nor no", value);
+}
+
+static int
 set_verbose(void *into, const char *value, struct err *e)
 {
 	(void)into, (void)value, (void)e;
@@ -288,6 +303,10 @@ static const struct opt table[] = {
     {'E', "env-file", "FILE", "the same for each line", set_env_file},
     {0, "entrypoint", "PROGRAM", "in the place of the image's", set_entrypoint},
     {'t', "tty", NULL, "the command gets a terminal", set_tty},
+    {0, "init", "WHEN", "the command becomes process 1: auto, yes, no (auto)",
+	set_init},
+    {0, "sandbox", NULL, "commands have the rights of a container's",
+	set_sandbox},
     {0, "keep", NULL, "the VM outlives its command", set_keep},
     {0, "hostname", "NAME", "the guest's host name", set_hostname},
     {0, "name", "NAME", "vk-exec finds the VM by it", set_name},

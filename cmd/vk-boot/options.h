@@ -46,6 +46,8 @@ struct options {
 	struct word_list env;
 	bool tty, keep;
 	struct word_list labels; /* NAME=VALUE: told to those who ask */
+	enum { INIT_AUTO, INIT_YES, INIT_NO } init; /* it becomes process 1 */
+	bool sandbox;
 
 	/* life */
 	bool prepare;                         /* do not start it */
