@@ -23,6 +23,8 @@ run "$lab" -m x true
 is "$rc" 64 'memory must be a number'
 run "$lab" -w "$tmp/nowhere" true
 is "$rc" 125 'a folder to write to must be there'
+run "$lab" -n -c 2 true
+is "$rc" 125 'instructions are counted on one processor'
 
 # One start for all that one command can show.
 cat >"$tmp/inside" <<'END'
