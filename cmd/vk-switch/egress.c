@@ -67,6 +67,7 @@ egress_open(struct lan *lan, const struct station *s, const struct flow_key *k,
 	struct verdict v;
 
 	*out = (struct egress){.fd = -1};
+	port->spent += COST_OF_FLOW;
 	if (is_gateway(lan, &k->far))
 		return service_open(lan, s, k, out);
 	v = policy_check(lan, port, k);

@@ -255,6 +255,20 @@ take_place(struct lan *lan)
 	return f;
 }
 
+bool
+flow_may_open(struct lan *lan, const struct port *port)
+{
+	const struct flow_queue *half =
+	    &lan->queues[port->index][FLOWS_HALF_OPEN];
+	const struct flow *oldest = at(lan, half->first);
+
+	if (half->count < HALF_OPEN_MAX || !oldest ||
+	    lan->loop.now_ms - oldest->used_ms >= HALF_OPEN_MS)
+		return true;
+	lan->flows.refused++;
+	return false;
+}
+
 struct flow *
 flow_new(struct lan *lan, const struct flow_key *k, const struct station *s,
     enum flow_list list, int fd)

@@ -27,8 +27,11 @@
 
 #define FLOWS_DEFAULT 65536
 #define FLOWS_LIMIT   (1 << 20)
-/* Of one VM; a browser has dozens, a port scan thousands. */
+/* Of one VM; a browser has dozens, a port scan thousands. Those that are
+ * younger than HALF_OPEN_MS do not give way: a flood ends at one thousand of
+ * them a second, and costs others nothing. */
 #define HALF_OPEN_MAX 1024
+#define HALF_OPEN_MS  1000
 
 /* RFC 5382, REQ-5: not under two hours and four minutes. */
 #define TCP_IDLE_MS (7440 * 1000)
@@ -158,6 +161,9 @@ void flows_release(struct lan *);
 uint64_t flow_hash(const struct lan *, const struct flow_key *);
 
 struct flow *flow_find(struct lan *, const struct flow_key *);
+
+/* May the VM try another connection now? */
+bool flow_may_open(struct lan *, const struct port *);
 
 /*
  * A new flow of that VM, in the hash and on the list; evicts where it must.

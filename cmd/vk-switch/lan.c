@@ -194,7 +194,8 @@ patience(const struct lan *lan, bool busy)
 int
 lan_turn(struct lan *lan, int timeout_ms)
 {
-	if (loop_turn(&lan->loop, lan, timeout_ms) < 0)
+	ports_continue(lan);
+	if (loop_turn(&lan->loop, lan, lan->pending_ports ? 0 : timeout_ms) < 0)
 		return -1;
 	if (lan->delayed.count &&
 	    lan->loop.now_ms - lan->delayed.since_ms >= ACK_DELAY_MS)

@@ -58,6 +58,7 @@ struct lan {
 	struct port ports[PORTS_MAX];
 	void *port_memory;
 	uint32_t dirty_ports;
+	uint32_t pending_ports; /* how many */
 	struct listener listeners[LISTENERS_MAX];
 	uint32_t listener_count;
 	struct station stations[STATIONS_MAX];

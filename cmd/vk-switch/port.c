@@ -115,7 +115,10 @@ port_close(struct lan *lan, struct port *p, const char *why)
 	stations_of_port_forget(lan, p);
 	fd_close(&p->fd);
 	p->generation++;
-	p->in_have = p->out_start = p->out_end = 0;
+	p->in_start = p->in_have = p->out_start = p->out_end = 0;
+	if (p->pending)
+		lan->pending_ports--;
+	p->pending = false;
 	madvise(p->in, PORT_IN_SIZE + PORT_OUT_SIZE, MADV_DONTNEED);
 }
 
@@ -335,13 +338,27 @@ frame_input(struct lan *lan, struct port *p, const uint8_t *at, size_t len)
 	return NULL;
 }
 
-/* All whole frames; the rest moves to the front. */
+static void
+set_pending(struct lan *lan, struct port *p, bool pending)
+{
+	if (pending && !p->pending)
+		lan->pending_ports++;
+	if (!pending && p->pending)
+		lan->pending_ports--;
+	p->pending = pending;
+}
+
+/* Whole frames, as far as the budget goes; what is left of one then moves to
+ * the front. */
 static const char *
 frames_input(struct lan *lan, struct port *p)
 {
-	struct cursor c = cursor_of(p->in, p->in_have);
+	struct cursor c =
+	    cursor_of(p->in + p->in_start, p->in_have - p->in_start);
 	const char *wrong = NULL;
+	bool more = false;
 
+	p->spent = 0;
 	while (c.left >= LENGTH_LEN && !wrong && p->fd >= 0) {
 		struct cursor whole = c;
 		size_t len = get_be32(&whole);
@@ -352,15 +369,40 @@ frames_input(struct lan *lan, struct port *p)
 		}
 		if (len > whole.left)
 			break;
+		if (p->spent >= TURN_BUDGET) {
+			more = true;
+			break;
+		}
+		p->spent++;
 		wrong = frame_input(lan, p, get_bytes(&whole, len), len);
 		c = whole;
 	}
 	/* Batches point into the buffer: they go before it moves. */
 	flows_settle(lan);
+	if (p->fd < 0)
+		return NULL;
+	set_pending(lan, p, more && !wrong);
+	if (p->pending) {
+		p->in_start = p->in_have - c.left;
+		return NULL;
+	}
 	if (c.left && c.at != p->in)
 		memmove(p->in, c.at, c.left);
+	p->in_start = 0;
 	p->in_have = c.left;
 	return wrong;
+}
+
+void
+ports_continue(struct lan *lan)
+{
+	for (uint32_t i = 0; i < PORTS_MAX && lan->pending_ports; i++) {
+		struct port *p = &lan->ports[i];
+		const char *wrong = p->pending ? frames_input(lan, p) : NULL;
+
+		if (wrong)
+			port_close(lan, p, wrong);
+	}
 }
 
 static void
@@ -402,6 +444,7 @@ port_event(struct lan *lan, const struct watch *w, uint32_t events)
 		if (p->fd >= 0 && !p->blocked)
 			flows_of_port_resume(lan, p);
 	}
-	if (p->fd >= 0 && events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+	if (p->fd >= 0 && !p->pending &&
+	    events & (EPOLLIN | EPOLLHUP | EPOLLERR))
 		port_read(lan, p);
 }

@@ -378,6 +378,9 @@ tcp_open(struct lan *lan, struct station *s, const struct packet *p,
 	struct flow *f;
 	int number;
 
+	/* The VM sends it again. */
+	if (!flow_may_open(lan, &lan->ports[s->port]))
+		return;
 	if (egress_open(lan, s, &key, &out) < 0) {
 		tcp_refuse(lan, &lan->ports[s->port], p, t);
 		return;

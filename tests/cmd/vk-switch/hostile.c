@@ -343,7 +343,7 @@ syn_flood(uint16_t port)
 {
 	uint8_t frame[128];
 	struct tcp_made t = {.from = vm4, .flags = TCP_SYN, .to_port = port};
-	uint32_t most = 0;
+	uint32_t most = 0, turns = 0;
 
 	addr_parse("127.0.0.1", &t.to);
 	for (uint32_t i = 0; i < 20000; i++) {
@@ -361,6 +361,9 @@ syn_flood(uint16_t port)
 	ok(most <= HALF_OPEN_MAX + 16, "half-open connections are bounded (%u)",
 	    most);
 	wire_drain(vm);
+	ok(!flow_may_open(&lan, &lan.ports[0]), "the flood has to wait");
+	while (!flow_may_open(&lan, &lan.ports[0]) && turns++ < 400)
+		lan_turn(&lan, 10);
 	tcp_opens(port);
 	close(peer);
 }
