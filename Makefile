@@ -9,6 +9,7 @@
 # make fuzz       every fuzz target, FUZZ_SECONDS each
 # make kernel     our own guest kernel; make kernel-uml: one for User-mode Linux
 # make install    DESTDIR= PREFIX=/usr/local; make uninstall
+# make dist       the source as a tar; make deb: a Debian package
 #
 # VARIANT=asan|tsan|clang|fuzz builds the same into build/VARIANT.
 #
@@ -38,7 +39,8 @@ LIBS_vk-gitlab := jansson
 
 # ---- compilers --------------------------------------------------------------
 
-COMMIT := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
+VERSION := $(shell sed -n 's/.*VK_VERSION "\([0-9.]*\) .*/\1/p' common/version.h)
+COMMIT := $(shell git describe --always --dirty 2>/dev/null)
 
 WARN := -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes \
 	-Wmissing-prototypes -Wold-style-definition -Wundef -Wvla \
@@ -90,7 +92,7 @@ FUZZERS := $(sort $(wildcard tests/fuzz/*/*.c))
 all: $(PROGRAMS:%=$(O)/%) $(if $(AGENT),$(O)/vk-agent)
 
 .PHONY: all check demo lint bench soak fuzz kernel kernel-uml install \
-	uninstall clean unit-tests helpers fuzzers FORCE
+	uninstall deb dist clean unit-tests helpers fuzzers FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -104,7 +106,7 @@ $(O)/libs.mk: Makefile
 	    echo "a library is missing: scripts/setup build installs it"; \
 	    rm -f $@.new; exit 1; }
 	@mv $@.new $@
-ifneq ($(filter-out clean install uninstall demo check,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out clean install uninstall deb dist demo check,$(or $(MAKECMDGOALS),all)),)
 -include $(O)/libs.mk
 endif
 
@@ -114,7 +116,12 @@ $(O)/obj/%.o: %.c $(O)/libs.mk
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
-$(O)/obj/common/opt.o: CPPFLAGS += -DVK_COMMIT='"$(COMMIT)"'
+# The version names the commit; what an archive was made of is in version.h.
+$(O)/obj/common/opt.o: CPPFLAGS += $(if $(COMMIT),-DVK_COMMIT='"$(COMMIT)"')
+$(O)/obj/common/opt.o: $(O)/commit
+$(O)/commit: FORCE
+	@mkdir -p $(@D)
+	@echo "$(COMMIT)" | cmp -s - $@ || echo "$(COMMIT)" > $@
 
 $(O)/obj-agent/%.o: %.c
 	@mkdir -p $(@D)
@@ -209,8 +216,15 @@ kernel-uml:
 
 # ---- installation -----------------------------------------------------------
 
-install uninstall:
+install uninstall deb:
 	scripts/install $@ "$(DESTDIR)" "$(PREFIX)" "$(O)"
+
+# What is committed, under a folder of that version, the same bytes each time.
+dist:
+	@mkdir -p $(BUILD)
+	git archive --format=tar --prefix=vk-$(VERSION)/ HEAD | gzip -9n \
+		> $(BUILD)/vk-$(VERSION).tar.gz.new
+	mv $(BUILD)/vk-$(VERSION).tar.gz.new $(BUILD)/vk-$(VERSION).tar.gz
 
 clean:
 	rm -rf $(BUILD)

@@ -4,7 +4,7 @@
 #define VK_COMMON_VERSION_H
 
 #ifndef VK_COMMIT
-#define VK_COMMIT "unknown"
+#define VK_COMMIT "$Format:%h$" /* filled in by "git archive" */
 #endif
 #define VK_VERSION "0.1 (" VK_COMMIT ")"
 

@@ -21,26 +21,6 @@
 /* A reference; or a number. */
 #define WORD_MAX 1024
 
-/* What vk-boot calls its last event, and what that means for a user. */
-static const struct {
-	const char *event, *state;
-} states[] = {
-    {"start", "starting"},
-    {"boot", "starting"},
-    {"exited", "idle"},
-    {"stopping", "stopping"},
-    {"exit", "stopping"},
-};
-
-static const char *
-state_of(const char *event)
-{
-	for (size_t i = 0; event && i < sizeof(states) / sizeof(*states); i++)
-		if (strcmp(event, states[i].event) == 0)
-			return states[i].state;
-	return event ? "running" : "starting";
-}
-
 /* ---- running ------------------------------------------------------------ */
 
 static void
@@ -101,9 +81,8 @@ add_running(void *context, const char *name, bool alive)
 	}
 	vm = read_status(name);
 	json_object_set_new(vm, "name", json_string(name));
-	json_object_set_new(vm, "state",
-	    json_string(
-		state_of(json_string_value(json_object_get(vm, "state")))));
+	if (!json_object_get(vm, "state"))
+		json_object_set_new(vm, "state", json_string("booting"));
 	image = json_object_get(json_object_get(vm, "labels"), "image");
 	if (image)
 		json_object_set(vm, "image", image);

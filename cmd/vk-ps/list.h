@@ -20,8 +20,8 @@
 #include <stdbool.h>
 
 /*
- * An array of objects, sorted by name: "name", "state" ("starting", "running",
- * "idle": its command has ended, "stopping", "ended"), and for
+ * An array of objects, sorted by name: "name", "state" (vk-control(5)'s, or
+ * "ended"), and for
  *	running ones	the members of status.json, "image", "up_ms", "cpu_ms",
  *			"memory_used"
  *	ended ones	"image" and "status", as far as known

@@ -1,0 +1,277 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# vk as somebody new meets it: installed into a folder by an ordinary user, and
+# used for three images of a registry. Guests run under User-mode Linux.
+. "$(dirname "$0")/../lib.sh"
+if [ -z "${VK_RUN_TEST:-}" ]; then
+	# The registry and its images are made by whoever runs this; the rest
+	# is done as an ordinary user.
+	have docker-registry
+	have linux.uml 'user-mode-linux'
+	have tmux
+	have socat
+	registry=$top/scripts/registry
+	address=$("$registry" start "$tmp/registry") ||
+		skip_all 'no registry runs here'
+	at_exit '"$registry" stop "$tmp/registry"'
+	"$top/scripts/make-image" busybox "$address" >/dev/null ||
+		skip_all 'no image can be made here'
+	chmod 755 "$tmp" "$tmp/registry"
+	touch "$tmp/registry/log"
+	chmod 644 "$tmp/registry/log"
+	mkdir -m 1777 "$tmp/tmp"
+	# Our lib.sh's traps are not for two.
+	VK_RUN_TEST=$address VK_RUN_LOG=$tmp/registry/log TMPDIR=$tmp/tmp
+	export VK_RUN_TEST VK_RUN_LOG TMPDIR
+	if [ "$(id -u)" -eq 0 ]; then
+		setpriv --reuid 65534 --regid 65534 --clear-groups \
+			"$top/tests/scripts/run.t"
+	else
+		"$top/tests/scripts/run.t"
+	fi
+	exit
+fi
+cd "$tmp" || exit 1
+HOME=$tmp/home XDG_RUNTIME_DIR=$tmp/run VK_ENGINE=uml
+export HOME XDG_RUNTIME_DIR VK_ENGINE
+unset XDG_CACHE_HOME XDG_STATE_HOME XDG_CONFIG_HOME
+mkdir "$HOME"
+mkdir -m 700 "$XDG_RUNTIME_DIR"
+busybox=$VK_RUN_TEST/busybox
+images=$HOME/.cache/vk/images
+
+# requests KIND: how many of "blobs" or "manifests" the registry has answered.
+requests() { grep -c "response completed.*/$1/" "$VK_RUN_LOG"; }
+# What would be left by something that did not end well.
+no_leftovers() { # NAME
+	is "$(ls "$XDG_RUNTIME_DIR/vk" 2>/dev/null)" '' "$1: no run folder"
+	is "$(find "$images" -name '*.lock' 2>/dev/null)" '' "$1: no lock"
+	is "$(find "$images" -name '.*' -type f 2>/dev/null)" '' \
+		"$1: no half image"
+	! pgrep -f "$tmp/vk/" >/dev/null
+	ok $? "$1: no process" || diag "$(pgrep -af "$tmp/vk/")"
+}
+
+# ---- installed ----
+
+run make -s -C "$top" O="$build" PREFIX="$tmp/vk" install
+is "$rc" 0 'an ordinary user installs' || diag "$(cat "$err")"
+PATH=$tmp/vk/bin:/usr/local/bin:/usr/bin:/bin
+run vk check
+[ "$rc" -le 1 ]
+ok $? 'vk check: nothing is bad' || diag "$(cat "$out" "$err")"
+like "$(cat "$out")" '^ok +parts +[0-9]+ tools of version' 'parts'
+like "$(cat "$out")" '^ok +vk run +takes uml' 'what would run VMs'
+like "$(cat "$out")" '^(ok|warn|bad) +kvm' 'kvm'
+run vk rnu
+is "$rc" 64 'an unknown command'
+like "$(cat "$err")" 'most similar: .*run' 'similar ones are named'
+
+# ---- one line ----
+
+run vk run "$busybox:1" -- sh -c 'echo out; echo err >&2; exit 42'
+is "$rc" 42 'the command'\''s exit status'
+is "$(cat "$out")" out 'standard output'
+is "$(cat "$err")" err 'standard error, and nothing else'
+manifests=$(requests manifests)
+blobs=$(requests blobs)
+head -c 3000000 /dev/urandom >"$tmp/data"
+vk run "$busybox:1" sha256sum <"$tmp/data" >"$out"
+is "$(cut -c 1-64 "$out")" "$(sha256sum <"$tmp/data" | cut -c 1-64)" \
+	'a pipe in, a pipe out'
+is "$(($(requests manifests) - manifests))" 1 'the second run asks once'
+is "$(($(requests blobs) - blobs))" 0 'and fetches nothing'
+run vk run -e 'A=it'\''s "so"' -w /tmp -u 7:8 "$busybox:1" \
+	sh -c 'echo "$A" $PWD $(id -u):$(id -g) "$@"' sh 'a  b' '*'
+is "$(cat "$out")" "it's \"so\" /tmp 7:8 a  b *" 'words stay as they are'
+run vk run "$busybox:user"
+like "$(cat "$out")" '^uid=1000\(user\) gid=2000' 'the second image: its user'
+run vk run "$busybox:entry"
+is "$(cat "$out")" 'from the entry point: two words' 'the third: its entry point'
+no_leftovers 'after that'
+
+run vk run --dry-run "$busybox:1" echo 'a b'
+is "$(sed 's/--name [^ ]*//; s,/[^ ]*/images/[^ ]*ext4,IMAGE,' <"$out")" \
+	"vk-boot  --label image=$busybox:1 IMAGE -- echo 'a b'" \
+	'--dry-run: what is run'
+run vk run --dry-run --size +9M -n -p 8080:80 "$busybox:1"
+like "$(cat "$out")" '^vk-pull .*busybox:1@sha256:[0-9a-f]{64} \|$' 'the pull'
+like "$(cat "$out")" 'vk-mkext --size \+9M --part sha256:' 'the image'
+like "$(cat "$out")" '^vk-switch --publish 8080:80 -- vk-boot' 'the switch'
+is "$(find "$images" -name '*.ext4' | wc -l)" 3 'and nothing is run'
+
+for words in '-v a:b' '-w .' '-f Dockerfile'; do
+	# shellcheck disable=SC2086
+	run vk run $words "$busybox:1" true
+	is "$rc" 69 "$words is not there yet"
+	like "$(head -n 1 "$err")" '(shared|build).* yet' 'and says so'
+done
+run vk run "$VK_RUN_TEST/none:1"
+is "$rc" 66 'an image that is not there'
+run vk run --pull never "$busybox:1" echo offline
+is "$(cat "$out")" offline '--pull never'
+
+# ---- a terminal ----
+
+export TMUX_TMPDIR="$tmp"
+at_exit 'tmux -S "$tmp/tmux" kill-server 2>/dev/null'
+tmux -S "$tmp/tmux" -f /dev/null new-session -d -x 80 -y 24 \
+	"vk run --shell $busybox:1; echo status \$?; sleep 1000"
+screen() { tmux -S "$tmp/tmux" capture-pane -p; }
+shows() { screen | grep -q "$1"; }
+tmux -S "$tmp/tmux" send-keys 'test -t 0 && echo is-a-tty-$((6 * 7))' Enter
+await 30 shows '^is-a-tty-42'
+ok $? 'a shell on a terminal' || diag "$(screen)"
+tmux -S "$tmp/tmux" send-keys 'exit 3' Enter
+await 30 shows '^status 3'
+ok $? 'and its status' || diag "$(screen)"
+
+# ---- a service ----
+
+run vk run -d --name web "$busybox:1" -- \
+	sh -c 'echo begun; trap "echo asked; exit 5" TERM; while :; do sleep 0.1; done'
+is "$rc" 0 '-d'
+is "$(cat "$out")" web 'prints the name'
+run vk run -d --name web "$busybox:1"
+is "$rc" 75 'the name is taken'
+run vk ps -q -o name,state,image
+is "$(cat "$out")" "web	running	$busybox:1" 'vk ps'
+run vk ps --json
+is "$(jq -r '.[0] | .name, .labels.image' "$out" 2>/dev/null | paste -sd ' ')" \
+	"web $busybox:1" 'vk ps --json'
+await 10 sh -c 'vk logs web | grep -q begun'
+run vk logs web
+is "$(cat "$out")" begun 'vk logs'
+run vk logs --console web
+[ -s "$out" ]
+ok $? 'vk logs --console'
+run vk exec web -- sh -c 'echo in; exit 6'
+is "$rc $(cat "$out")" '6 in' 'vk exec'
+vk cp "$tmp/data" web:/tmp/data && vk cp web:/tmp/data "$tmp/data.back"
+cmp -s "$tmp/data" "$tmp/data.back"
+ok $? 'vk cp, in and out'
+run vk stats
+like "$(cat "$out")" '^web +running .* MiB +[0-9.]+ [KMG]iB$' 'vk stats'
+run vk rm web
+is "$rc" 75 'vk rm refuses what runs'
+run vk stop web
+is "$rc" 0 'vk stop'
+is "$(vk ps -q)" '' 'then it does not run'
+is "$(vk ps -a -q -o name,state,status)" 'web	ended	5' 'vk ps -a'
+run vk logs web
+like "$(cat "$out")" '^asked' 'its last words'
+run vk rm web
+is "$rc $(vk ps -a -q)" '0 ' 'vk rm'
+run vk stop web
+is "$rc" 66 'there is no such VM'
+run vk run -d --rm --name k "$busybox:1" -- sleep 1000
+run vk kill k
+is "$rc" 0 'vk kill'
+await 5 [ ! -e "$HOME/.local/state/vk/k" ]
+ok $? '--rm: nothing is kept'
+run vk run -d --name killed "$busybox:1" -- sleep 1000
+kill -9 "$(vk ps -q -o pid killed)"
+await 5 [ -e "$HOME/.local/state/vk/killed/status" ]
+run vk ps -a -q -o name,state
+is "$(cat "$out")" 'killed	ended' 'a killed one does not live'
+is "$(ls "$XDG_RUNTIME_DIR/vk")" '' 'and its folder is gone'
+vk rm -a
+run vk run -d --name bad "$busybox:1" --  /none
+await 10 [ -e "$HOME/.local/state/vk/bad/status" ]
+is "$(cat "$HOME/.local/state/vk/bad/status")" 127 'a command that is not there'
+vk rm -a
+no_leftovers 'after services'
+
+# ---- a network ----
+
+run vk run -n "$busybox:1" -- ip addr show
+like "$(cat "$out")" 'inet 10\.76\.0\.' '-n: an address'
+run vk run "$busybox:1" -- ip addr show
+unlike "$(cat "$out")" 'inet (10|192|172)\.' 'without it: none'
+run vk run -p 99999:1 "$busybox:1" true
+is "$rc" 64 'a switch that does not start ends it'
+no_leftovers 'after networks'
+
+# ---- ten at once ----
+
+vk purge
+is "$(vk images -q)" '' 'vk purge'
+blobs=$(requests blobs)
+i=0
+while [ $i -lt 10 ]; do
+	vk run --verbose "$busybox:1" echo "$i" >"$tmp/out.$i" \
+		2>"$tmp/err.$i" &
+	i=$((i + 1))
+done
+wait
+is "$(cat "$tmp"/out.*)" "$(seq 0 9)" 'ten runs of an image at once'
+# Four: the configuration and three layers.
+is "$(($(requests blobs) - blobs))" 4 'one pull'
+is "$(find "$images" -name '*.ext4' | wc -l)" 1 'one image'
+no_leftovers 'after ten'
+
+# ---- interrupted ----
+
+# interrupt STAGE IMAGE CMD...: SIGINT to all, as a terminal does, as soon as
+# CMD succeeds; it knows $pid, the process group.
+interrupt() {
+	# Here a background process ignores it; on a terminal it would not.
+	setsid env --default-signal=INT vk run "$2" sleep 1000 \
+		>"$out" 2>"$err" &
+	pid=$! stage=$1
+	shift 2
+	await 20 "$@"
+	ok $? "$stage: reached" || diag "$(cat "$err")"
+	kill -INT "-$pid"
+	wait "$pid"
+	rc=$?
+	[ "$rc" -ne 0 ] && [ "$rc" -ne 127 ]
+	ok $? "$stage: interrupted (status $rc)"
+	await 10 sh -c "! pgrep -g $pid"
+	ok $? "$stage: all have ended" || diag "$(pgrep -ag "$pid")"
+	no_leftovers "$stage"
+}
+
+vk purge
+socat -d -d TCP-LISTEN:0,bind=127.0.0.1,fork EXEC:'sleep 1000' 2>"$tmp/socat" &
+listener=$!
+at_exit "kill $listener"
+await 5 grep -q 'listening on' "$tmp/socat"
+port=$(sed -n 's/.*listening on .*:\([0-9]*\)$/\1/p' "$tmp/socat")
+runs() { pgrep -g "$pid" -f "$1"; }
+interrupt 'asking the registry' "127.0.0.1:$port/silent:1" \
+	runs 'vk-pull --digest'
+
+# An image that takes a while, as "docker save" writes it.
+mkdir -p big/root
+head -c 200000000 /dev/urandom >big/root/data
+tar -cf big/layer.tar -C big/root data
+cat >big/config.json <<END
+{"architecture": "amd64", "os": "linux", "config": {}, "rootfs": {"type":
+"layers", "diff_ids": ["sha256:$(sha256sum <big/layer.tar | cut -c 1-64)"]}}
+END
+echo '[{"Config": "config.json", "RepoTags": ["big:1"],
+	"Layers": ["layer.tar"]}]' >big/manifest.json
+tar -cf big.tar -C big manifest.json config.json layer.tar
+rm -r big
+interrupt 'pull and build' "docker-archive:$tmp/big.tar" \
+	runs 'vk-mkext.*--output'
+is "$(find "$images" -type f)" '' 'no image'
+is_running() { vk ps -q -o state | grep -q running; }
+interrupt 'a VM that boots' "$busybox:1" runs 'vk-boot --name'
+interrupt 'a VM that runs' "$busybox:1" is_running
+vk images >"$out"
+like "$(cat "$out")" 'busybox:1 +sha256:[0-9a-f]{12} +[0-9.]+ MiB +[0-9]+ s' \
+	'vk images'
+run vk gc 1h
+is "$(vk images -q | wc -l)" 1 'vk gc leaves what was used'
+
+# ---- gone ----
+
+vk purge
+is "$(find "$HOME/.cache/vk" -type f)" '' 'vk purge leaves no file'
+run make -s -C "$top" O="$build" PREFIX="$tmp/vk" uninstall
+[ ! -e "$tmp/vk" ]
+ok $? 'uninstall leaves nothing' || diag "$(find "$tmp/vk")"
+done_testing
