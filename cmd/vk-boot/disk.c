@@ -235,6 +235,7 @@ open_direct(struct disk *disk, const char *path, struct err *e)
 		return err_hint(e, "its file system has no such thing; leave "
 				   "it to the page cache");
 	}
+	disk->direct = true;
 	if (pread(disk->base, data, DISK_SECTOR, 0) < 0)
 		disk->block_size = DISK_CLUSTER;
 	if (disk->size % disk->block_size == 0)
@@ -490,4 +491,12 @@ disk_flush(struct disk *disk)
 	if (!disk->unsafe && fdatasync(disk->overlay) < 0)
 		return -1;
 	return write_map(disk);
+}
+
+int
+disk_sync_only(const struct disk *disk)
+{
+	bool raw = disk->overlay < 0 && !disk->image;
+
+	return raw && !disk->unsafe && !disk->read_only ? disk->base : -1;
 }

@@ -58,6 +58,7 @@ struct disk {
 	char name[64]; /* for messages: the base's path, its end if long */
 	uint64_t size; /* bytes, whole sectors */
 	bool read_only, unsafe;
+	bool direct; /* the base is read and written without the page cache */
 	uint32_t block_size;    /* what is read and written in one piece */
 	int base;               /* -1: an image */
 	struct qcow2 *image;    /* NULL: raw */
@@ -107,5 +108,9 @@ int disk_zero(struct disk *, uint64_t offset, uint64_t len, bool unmap);
 
 /* What was written is on the medium. 0, -1 with errno. */
 int disk_flush(struct disk *);
+
+/* The file whose fdatasync is all of a flush, so that it can be done while
+ * the disk is used; -1: there is more to it, or nothing. */
+int disk_sync_only(const struct disk *);
 
 #endif

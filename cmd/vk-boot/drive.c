@@ -322,6 +322,9 @@ drive_attach(
 void
 drive_detach(struct drive *drive)
 {
+	/* What is under way needs the guest's memory. */
+	if (drive->device)
+		virtio_device_stop(drive->device);
 	loop_end(drive->loop);
 }
 

@@ -13,6 +13,7 @@ struct blk_config {
 	struct disk *disk;  /* borrowed */
 	const char *serial; /* copied; 20 characters at most */
 	unsigned queues;    /* 0: one */
+	bool threads;       /* not io_uring, even if it is there */
 };
 
 /* The loop should be the disk's own: it waits for the disk. NULL with err. */

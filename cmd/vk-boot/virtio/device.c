@@ -256,10 +256,13 @@ virtio_device_stop_queue(struct virtio_device *dev, unsigned queue)
 		return;
 	for (unsigned i = 0; i < dev->queue_count; i++)
 		any |= i != queue && dev->queues[i].ready;
-	if (any)
-		virtq_reset(&dev->queues[queue]);
-	else
+	if (!any) {
 		stop(dev);
+		return;
+	}
+	if (dev->ops->drain)
+		dev->ops->drain(dev);
+	virtq_reset(&dev->queues[queue]);
 }
 
 int

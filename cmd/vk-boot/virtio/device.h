@@ -53,6 +53,9 @@ struct virtio_device_ops {
 	void (*start)(struct virtio_device *);
 	/* Reset. May be NULL where nothing is ever in flight. */
 	void (*stop)(struct virtio_device *);
+	/* One queue of several is about to be taken away: nothing of it may be
+	 * in flight. May be NULL, as stop. */
+	void (*drain)(struct virtio_device *);
 	/* Queue number was kicked. */
 	void (*notify)(struct virtio_device *, unsigned queue);
 	/* The driver wrote len bytes of configuration space at offset; the

@@ -246,6 +246,12 @@ virtq_pop(struct virtq *vq, struct virtio_request *request)
 	return 1;
 }
 
+unsigned
+virtq_known(const struct virtq *vq)
+{
+	return (uint16_t)(vq->avail_seen - vq->next_avail);
+}
+
 void
 virtq_unpop(struct virtq *vq)
 {

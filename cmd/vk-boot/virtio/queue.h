@@ -98,6 +98,9 @@ void virtq_reset(struct virtq *);
 /* The next request: 1, 0 if there is none, -1 if the queue is broken. */
 int virtq_pop(struct virtq *, struct virtio_request *);
 
+/* How many more the driver was seen to have added at the last pop. */
+unsigned virtq_known(const struct virtq *);
+
 /* Puts the request back: the chain is the driver's again, written bytes of its
  * writable part were filled from the front. */
 void virtq_push(

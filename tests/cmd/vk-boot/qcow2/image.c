@@ -360,6 +360,7 @@ test_kill(void)
 			break;
 		case 3: /* in the middle of a flush */
 			leaks++;
+			shell("qemu-img check -q -r leaks -f qcow2 kill.qcow2");
 			break;
 		default:
 			sound = false;
