@@ -170,7 +170,7 @@ HELPERS := $(sort $(wildcard tests/helpers/*.c))
 helpers: $(HELPERS:%.c=$(O)/%)
 unit-tests: helpers
 $(O)/tests/helpers/%: $(O)/obj/tests/helpers/%.o \
-		$(O)/obj/cmd/vk-switch/hello.o $(O)/libcommon.a
+		$(O)/libcommon.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^
 

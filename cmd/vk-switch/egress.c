@@ -2,12 +2,14 @@
 /* egress.c - sockets for flows that leave the LAN */
 #include "cmd/vk-switch/egress.h"
 
+#include "cmd/vk-switch/icmp.h"
 #include "cmd/vk-switch/lan.h"
 #include "cmd/vk-switch/service.h"
 
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 
 #define SOCKET_FLAGS (SOCK_NONBLOCK | SOCK_CLOEXEC)
@@ -94,4 +96,31 @@ egress_open(struct lan *lan, const struct station *s, const struct flow_key *k,
 		return -1;
 	}
 	return 0;
+}
+
+struct flow *
+egress_open_datagram(struct lan *lan, const struct station *s,
+    const struct flow_key *k, const struct packet *p)
+{
+	struct port *port = &lan->ports[s->port];
+	struct watch w = {.kind = WATCH_FLOW};
+	struct egress out;
+	struct flow *f;
+
+	if (egress_open(lan, s, k, &out) < 0) {
+		icmp_error(lan, port, p, ICMP_ERROR_PROHIBITED, 0);
+		return NULL;
+	}
+	f = flow_new(lan, k, s, FLOWS_DATAGRAM_NEW, out.fd);
+	if (!f)
+		return NULL;
+	f->rule = out.rule;
+	w.index = flow_index(lan, f);
+	w.generation = f->generation;
+	if (!out.error && loop_watch(&lan->loop, f->fd, &w, EPOLLIN) == 0)
+		return f;
+	icmp_error(lan, port, p,
+	    out.error == EHOSTUNREACH ? ICMP_ERROR_HOST : ICMP_ERROR_NET, 0);
+	flow_free(lan, f);
+	return NULL;
 }

@@ -27,6 +27,11 @@ struct station;
 int egress_open(struct lan *, const struct station *, const struct flow_key *,
     struct egress *);
 
+/* The same for a datagram flow, which then is watched. NULL where there is
+ * none: the VM was told why, in answer to this packet. */
+struct flow *egress_open_datagram(struct lan *, const struct station *,
+    const struct flow_key *, const struct packet *);
+
 /* Connects without asking. Returns 0 (also if the connection failed: see
  * error), -1 without a socket. */
 int egress_connect(const struct flow_key *, struct egress *);

@@ -18,7 +18,6 @@ enum ether_type {
 	TYPE_IP4 = 0x0800,
 	TYPE_ARP = 0x0806,
 	TYPE_IP6 = 0x86dd,
-	TYPE_HELLO = 0x88b5, /* IEEE 802 local experimental 1; see hello.h */
 };
 
 enum ip_proto {

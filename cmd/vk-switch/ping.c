@@ -9,37 +9,6 @@
 #include <errno.h>
 #include <sys/epoll.h>
 
-static struct flow *
-ping_open(struct lan *lan, struct station *s, const struct packet *p,
-    const struct flow_key *key)
-{
-	struct watch w = {.kind = WATCH_FLOW};
-	struct egress out;
-	struct flow *f;
-
-	if (egress_open(lan, s, key, &out) < 0) {
-		icmp_error(
-		    lan, &lan->ports[s->port], p, ICMP_ERROR_PROHIBITED, 0);
-		return NULL;
-	}
-	f = flow_new(lan, key, s, FLOWS_DATAGRAM_NEW, out.fd);
-	if (!f)
-		return NULL;
-	f->rule = out.rule;
-	f->datagram.echo_id = key->vm_port;
-	w.index = flow_index(lan, f);
-	w.generation = f->generation;
-	if (out.error || loop_watch(&lan->loop, f->fd, &w, EPOLLIN) < 0) {
-		icmp_error(lan, &lan->ports[s->port], p,
-		    out.error == EHOSTUNREACH ? ICMP_ERROR_HOST
-					      : ICMP_ERROR_NET,
-		    0);
-		flow_free(lan, f);
-		return NULL;
-	}
-	return f;
-}
-
 void
 ping_input(struct lan *lan, struct port *port, struct station *s,
     const struct packet *p)
@@ -59,9 +28,10 @@ ping_input(struct lan *lan, struct port *port, struct station *s,
 	    .proto = p->proto, .vm = p->from, .far = p->to, .vm_port = e.id};
 	f = flow_find(lan, &key);
 	if (!f)
-		f = ping_open(lan, s, p, &key);
+		f = egress_open_datagram(lan, s, &key, p);
 	if (!f)
 		return;
+	f->datagram.echo_id = e.id;
 	put_be(&w, p->proto == PROTO_ICMP ? ICMP4_ECHO : ICMP6_ECHO, 1);
 	put_be(&w, 0, 5);
 	put_be(&w, e.seq, 2);

@@ -4,6 +4,7 @@
 
 #include "cmd/vk-switch/fabric.h"
 #include "cmd/vk-switch/lan.h"
+#include "common/hello.h"
 #include "common/log.h"
 #include "common/scope.h"
 
@@ -295,9 +296,9 @@ hello_input(struct lan *lan, struct port *p, const uint8_t *frame, size_t len)
 
 	p->greeted = true;
 	if (kind == HELLO_OFFER && first) {
-		p->features = features & FEATURES_KNOWN;
+		p->features = features & OFFLOADS_ALL;
 		hello_put(
-		    &w, HELLO_ANSWER, &lan->config.gateway_mac, p->features);
+		    &w, HELLO_ANSWER, lan->config.gateway_mac.b, p->features);
 		port_send(lan, p, answer, writer_len(&w), NULL);
 		p->out_headers = true;
 		return true;

@@ -4,7 +4,7 @@
  *
  * A port is a connected unix stream socket that carries frames, each behind
  * its length as 32 bits in network order (QEMU's -netdev stream, passt). After
- * a hello (hello.h) a virtio-net header stands between length and frame.
+ * a hello (common/hello.h) a virtio-net header stands between length and frame.
  *
  * Both directions have one buffer of fixed size, made at start. What comes in
  * is read in large pieces and handled frame by frame where it lies. What goes
@@ -19,8 +19,8 @@
 #ifndef VK_SWITCH_PORT_H
 #define VK_SWITCH_PORT_H
 
-#include "cmd/vk-switch/hello.h"
 #include "cmd/vk-switch/packet.h"
+#include "cmd/vk-switch/vnet.h"
 #include "common/err.h"
 
 #include <stdbool.h>

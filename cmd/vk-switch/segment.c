@@ -5,6 +5,7 @@
 #include "cmd/vk-switch/csum.h"
 #include "cmd/vk-switch/lan.h"
 #include "cmd/vk-switch/port.h"
+#include "common/hello.h"
 
 /* Ethernet, IPv4 with options or IPv6 with extensions, TCP with options. */
 #define SEGMENT_HEADERS_MAX 256
@@ -171,7 +172,7 @@ send_offloaded(struct lan *lan, struct port *to, const struct packet *p)
 void
 segment_send(struct lan *lan, struct port *to, const struct packet *p)
 {
-	uint32_t need = FEATURE_TAKE_CSUM;
+	uint32_t need = OFFLOAD_TAKE_CSUM;
 	bool ip = p->type == TYPE_IP4 || p->type == TYPE_IP6;
 	int offset = ip ? sum_offset(p) : -1;
 
@@ -187,7 +188,7 @@ segment_send(struct lan *lan, struct port *to, const struct packet *p)
 		if (p->proto != PROTO_TCP ||
 		    p->body - p->frame > SEGMENT_HEADERS_MAX)
 			return;
-		need |= four ? FEATURE_TAKE_TSO4 : FEATURE_TAKE_TSO6;
+		need |= four ? OFFLOAD_TAKE_TSO4 : OFFLOAD_TAKE_TSO6;
 	}
 	if (to->out_headers && (to->features & need) == need)
 		send_offloaded(lan, to, p);

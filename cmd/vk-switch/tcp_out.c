@@ -6,6 +6,7 @@
 #include "cmd/vk-switch/inspect.h"
 #include "cmd/vk-switch/lan.h"
 #include "cmd/vk-switch/tcp.h"
+#include "common/hello.h"
 
 #include <errno.h>
 #include <linux/sock_diag.h>
@@ -341,10 +342,10 @@ cut_for(struct lan *lan, const struct flow *f)
 {
 	struct port *p = &lan->ports[f->port];
 	bool four = addr_is4(&f->vm);
-	uint32_t tso = four ? FEATURE_TAKE_TSO4 : FEATURE_TAKE_TSO6;
+	uint32_t tso = four ? OFFLOAD_TAKE_TSO4 : OFFLOAD_TAKE_TSO6;
 	struct cut c = {.segment = f->tcp.mss,
 	    .headers = port_overhead(p) + header_len(&f->vm) + TCP_HEADER,
-	    .summed = !(p->features & FEATURE_TAKE_CSUM)};
+	    .summed = !(p->features & OFFLOAD_TAKE_CSUM)};
 	size_t room = port_room(p);
 	uint32_t flying = f->tcp.next - f->tcp.una;
 	size_t most;

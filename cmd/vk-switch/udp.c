@@ -7,6 +7,7 @@
 #include "cmd/vk-switch/fragment.h"
 #include "cmd/vk-switch/icmp.h"
 #include "cmd/vk-switch/lan.h"
+#include "common/hello.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -98,26 +99,10 @@ static struct flow *
 udp_open(struct lan *lan, struct station *s, const struct packet *p,
     const struct flow_key *key)
 {
-	struct watch w = {.kind = WATCH_FLOW};
-	struct egress out;
-	struct flow *f;
+	struct flow *f = egress_open_datagram(lan, s, key, p);
 
-	if (egress_open(lan, s, key, &out) < 0) {
-		icmp_error(
-		    lan, &lan->ports[s->port], p, ICMP_ERROR_PROHIBITED, 0);
-		return NULL;
-	}
-	f = flow_new(lan, key, s, FLOWS_DATAGRAM_NEW, out.fd);
 	if (!f)
 		return NULL;
-	f->rule = out.rule;
-	w.index = flow_index(lan, f);
-	w.generation = f->generation;
-	if (out.error || loop_watch(&lan->loop, f->fd, &w, EPOLLIN) < 0) {
-		tell_error(lan, f, out.error);
-		flow_free(lan, f);
-		return NULL;
-	}
 	f->datagram.may_fragment = !p->dont_fragment;
 	if (p->dont_fragment && addr_is4(&key->far)) {
 		static const int discover = IP_PMTUDISC_DO;
@@ -206,7 +191,7 @@ put_headers(struct lan *lan, const struct port *p, const struct ends *e,
 	    .proto = PROTO_UDP};
 	struct offload o = {
 	    .needs_csum = true, .csum_start = (uint16_t)l3, .csum_offset = 6};
-	bool summed = !(p->features & FEATURE_TAKE_CSUM);
+	bool summed = !(p->features & OFFLOAD_TAKE_CSUM);
 	uint64_t sum =
 	    csum_pseudo(&e->from, &e->to, PROTO_UDP, len + UDP_HEADER);
 	uint16_t field;

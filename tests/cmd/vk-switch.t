@@ -25,7 +25,7 @@ for bad in '--mtu 100' '--subnet 10.0.0.0/31' '--subnet6 fd00::/48' \
 	'--domain a.b' '-p nonsense' '-s nonsense' '--host x' '--dns x' \
 	'--lease x' '--lease a=1.2.3.4' '--default maybe' '--allow 1.2.3' \
 	'--allow-name *.*' '-l x,colour=red' '-l x,ip=10.76.0.5' '--macs 9' \
-	'--flows 1' '--fd 77' '-s 53=tcp:127.0.0.1:1' 'operand'; do
+	'--flows 1' '--fd 77' '-s 53=tcp:127.0.0.1:1'; do
 	# shellcheck disable=SC2086
 	run vk-switch -l "$tmp/none" $bad
 	like "$rc" '^(64|78)$' "$bad"

@@ -9,7 +9,8 @@
  * frames until either ends. -o asks for offloads as vk-boot does. A tool for
  * tests: it trusts its switch.
  */
-#include "cmd/vk-switch/hello.h"
+#include "cmd/vk-switch/vnet.h"
+#include "common/hello.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -99,12 +100,12 @@ read_fully(void *into, size_t len)
 static void
 say_hello(enum hello_kind kind, uint32_t features)
 {
-	static const struct mac mac = {{2, 0, 0, 0, 0, 9}};
+	static const uint8_t mac[6] = {2, 0, 0, 0, 0, 9};
 	uint8_t frame[4 + HELLO_LEN];
 	struct writer w = writer_of(frame, sizeof(frame));
 
 	put_be(&w, HELLO_LEN, 4);
-	hello_put(&w, kind, &mac, features);
+	hello_put(&w, kind, mac, features);
 	if (write(sock, frame, writer_len(&w)) != (ssize_t)writer_len(&w))
 		fail("hello");
 }
@@ -118,16 +119,16 @@ negotiate(void)
 	int size = VNET_LEN;
 	unsigned offload = 0;
 
-	say_hello(HELLO_OFFER, FEATURES_KNOWN);
+	say_hello(HELLO_OFFER, OFFLOADS_ALL);
 	read_fully(answer, sizeof(answer));
 	if (hello_parse(answer + 4, HELLO_LEN, &features) != HELLO_ANSWER)
 		fail("no answer to the offer");
 	say_hello(HELLO_CONFIRM, features);
-	if (features & FEATURE_SEND_CSUM)
+	if (features & OFFLOAD_SEND_CSUM)
 		offload |= TUN_F_CSUM;
-	if (features & FEATURE_SEND_TSO4)
+	if (features & OFFLOAD_SEND_TSO4)
 		offload |= TUN_F_TSO4;
-	if (features & FEATURE_SEND_TSO6)
+	if (features & OFFLOAD_SEND_TSO6)
 		offload |= TUN_F_TSO6;
 	if (ioctl(tap, TUNSETVNETHDRSZ, &size) < 0 ||
 	    ioctl(tap, TUNSETOFFLOAD, offload) < 0)

@@ -23,6 +23,7 @@
 #include "cmd/vk-boot/virtio/net.h"
 
 #include "cmd/vk-boot/virtio/net_peer.h"
+#include "common/hello.h"
 #include "common/log.h"
 #include "common/scope.h"
 
@@ -46,12 +47,12 @@ static const struct {
 	uint64_t feature;
 	uint32_t offload, needs;
 } offloads[] = {
-    {F_CSUM, NET_SEND_CSUM, 0},
-    {F_HOST_TSO4, NET_SEND_TSO4, NET_SEND_CSUM},
-    {F_HOST_TSO6, NET_SEND_TSO6, NET_SEND_CSUM},
-    {F_GUEST_CSUM, NET_TAKE_CSUM, 0},
-    {F_GUEST_TSO4, NET_TAKE_TSO4, NET_TAKE_CSUM},
-    {F_GUEST_TSO6, NET_TAKE_TSO6, NET_TAKE_CSUM},
+    {F_CSUM, OFFLOAD_SEND_CSUM, 0},
+    {F_HOST_TSO4, OFFLOAD_SEND_TSO4, OFFLOAD_SEND_CSUM},
+    {F_HOST_TSO6, OFFLOAD_SEND_TSO6, OFFLOAD_SEND_CSUM},
+    {F_GUEST_CSUM, OFFLOAD_TAKE_CSUM, 0},
+    {F_GUEST_TSO4, OFFLOAD_TAKE_TSO4, OFFLOAD_TAKE_CSUM},
+    {F_GUEST_TSO6, OFFLOAD_TAKE_TSO6, OFFLOAD_TAKE_CSUM},
 };
 #define OFFLOADS (sizeof(offloads) / sizeof(offloads[0]))
 
@@ -157,8 +158,8 @@ prepare(struct net *n, unsigned slot)
 	header.flags &= HEADER_NEEDS_CSUM;
 	header.num_buffers = 1;
 	if (len < NET_ETHERNET_LEN || len > NET_FRAME_MAX ||
-	    !header_fits(&header, len, n->used & NET_SEND_CSUM,
-		n->used & NET_SEND_TSO4, n->used & NET_SEND_TSO6))
+	    !header_fits(&header, len, n->used & OFFLOAD_SEND_CSUM,
+		n->used & OFFLOAD_SEND_TSO4, n->used & OFFLOAD_SEND_TSO6))
 		return true;
 	length =
 	    __builtin_bswap32((uint32_t)len + (headers ? NET_HEADER_LEN : 0));
@@ -299,8 +300,8 @@ header_for(const struct net *n, const struct net_frame *frame,
 		return true;
 	memcpy(header, frame->header, sizeof(*header));
 	header->flags &= HEADER_NEEDS_CSUM;
-	return header_fits(header, frame->len, n->used & NET_TAKE_CSUM,
-	    n->used & NET_TAKE_TSO4, n->used & NET_TAKE_TSO6);
+	return header_fits(header, frame->len, n->used & OFFLOAD_TAKE_CSUM,
+	    n->used & OFFLOAD_TAKE_TSO4, n->used & OFFLOAD_TAKE_TSO6);
 }
 
 /* Takes buffers for len bytes. How many; 0: the guest has not enough now, -1:
@@ -550,7 +551,7 @@ net_new(struct loop *loop, const struct gmem *mem,
 	n->peer.loop = loop;
 	n->peer.path = config->path;
 	n->peer.mac = n->mac;
-	n->peer.offer = config->no_offloads ? 0 : NET_ALL_OFFLOADS;
+	n->peer.offer = config->no_offloads ? 0 : OFFLOADS_ALL;
 	n->peer.changed = peer_changed;
 	n->peer.readable = give_frames;
 	n->peer.writable = peer_writable;

@@ -4,6 +4,7 @@
 
 #include "cmd/vk-boot/virtio/net.h"
 #include "common/cursor.h"
+#include "common/hello.h"
 #include "common/io.h"
 #include "common/log.h"
 #include "common/scope.h"
@@ -12,15 +13,6 @@
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <sys/un.h>
-
-#define HELLO_TYPE    0x88b5 /* IEEE 802 local experimental 1 */
-#define HELLO_LEN     (NET_ETHERNET_LEN + 12)
-#define HELLO_VERSION 1
-
-enum { HELLO_OFFER = 1, HELLO_ANSWER, HELLO_CONFIRM };
-
-static const uint8_t hello_to[6] = {0x01, 0x80, 0xc2, 0, 0, 0x0e};
-static const uint8_t hello_magic[4] = {'v', 'k', 's', 'w'};
 
 static const char *const state_names[] = {
     [NET_AWAY] = "away",
@@ -90,7 +82,7 @@ lose(struct net_peer *p, const char *why)
 /* Sends a frame of the agreement. It is small, and the first of a connection
  * or behind what was sent whole: where it does not fit, its rest is kept. */
 static void
-say(struct net_peer *p, unsigned kind, uint32_t features)
+say(struct net_peer *p, enum hello_kind kind, uint32_t features)
 {
 	uint8_t frame[NET_LENGTH_LEN + HELLO_LEN];
 	struct writer w = writer_of(frame, sizeof(frame));
@@ -98,14 +90,7 @@ say(struct net_peer *p, unsigned kind, uint32_t features)
 	ssize_t n = 0;
 
 	put_be(&w, HELLO_LEN, NET_LENGTH_LEN);
-	put_bytes(&w, hello_to, sizeof(hello_to));
-	put_bytes(&w, p->mac, 6);
-	put_be(&w, HELLO_TYPE, 2);
-	put_bytes(&w, hello_magic, sizeof(hello_magic));
-	put_be(&w, HELLO_VERSION, 1);
-	put_be(&w, kind, 1);
-	put_be(&w, 0, 2);
-	put_be(&w, features, 4);
+	hello_put(&w, kind, p->mac, features);
 	if (!p->blocked)
 		n = net_peer_write(p, &part, 1);
 	if (n >= 0)
@@ -127,23 +112,13 @@ net_peer_confirm(struct net_peer *p, uint32_t features)
 static bool
 hear(struct net_peer *p, const struct net_frame *frame)
 {
-	struct cursor c = cursor_of(frame->at, frame->len);
-	const uint8_t *to = get_bytes(&c, 6), *magic;
-	uint8_t version, kind;
-	uint16_t type;
+	uint32_t offloads;
+	int kind = hello_parse(frame->at, frame->len, &offloads);
 
-	get_bytes(&c, 6);
-	type = get_be16(&c);
-	magic = get_bytes(&c, 4);
-	version = get_u8(&c);
-	kind = get_u8(&c);
-	get_be16(&c);
-	if (frame->len != HELLO_LEN || type != HELLO_TYPE ||
-	    memcmp(to, hello_to, 6) != 0 || memcmp(magic, hello_magic, 4) != 0)
+	if (kind < 0)
 		return false;
-	if (version == HELLO_VERSION && kind == HELLO_ANSWER && p->offer != 0 &&
-	    p->state == NET_PLAIN) {
-		p->agreed = get_be32(&c) & p->offer;
+	if (kind == HELLO_ANSWER && p->offer != 0 && p->state == NET_PLAIN) {
+		p->agreed = offloads & p->offer;
 		move(p, NET_HALF);
 	}
 	return true;

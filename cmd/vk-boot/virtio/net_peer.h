@@ -12,9 +12,7 @@
  *	         (virtio 1.2, 5.1.6) between length and frame
  *	FULL     we have sent CONFIRM: so has what we send
  *
- * An agreement is a frame of 26 bytes, all numbers big-endian: Ethernet header
- * (to 01:80:c2:00:00:0e, type 0x88b5), "vksw", version 1, kind, two zero bytes,
- * features as 32 bits. vk-switch(5) is the contract. The guest's own frames of
+ * common/hello.h tells of OFFER, ANSWER and CONFIRM. The guest's own frames of
  * that type never reach the peer.
  */
 #ifndef VK_BOOT_VIRTIO_NET_PEER_H
@@ -33,15 +31,6 @@ enum net_peer_state {
 	NET_FULL,
 	NET_PEER_STATES
 };
-
-/* What a peer can carry; SEND: from us to it. */
-#define NET_SEND_CSUM    (1u << 0)
-#define NET_SEND_TSO4    (1u << 1)
-#define NET_SEND_TSO6    (1u << 2)
-#define NET_TAKE_CSUM    (1u << 3)
-#define NET_TAKE_TSO4    (1u << 4)
-#define NET_TAKE_TSO6    (1u << 5)
-#define NET_ALL_OFFLOADS 0x3fu
 
 #define NET_ETHERNET_LEN 14
 #define NET_HEADER_LEN   12 /* struct virtio_net_hdr, VERSION_1 */
