@@ -47,7 +47,7 @@ take_shelter(void)
 		log_info("oom_score_adj: %s", strerror(errno));
 	if (fd >= 0)
 		close(fd);
-	setpriority(PRIO_PROCESS, 0, -10);
+	setpriority(PRIO_PROCESS, 0, -20);
 }
 
 /* The guest cannot be what was asked for: says so and goes down. */

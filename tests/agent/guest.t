@@ -1,0 +1,305 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# The agent as process 1 of real guests (User-mode Linux): what needs a kernel
+# of its own - the clock, freezing, want of memory, orphans and fork bombs,
+# cgroups, --sandbox, read-only roots. Some boots of a second each.
+
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+have busybox "the image is made of it"
+have gcc "probes of system calls are compiled"
+"$top/scripts/can-boot" uml >/dev/null 2>&1 || skip_all "no User-mode Linux"
+
+XDG_RUNTIME_DIR=$tmp/run
+export XDG_RUNTIME_DIR
+mkdir -m 700 "$tmp/run"
+cd "$tmp" || exit 1
+
+mkdir -p root/bin root/etc root/root root/var
+cp "$(command -v busybox)" root/bin/busybox
+for name in sh cat echo id pwd env mount umount sleep head wc ls touch date \
+	grep tail ps dd kill seq true mkdir sync hwclock awk stat nice yes tr; do
+	ln -s busybox "root/bin/$name"
+done
+echo 'root:x:0:0::/root:/bin/sh' >root/etc/passwd
+# call NAME [A [B]]: makes a system call; prints its errno's name, or ok.
+cat >call.c <<'END'
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* eat: touches memory until it is taken away. orphans N: so many children
+ * of children, which nobody waits for. bomb N: forks for N seconds. */
+static void
+eat(void)
+{
+	for (size_t n = 1 << 20;; )
+		memset(malloc(n), 1, n);
+}
+
+static int
+orphans(long count)
+{
+	long born = 0;
+
+	for (long i = 0; i < count; i += 100) {
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			for (int j = 0; j < 100; j++)
+				if (fork() == 0)
+					_exit(0);
+			_exit(0);
+		}
+		if (pid > 0 && waitpid(pid, NULL, 0) == pid)
+			born += 100;
+	}
+	printf("%ld\n", born);
+	return 0;
+}
+
+static int
+bomb(unsigned seconds)
+{
+	alarm(seconds);
+	printf("began\n");
+	fflush(stdout);
+	for (;;)
+		if (fork() == 0)
+			alarm(seconds);
+}
+
+static int
+now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	printf("%lld\n", (long long)t.tv_sec * 1000 + t.tv_nsec / 1000000);
+	return 0;
+}
+
+int
+main(int argc, char **argv)
+{
+	long number, a = argc > 2 ? strtol(argv[2], NULL, 0) : 0;
+	long b = argc > 3 ? strtol(argv[3], NULL, 0) : 0;
+
+	if (strcmp(argv[1], "now") == 0)
+		return now();
+	if (strcmp(argv[1], "eat") == 0)
+		eat();
+	if (strcmp(argv[1], "orphans") == 0)
+		return orphans(a);
+	if (strcmp(argv[1], "bomb") == 0)
+		return bomb((unsigned)a);
+	number = strtol(argv[1], NULL, 0);
+	if (syscall(number, a, b, 0, 0, 0) < 0)
+		puts(strerrorname_np(errno));
+	else
+		puts("ok");
+	return 0;
+}
+END
+gcc -static -O1 -o root/bin/call call.c || exit 1
+tar -C root --owner=0 --group=0 -cf - . | vk-mkext >root.ext4 || exit 1
+
+# boot NAME [option...]: a guest that waits; $vm is vk-boot.
+boot() {
+	name=$1
+	shift
+	rm -f ready status
+	mkfifo ready
+	vk-boot --engine uml --name "$name" --ready-fd 3 --status-fd 4 \
+		"$@" root.ext4 -- sleep 1000 3>ready 4>status </dev/null \
+		>"$name.out" 2>"$name.err" &
+	vm=$!
+	at_exit "kill -9 $vm 2>/dev/null"
+	timeout 60 head -n 1 <ready >/dev/null
+	vk-exec --wait-ready --timeout 30s "$name"
+}
+halt() {
+	kill -TERM "$vm"
+	wait "$vm" 2>/dev/null
+}
+in_vm() { timeout -k 1 30 vk-exec "$name" -- "$@"; }
+ms() { echo $(($(date +%s%N) / 1000000)); }
+
+# ---- clock, freezing, load --------------------------------------------------
+
+boot one
+
+# The guest's time lies between ours before and after, or 50 ms off.
+clock_is_right() {
+	from=$(ms)
+	guest=$(in_vm call now)
+	to=$(ms)
+	[ $((guest + 50)) -ge "$from" ] && [ "$guest" -le $((to + 50)) ]
+}
+clock_is_right
+ok $? "the clock is right after boot"
+in_vm date -s '2001-01-01 00:00:00' >/dev/null
+like "$(in_vm date +%Y)" 2001 "(set wrong from inside)"
+run vk-exec --sync-clock one
+is "$rc" 0 "--sync-clock"
+clock_is_right
+ok $? "it is right again"
+if command -v vk-control >/dev/null; then
+	vk-control one pause >/dev/null
+	is "$(vk-control one status | grep -c '"state":"paused"')" 1 "a pause"
+	vk-control one resume >/dev/null
+	clock_is_right
+	ok $? "and after a pause"
+fi
+
+# A writer waits on a frozen file system, and goes on when it is thawed.
+run vk-exec --freeze one
+is "$rc" 0 "--freeze"
+vk-exec -n one -- sh -c 'echo x >/var/file; echo written' >written 2>&1 &
+writer=$!
+waits() { vk-exec --ps one | grep -q ' D .*sh'; }
+await 10 waits
+ok $? "a writer waits" || vk-exec --ps one | diag
+is "$(cat written)" "" "nothing was written"
+is "$(in_vm cat /etc/passwd | wc -l)" 1 "reading goes on"
+run vk-exec --thaw one
+is "$rc" 0 "--thaw"
+wait $writer
+is "$(cat written)" written "the writer goes on"
+is "$(in_vm cat /var/file)" x "it has written"
+
+is "$(in_vm call orphans 1000)" 1000 "1000 orphans are made"
+no_zombies() { ! in_vm sh -c 'grep -q "^State:.Z" /proc/[0-9]*/status'; }
+await 30 no_zombies
+ok $? "and reaped"
+
+# A fork bomb of a user, which its own alarm ends; the agent answers.
+vk-exec -n -u 1000 one -- call bomb 6 >bomb.out 2>bomb.err &
+bomber=$!
+await 20 grep -q began bomb.out
+for answer in 1 2 3 4 5; do
+	from=$(ms)
+	vk-exec --list one >/dev/null || echo "answer $answer: none" >&2
+	echo $(($(ms) - from))
+done >answers
+half=$(sort -n answers | sed -n 3p)
+ok $((half >= 1000)) "it answers within 1 s beside a fork bomb, mostly ($(
+	tr '\n' ' ' <answers)ms)"
+kill -9 $bomber 2>/dev/null
+wait $bomber 2>/dev/null
+calm() { [ "$(vk-exec --ps one | grep -c ' call')" -eq 0 ]; }
+await 30 calm
+ok $? "the bomb is over, the agent is not"
+
+run in_vm call eat
+is "$rc" 137 "a command that eats all memory is killed"
+await 5 grep -q '"event":"oom"' status
+ok $? "the host is told" || cat status one.err | diag
+like "$(cat status one.err)" "Killed process .*call" "which one it was"
+is "$(in_vm echo fine)" fine "the agent goes on"
+
+from=$(ms)
+vk-exec --stop one
+wait "$vm"
+took=$(($(ms) - from))
+ok $((took >= 2000)) "an idle guest stops within 2 s ($took ms)"
+
+# ---- the sandbox ------------------------------------------------------------
+
+boot box --sandbox
+status=$(in_vm cat /proc/self/status)
+like "$status" '^NoNewPrivs:.1' "no_new_privs"
+like "$status" '^Seccomp:.2' "system calls are filtered"
+# Docker's default: chown dac_override fowner fsetid kill setgid setuid
+# setpcap net_bind_service net_raw sys_chroot mknod audit_write setfcap
+for set in CapBnd CapPrm CapEff; do
+	like "$status" "^$set:.00000000a80425fb" "$set is a container's"
+done
+for setting in kernel/dmesg_restrict=1 kernel/kptr_restrict=2 \
+	kernel/unprivileged_bpf_disabled=1 kernel/perf_event_paranoid=3 \
+	vm/unprivileged_userfaultfd=0 kernel/yama/ptrace_scope=1; do
+	file=/proc/sys/${setting%=*}
+	have_it=$(in_vm cat "$file" 2>/dev/null) || {
+		skip "$setting" "this kernel has none"
+		continue
+	}
+	is "$have_it" "${setting#*=}" "$setting"
+done
+# By number on x86-64, as the guest's engine is.
+refused='mount:165 umount2:166 reboot:169 swapon:167 init_module:175
+delete_module:176 kexec_load:246 add_key:248 keyctl:250 unshare:272 setns:308
+perf_event_open:298 bpf:321 userfaultfd:323 open_by_handle_at:304
+io_uring_setup:425 fsopen:430 pidfd_getfd:438 mbind:237 fanotify_init:300
+clock_settime:227 settimeofday:164 sethostname:170 acct:163 pivot_root:155
+quotactl:179 syslog:103 iopl:172 kcmp:312 finit_module:313
+process_madvise:440 mount_setattr:442'
+bad=
+for one in $refused; do
+	[ "$(in_vm call "${one#*:}")" = EPERM ] || bad="$bad $one"
+done
+is "$bad" "" "$(echo "$refused" | wc -w) system calls are refused"
+is "$(in_vm call 435)" ENOSYS "clone3: ENOSYS, so that clone is tried"
+is "$(in_vm call 56 0x10000000)" EPERM "clone of a user namespace"
+is "$(in_vm call 41 40 1)" EPERM "a socket to the host's side (vsock)"
+is "$(in_vm call 41 1 1)" ok "a unix socket"
+is "$(in_vm call 135 0xffffffff) $(in_vm call 135 0x0040000)" "ok EPERM" \
+	"personality: asked is answered, set is refused"
+is "$(in_vm call 100000)" ENOSYS "a call that is newer than all: ENOSYS"
+run in_vm touch /root/x
+is "$rc" 1 "the root cannot be written to"
+run in_vm sh -c 'touch /tmp/x /run/x /dev/shm/x'
+is "$rc" 0 "/tmp, /run and /dev/shm can"
+run in_vm mount -o remount,rw /
+is "$rc" 1 "nor made writable"
+is "$(timeout 20 vk-exec -u 1000 -w /tmp box -- sh -c \
+	'id -u; grep CapEff /proc/self/status' | tr '\n' ' ')" \
+	"1000 CapEff:	0000000000000000 " "a user has no capability"
+halt
+
+# ---- cgroups, wrappers, places ----------------------------------------------
+
+cp -a root bare
+rm -rf bare/etc bare/var bare/root
+tar -C bare --owner=0 --group=0 -cf - . | vk-mkext >bare.ext4
+for mode in none 1 hybrid; do
+	case $mode in
+	none) want='^$' ;;
+	1) want='^cgroup /sys/fs/cgroup/memory ' ;;
+	hybrid) want='^cgroup2 /sys/fs/cgroup/unified ' ;;
+	esac
+	like "$(timeout 60 vk-boot --engine uml -a vk.cgroup=$mode --read-only \
+		bare.ext4 -- grep cgroup /proc/mounts </dev/null 2>"$err" |
+		grep -v '^tmpfs')" "$want" "vk.cgroup=$mode"
+	is "$(cat "$err")" "" "(a read-only root that lacks places)"
+done
+run timeout 60 vk-boot --engine uml --read-only bare.ext4 -- sh -c \
+	'cat /etc/hostname; ls /proc/1/comm /dev/null /sys/kernel; touch /x' \
+	</dev/null
+like "$(cat "$out")" '^vk' "read-only: /etc/hostname is there"
+like "$(cat "$out")" '/proc/1/comm' "so is /proc"
+like "$(cat "$err")" 'touch: /x: Read-only' "and nothing can be written"
+
+boot ward -a 'vk.exec-wrapper="env WRAPPED=7"' -a vk.exec-allow=s?
+is "$(in_vm sh -c 'echo $WRAPPED')" 7 "vk.exec-wrapper= stands before each command"
+run in_vm ls
+is "$rc" 126 "vk.exec-allow=: others are refused"
+like "$(cat "$err")" "ls: not allowed here" "which is said"
+run vk-exec cp ward:/etc/passwd "$tmp/stolen"
+ok $((rc == 0)) "and so are copies"
+run vk-exec --kill KILL ward
+is "$rc" 126 "signals"
+run vk-exec -W /tmp/sock ward
+is "$rc" 126 "forwards"
+is "$(LANG=l LC_TIME=t TZ=z SECRET=s timeout 20 vk-exec ward -- sh -c \
+	'echo "$LANG$LC_TIME$TZ$SECRET"')" ltz \
+	"of the client's environment only the locale and the time zone come"
+halt
+done_testing
