@@ -243,6 +243,68 @@ test_breaches(void)
 	}
 }
 
+/* What is wrong with a frame, or its place, as bytes behind a greeting. */
+#define BYTES(text) text, sizeof(text) - 1
+
+static const struct raw {
+	const char *name, *bytes;
+	size_t len;
+} raws[] = {
+    {"sets reserved bits", BYTES("\1\0\0\0\x08\1\1\0x")},
+    {"names a stream that is none", BYTES("\1\0\0\0\x08\3\0\0x")},
+    {"gives half a credit", BYTES("\2\0\0\0\x0a\0\0\0xx")},
+    {"gives credit for its own stream", BYTES("\4\0\0\0\x0a\1\0\0\1\0\0\0")},
+    {"gives a byte more than all", BYTES("\4\0\0\0\x0a\0\0\0\1\0\0\0")},
+    {"wraps the credit", BYTES("\4\0\0\0\x0a\0\0\0\0\0\xfc\xff")},
+    {"starts by half", BYTES("\4\0\0\0\x10\0\0\0\1\0\0\0")},
+    {"ends by half", BYTES("\1\0\0\0\x11\0\0\0\0")},
+    {"ends without a word", BYTES("\0\0\0\0\x11\0\0\0")},
+    {"ends by no signal", BYTES("\4\0\0\0\x11\0\0\0\xff\xff\0\0")},
+    {"fails with a code that is none", BYTES("\1\0\0\0\x12\0\0\0\5")},
+    {"fails without a word", BYTES("\0\0\0\0\x12\0\0\0")},
+    {"sends a frame of type 0", BYTES("\0\0\0\0\0\0\0\0")},
+    {"sends a frame of type 255", BYTES("\0\0\0\0\xff\0\0\0")},
+    {"asks to open", BYTES("\0\0\0\0\2\0\0\0")},
+    {"greets twice", BYTES("\x08\0\0\0\1\0\0\0vkxe\1\0\0\0")},
+    {"sends a signal", BYTES("\1\0\0\0\3\0\0\0\x09")},
+    {"sends a window", BYTES("\x08\0\0\0\4\0\0\0xxxxxxxx")},
+    {"announces an image", BYTES("\2\0\0\0\x20\0\0\0{}")},
+    {"announces that it is ready", BYTES("\0\0\0\0\x21\0\0\0")},
+    {"tells an event", BYTES("\2\0\0\0\x22\0\0\0\1x")},
+    {"stops the host", BYTES("\x08\0\0\0\x28\0\0\0\0\0\0\0\0\0\0\0")},
+    {"sets the clock", BYTES("\x08\0\0\0\x29\0\0\0xxxxxxxx")},
+    {"sends one byte too many", BYTES("\1\0\1\0\x08\1\0\0")},
+    {"claims 4 GiB", BYTES("\xff\xff\xff\xff\x08\1\0\0")},
+    {"ends in the middle of a head", BYTES("\4\0\0")},
+    {"ends in the middle of a frame", BYTES("\4\0\0\0\x08\1\0\0x")},
+    {"writes after an end of stderr",
+	BYTES("\0\0\0\0\x09\2\0\0\1\0\0\0\x08\2\0\0x")},
+    {"accepts by half", BYTES("\4\0\0\0\x13\0\0\0\1\0\0\0")},
+};
+static const struct raw *raw;
+
+static void
+say_raw(int fd)
+{
+	greet(fd);
+	if (io_write(fd, raw->bytes, raw->len) < 0)
+		_exit(0);
+}
+
+static void
+test_raw(void)
+{
+	for (size_t i = 0; i < sizeof(raws) / sizeof(raws[0]); i++) {
+		struct session_request r = SESSION_REQUEST_INIT;
+
+		raw = &raws[i];
+		r.flags = OPEN_STDIN;
+		ok(against(say_raw, &r) < 0 && e.status != 0 && e.text[0] &&
+			!strpbrk(e.text, "\n\033"),
+		    "a guest that %s: %s", raw->name, e.text);
+	}
+}
+
 static void
 test_text(void)
 {
@@ -296,6 +358,7 @@ main(void)
 {
 	signal(SIGPIPE, SIG_IGN);
 	test_breaches();
+	test_raw();
 	test_text();
 	test_blocked();
 	return tap_done();
