@@ -29,7 +29,7 @@ struct control_client {
 	LIST_ENTRY(control_client) entry;
 	struct control *control;
 	struct loop_source source;
-	bool listens, held;
+	bool listens, held, given;
 	bool ended; /* it says nothing more */
 	size_t have;
 	char in[ORDER_LINE_MAX + 1]; /* the longest line and its newline */
@@ -140,7 +140,7 @@ take_lines(struct control_client *client)
 {
 	char *newline;
 
-	while (!client->held && client->out.len == 0 &&
+	while (!client->held && !client->given && client->out.len == 0 &&
 	       (newline = memchr(client->in, '\n', client->have))) {
 		size_t len = (size_t)(newline - client->in);
 
@@ -177,6 +177,18 @@ client_read(struct control_client *client)
 	return 0;
 }
 
+/* Hands its connection over: it is no client any more. */
+static void
+client_give(struct control_client *client)
+{
+	struct control *control = client->control;
+
+	loop_remove(control->loop, &client->source);
+	control->ops->given(control->owner, steal_fd(&client->source.fd),
+	    client->in, client->have);
+	client_free(client);
+}
+
 static void
 client_ready(struct loop_source *source, uint32_t events)
 {
@@ -190,6 +202,8 @@ client_ready(struct loop_source *source, uint32_t events)
 	    (client->ended && client->out.len == 0 && !client->listens &&
 		!client->held))
 		client_free(client);
+	else if (client->given && client->out.len == 0)
+		client_give(client);
 	else
 		client_watch(client);
 }
@@ -330,6 +344,12 @@ control_listen(struct control_client *client, json_t *answer)
 {
 	client->listens = true;
 	json_object_set_new(answer, "past", json_copy(client->control->past));
+}
+
+void
+control_give(struct control_client *client)
+{
+	client->given = true;
 }
 
 void

@@ -35,6 +35,9 @@ struct control_ops {
 	 * with err; 1: the answer comes later (control_hold). */
 	int (*perform)(void *owner, struct control_client *,
 	    const struct order *, json_t *answer, struct err *);
+	/* A client that perform has given away (control_give): it was
+	 * answered; fd is owned, and these bytes came behind its request. */
+	void (*given)(void *owner, int fd, const void *more, size_t len);
 };
 
 /* Makes the socket in that folder (borrowed); clients wait until it is
@@ -50,6 +53,8 @@ void control_event(struct control *, json_t *event);
 /* For perform: the client hears of events from now on; past ones are put into
  * the answer. */
 void control_listen(struct control_client *, json_t *answer);
+/* Its connection is a stream of another kind behind the answer. */
+void control_give(struct control_client *);
 /* Its answer is that of control_release_held. */
 void control_hold(struct control_client *);
 

@@ -26,6 +26,8 @@
 #define EXIT_FAILED        125
 
 struct control;
+struct views;
+struct terminal;
 
 struct guest_config {          /* borrowed */
 	struct engine *engine; /* ready to start */
@@ -34,6 +36,8 @@ struct guest_config {          /* borrowed */
 	struct virtio_device *vsock;
 	struct virtio_device *balloon; /* NULL: there is none */
 	struct control *control;       /* NULL: there is none */
+	struct views *views;           /* of the console; NULL: none */
+	struct terminal *terminal;     /* raw while the command runs */
 	const struct options *options;
 	struct status *status;
 	/* Nothing that the guest wrote outlives it, so that its end need not

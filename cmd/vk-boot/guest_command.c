@@ -7,6 +7,7 @@
 #include "common/io.h"
 #include "common/log.h"
 #include "common/scope.h"
+#include "common/terminal.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -43,10 +44,11 @@ static void *
 session_main(void *with)
 {
 	struct guest *g = with;
+	bool console = g->options->console == CONSOLE_STDIO;
 	struct session_request request = SESSION_REQUEST_INIT;
 
 	request.kind = OPEN_EXEC;
-	request.flags = OPEN_STDIN | OPEN_MAIN |
+	request.flags = (console ? 0 : OPEN_STDIN) | OPEN_MAIN |
 			(g->options->tty ? OPEN_TTY : 0) |
 			(g->options->keep ? OPEN_KEEP : 0) |
 			(becomes_init(g) ? OPEN_INIT : 0);
@@ -56,8 +58,10 @@ session_main(void *with)
 	request.dir = g->command.dir;
 	request.term = g->options->tty ? getenv("TERM") : NULL;
 	request.signal = g->command.stop_signal;
-	request.in = STDIN_FILENO;
-	request.out = STDOUT_FILENO;
+	/* Of a console on standard input and output the rest is the command's:
+	 * standard error. */
+	request.in = console ? -1 : STDIN_FILENO;
+	request.out = console ? STDERR_FILENO : STDOUT_FILENO;
 	request.err = STDERR_FILENO;
 	request.tty = g->options->tty ? STDIN_FILENO : -1;
 	request.signals = g->forward[0];
@@ -79,6 +83,8 @@ guest_command_start(struct guest *g, struct err *e)
 	g->session_fd = vsock_dial(g->config->vsock, EXEC_PORT);
 	if (g->session_fd < 0)
 		return err_errno(e, EX_OSERR, "the guest's agent");
+	if (g->options->tty)
+		terminal_again(g->config->terminal);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	number = pthread_create(&g->session_thread, NULL, session_main, g);
@@ -113,6 +119,8 @@ session_moved(struct loop_source *source, uint32_t events)
 		return;
 	}
 	guest_command_join(g);
+	if (g->options->tty)
+		terminal_pause(g->config->terminal);
 	if (!g->session_ok) {
 		/* The machine is often about to say more: a power-off, or a
 		 * crash. It has a moment for that. */

@@ -3,7 +3,10 @@
 #include "cmd/vk-boot/guest_parts.h"
 
 #include "cmd/vk-boot/control.h"
+#include "cmd/vk-boot/view.h"
 #include "cmd/vk-boot/virtio/balloon.h"
+
+#include "common/log.h"
 
 #include <signal.h>
 
@@ -96,13 +99,32 @@ perform(void *owner, struct control_client *client, const struct order *order,
 		return press_button(g, e);
 	case ORDER_BALLOON:
 		return set_balloon(g, order, e);
+	case ORDER_CONSOLE:
+		control_give(client);
+		return 0;
 	case ORDER_KINDS:
 		break;
 	}
 	return err_set(e, EX_SOFTWARE, "no such order");
 }
 
-static const struct control_ops control_ops = {.perform = perform};
+/* A client is a view of the console from now on. */
+static void
+given(void *owner, int fd, const void *more, size_t len)
+{
+	struct guest *g = owner;
+	struct view_config config = {
+	    .in = fd, .out = fd, .from_start = true, .stays = true};
+	struct err e = ERR_INIT;
+
+	if (views_open(g->config->views, &config, more, len, &e) < 0)
+		log_info("console: %s", e.text);
+}
+
+static const struct control_ops control_ops = {
+    .perform = perform,
+    .given = given,
+};
 
 void
 guest_orders_open(struct guest *g)

@@ -269,6 +269,30 @@ set_init(void *into, const char *value, struct err *e)
 }
 
 static int
+set_console(void *into, const char *value, struct err *e)
+{
+	static const char *const names[] = {
+	    [CONSOLE_LOG] = "log",
+	    [CONSOLE_NONE] = "none",
+	    [CONSOLE_STDIO] = "stdio",
+	    [CONSOLE_PTY] = "pty",
+	};
+	struct options *o = into;
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(value, names[i]) == 0) {
+			o->console = (enum console_kind)i;
+			return 0;
+		}
+	if (strncmp(value, "unix:", 5) != 0 || !value[5])
+		return err_set(e, EX_USAGE,
+		    "%s: not log, none, stdio, pty or unix:PATH", value);
+	o->console = CONSOLE_SOCKET;
+	o->console_socket = value + 5;
+	return 0;
+}
+
+static int
 set_verbose(void *into, const char *value, struct err *e)
 {
 	(void)into, (void)value, (void)e;
@@ -308,6 +332,9 @@ static const struct opt table[] = {
     {0, "sandbox", NULL, "commands have the rights of a container's",
 	set_sandbox},
     {0, "keep", NULL, "the VM outlives its command", set_keep},
+    {0, "console", "WHERE",
+	"the guest's console: log, none, stdio, pty, unix:PATH (log)",
+	set_console},
     {0, "hostname", "NAME", "the guest's host name", set_hostname},
     {0, "name", "NAME", "vk-exec finds the VM by it", set_name},
     {0, "label", "NAME=VALUE", "a remark about the VM, shown by vk ps",
@@ -380,6 +407,9 @@ take_operands(struct options *o, char **operands, bool dashes, struct err *e)
 	if (o->overlay && (o->write || o->read_only))
 		return err_set(e, EX_USAGE,
 		    "--overlay goes with neither --write nor --read-only");
+	if (o->tty && o->console == CONSOLE_STDIO)
+		return err_set(e, EX_USAGE,
+		    "--tty and --console stdio exclude each other");
 	if (o->write && o->read_only)
 		return err_set(
 		    e, EX_USAGE, "--write and --read-only exclude each other");

@@ -12,6 +12,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Where the guest's console goes, beside the ring that keeps its end. */
+enum console_kind {
+	CONSOLE_LOG, /* the run folder's file */
+	CONSOLE_NONE,
+	CONSOLE_STDIO,
+	CONSOLE_PTY,
+	CONSOLE_SOCKET,
+};
+
 struct options {
 	const char *image; /* the root's file; NULL with only an initrd */
 
@@ -48,6 +57,10 @@ struct options {
 	struct word_list labels; /* NAME=VALUE: told to those who ask */
 	enum { INIT_AUTO, INIT_YES, INIT_NO } init; /* it becomes process 1 */
 	bool sandbox;
+
+	/* console */
+	enum console_kind console;
+	const char *console_socket; /* its path, of CONSOLE_SOCKET */
 
 	/* life */
 	bool prepare;                         /* do not start it */

@@ -2,6 +2,8 @@
 /* ring.c - the end of what the guest's console said */
 #include "cmd/vk-boot/ring.h"
 
+#include "cmd/vk-boot/loop.h" /* eventfd_give */
+
 #include "common/io.h"
 #include "common/scope.h"
 
@@ -10,9 +12,11 @@
 
 struct ring {
 	pthread_mutex_t lock;
-	size_t at;   /* where the next byte goes */
-	size_t len;  /* bytes in use, up to RING_KEEP */
-	size_t held; /* the newest that are not in the file */
+	size_t at;      /* where the next byte goes */
+	size_t len;     /* bytes in use, up to RING_KEEP */
+	size_t held;    /* the newest that are not in the file */
+	uint64_t total; /* bytes ever added */
+	int watcher;    /* an eventfd; -1: none */
 	int file;
 	size_t written; /* bytes in the file */
 	char text[RING_KEEP];
@@ -31,6 +35,7 @@ ring_new(int file, struct err *e)
 	}
 	pthread_mutex_init(&ring->lock, NULL);
 	ring->file = file;
+	ring->watcher = -1;
 	return ring;
 }
 
@@ -101,6 +106,21 @@ put(struct ring *ring, const char *text, size_t len)
 	ring->at = (ring->at + len) % RING_KEEP;
 	ring->len = ring->len + len < RING_KEEP ? ring->len + len : RING_KEEP;
 	ring->held += len;
+	ring->total += len;
+}
+
+/* Copies count bytes, of which the first came `back` bytes before the next one
+ * will. */
+static void
+copy_back(const struct ring *ring, size_t back, void *into, size_t count)
+{
+	size_t from = (ring->at + RING_KEEP - back) % RING_KEEP;
+	size_t first = count < RING_KEEP - from ? count : RING_KEEP - from;
+
+	if (count == 0)
+		return;
+	memcpy(into, ring->text + from, first);
+	memcpy((char *)into + first, ring->text, count - first);
 }
 
 void
@@ -119,7 +139,35 @@ ring_add(struct ring *ring, const void *text, size_t len)
 		from += n;
 		len -= n;
 	}
+	if (ring->watcher >= 0)
+		eventfd_give(ring->watcher);
 	pthread_mutex_unlock(&ring->lock);
+}
+
+void
+ring_watch(struct ring *ring, int eventfd)
+{
+	pthread_mutex_lock(&ring->lock);
+	ring->watcher = eventfd;
+	pthread_mutex_unlock(&ring->lock);
+}
+
+size_t
+ring_read(struct ring *ring, uint64_t *place, void *into, size_t size)
+{
+	size_t count;
+
+	pthread_mutex_lock(&ring->lock);
+	if (*place > ring->total)
+		*place = ring->total;
+	if (ring->total - *place > ring->len)
+		*place = ring->total - ring->len;
+	count = (size_t)(ring->total - *place);
+	copy_back(ring, count, into, count < size ? count : size);
+	count = count < size ? count : size;
+	*place += count;
+	pthread_mutex_unlock(&ring->lock);
+	return count;
 }
 
 void
@@ -144,14 +192,11 @@ ring_free(struct ring *ring)
 size_t
 ring_copy(struct ring *ring, void *into, size_t size)
 {
-	size_t count, from, first;
+	size_t count;
 
 	pthread_mutex_lock(&ring->lock);
 	count = size < ring->len ? size : ring->len;
-	from = (ring->at + RING_KEEP - count) % RING_KEEP;
-	first = count < RING_KEEP - from ? count : RING_KEEP - from;
-	memcpy(into, ring->text + from, first);
-	memcpy((char *)into + first, ring->text, count - first);
+	copy_back(ring, count, into, count);
 	pthread_mutex_unlock(&ring->lock);
 	return count;
 }

@@ -21,6 +21,7 @@
 #include "common/err.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 /* Two boots of a talkative kernel. */
 #define RING_KEEP     ((size_t)256 << 10)
@@ -38,6 +39,17 @@ void ring_add(struct ring *, const void *text, size_t len);
 
 /* Writes what is held back to the file. */
 void ring_flush(struct ring *);
+
+/*
+ * A reader's place is a count of bytes since the start; it may name any. Copies
+ * what follows it, at most size, and moves it: to what is still kept where that
+ * is gone, to the end where it lies beyond. Returns how many; 0: there is
+ * nothing yet.
+ */
+size_t ring_read(struct ring *, uint64_t *place, void *into, size_t size);
+
+/* Adds one to that eventfd when there is more to read; -1: no more. */
+void ring_watch(struct ring *, int eventfd);
 
 /* The newest bytes as they came, at most size. Returns how many. */
 size_t ring_copy(struct ring *, void *into, size_t size);

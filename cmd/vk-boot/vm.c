@@ -10,12 +10,15 @@
 #include "cmd/vk-boot/virtio/rng.h"
 #include "cmd/vk-boot/virtio/vsock.h"
 
+#include "common/log.h"
 #include "common/scope.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Of the console, when something went wrong. */
@@ -84,7 +87,7 @@ open_ring(struct vm *vm, struct err *e)
 {
 	int file = -1;
 
-	if (vm->folder.dir >= 0) {
+	if (vm->folder.dir >= 0 && vm->options.console != CONSOLE_NONE) {
 		file = openat(vm->folder.dir, "console.log",
 		    O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 		if (file < 0)
@@ -92,6 +95,104 @@ open_ring(struct vm *vm, struct err *e)
 	}
 	vm->ring = ring_new(file, e);
 	return vm->ring ? 0 : -1;
+}
+
+/* A terminal or a pipe of ours that does not block, without making it so for
+ * those who share it. */
+static int
+reopen(int fd, int flags)
+{
+	char path[32];
+	int own;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	own = open(path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	return own >= 0 ? own : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+}
+
+/* The user asked to leave, or hung up. */
+static void
+stdio_left(void *owner)
+{
+	(void)owner;
+	kill(getpid(), SIGTERM);
+}
+
+static int
+open_stdio(struct vm *vm, struct err *e)
+{
+	struct view_config config = {
+	    .in = reopen(STDIN_FILENO, O_RDONLY),
+	    .out = reopen(STDOUT_FILENO, O_WRONLY),
+	    .from_start = true,
+	    .escape = isatty(STDIN_FILENO),
+	    .stays = true,
+	    .left = stdio_left,
+	};
+
+	struct stat st;
+
+	/* There is no waiting for a file. */
+	if (fstat(STDIN_FILENO, &st) == 0 && S_ISREG(st.st_mode)) {
+		fd_close(&config.in);
+		fd_close(&config.out);
+		err_set(e, EX_USAGE, "--console stdio: input is a file");
+		return err_hint(e, "cat FILE | vk-boot --console stdio ...");
+	}
+	if (isatty(STDIN_FILENO) &&
+	    terminal_raw(&vm->terminal, STDIN_FILENO, e) < 0)
+		return -1;
+	return views_open(vm->views, &config, NULL, 0, e);
+}
+
+static int
+open_pty(struct vm *vm, struct err *e)
+{
+	char name[64];
+
+	if (views_terminal(vm->views, name, e) < 0)
+		return -1;
+	log_warn("the console is %s", name);
+	status_event(
+	    &vm->status, "console", json_pack("{s:s}", "terminal", name));
+	return 0;
+}
+
+/* Who may watch the console and type into it. */
+static int
+open_views(struct vm *vm, struct err *e)
+{
+	const struct options *o = &vm->options;
+
+	/* With a name there is the control socket, by which to ask for one. */
+	if (!o->name && o->console < CONSOLE_STDIO)
+		return 0;
+	vm->views = views_new(vm->main_loop, vm->ring, e);
+	if (!vm->views)
+		return -1;
+	switch (o->console) {
+	case CONSOLE_STDIO:
+		return open_stdio(vm, e);
+	case CONSOLE_PTY:
+		return open_pty(vm, e);
+	case CONSOLE_SOCKET:
+		return views_listen(vm->views, o->console_socket, e);
+	default:
+		return 0;
+	}
+}
+
+/* The command's terminal is to be raw while the command runs; whoever sees to
+ * it that it does not stay so is made now, before there are threads. */
+static int
+open_terminal(struct vm *vm, struct err *e)
+{
+	if (!vm->options.tty || !isatty(STDIN_FILENO))
+		return 0;
+	if (terminal_raw(&vm->terminal, STDIN_FILENO, e) < 0)
+		return -1;
+	terminal_pause(&vm->terminal);
+	return 0;
 }
 
 /* What a user wants to see of a guest that failed. */
@@ -187,7 +288,7 @@ add_console(struct vm *vm, struct err *e)
 	struct console_config config = {
 	    .output = console_output,
 	    .owner = vm->ring,
-	    .input = -1,
+	    .input = vm->views ? views_input(vm->views) : -1,
 	};
 	const struct gmem *mem = memory(vm, e);
 
@@ -316,9 +417,11 @@ raise_limits(void)
 int
 vm_build(struct vm *vm, struct err *e)
 {
+	vm->terminal = (struct terminal)TERMINAL_INIT;
 	raise_limits();
 	if (take_name(vm, e) < 0 || open_drives(vm, e) < 0 ||
-	    open_ring(vm, e) < 0 || make_engine(vm, e) < 0)
+	    open_ring(vm, e) < 0 || open_views(vm, e) < 0 ||
+	    open_terminal(vm, e) < 0 || make_engine(vm, e) < 0)
 		return -1;
 	if (boot_prepare(&vm->boot, vm->engine->ops->guest, &vm->options,
 		vm->options.image ? &vm->image : NULL, e) < 0)
@@ -342,6 +445,8 @@ vm_run(struct vm *vm, struct err *e)
 	    .loop = vm->main_loop,
 	    .balloon = vm->balloon,
 	    .control = vm->control,
+	    .views = vm->views,
+	    .terminal = &vm->terminal,
 	    .vsock = vm->vsock,
 	    .options = &vm->options,
 	    .status = &vm->status,
@@ -370,6 +475,8 @@ vm_release(struct vm *vm)
 	boot_release(&vm->boot);
 	while (vm->drive_count > 0)
 		drive_close(&vm->drives[--vm->drive_count]);
+	views_free(vm->views);
+	terminal_restore(&vm->terminal);
 	ring_free(vm->ring);
 	control_free(vm->control);
 	loop_free(vm->main_loop);

@@ -19,6 +19,9 @@
 #include "cmd/vk-boot/ring.h"
 #include "cmd/vk-boot/status.h"
 #include "cmd/vk-boot/sweep.h"
+#include "cmd/vk-boot/view.h"
+
+#include "common/terminal.h"
 
 /* What fits a bus beside its bridge. */
 #define VM_DEVICES_MAX 31
@@ -38,7 +41,9 @@ struct vm {
 	struct virtio_device *devices[VM_DEVICES_MAX];
 	unsigned device_count;
 	struct virtio_device *vsock, *balloon; /* two of them; or NULL */
-	struct ring *ring;                     /* what the console said */
+	struct views *views;      /* who watches the console; or NULL */
+	struct terminal terminal; /* ours, for --tty and --console stdio */
+	struct ring *ring;        /* what the console said */
 };
 
 /* Everything up to the first instruction of the guest's kernel. 0, -1 with

@@ -4,6 +4,7 @@
 
 #include "cmd/vk-control/answer.h"
 #include "cmd/vk-control/connection.h"
+#include "cmd/vk-control/console.h"
 #include "cmd/vk-control/request.h"
 
 #include <string.h>
@@ -75,6 +76,8 @@ talk_over(struct connection *c, const struct options *o, const char *command,
 		return -1;
 	if (strcmp(command, "events") == 0)
 		result = follow(c, o, answer, e);
+	else if (strcmp(command, "console") == 0)
+		result = console_join(c, e);
 	else if (!o->wait)
 		result = answer_print(answer, o->output, stdout, e);
 	json_decref(answer);

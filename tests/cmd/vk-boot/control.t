@@ -124,6 +124,9 @@ is "$(tr '\n' ' ' <told | tr '\t' ' ')" \
 	'start - boot - ready - paused - resumed - stopping stopped exited - exit stopped ' \
 	'all events, in order'
 
+# In the lab a boot takes long, and these are the same for every engine.
+[ "$VK_ENGINE" = uml ] || done_testing
+
 rm one.ready
 start one
 vk-control one pause
