@@ -248,6 +248,8 @@ engine_ended(struct loop_source *source, uint32_t events)
 
 	(void)events;
 	eventfd_take(source->fd);
+	if (how == ENGINE_POWERED_OFF)
+		guest_command_settle(g);
 	if (how == ENGINE_POWERED_OFF && !g->ready &&
 	    g->state != GUEST_STOPPING) {
 		log_warn("the guest went off before it was up; its last "

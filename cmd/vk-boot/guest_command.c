@@ -103,7 +103,39 @@ guest_command_join(struct guest *g)
 {
 	if (g->session_started && !g->session_joined)
 		pthread_join(g->session_thread, NULL);
+	if (g->options->tty)
+		terminal_pause(g->config->terminal);
 	g->session_joined = true;
+}
+
+/* Its end is known: what that means for ours. */
+static void
+count_result(struct guest *g)
+{
+	if (g->result.end == SESSION_FAILED)
+		log_warn("%s", g->result.text);
+	if (g->status == 0 || g->result.end == SESSION_EXITED ||
+	    g->result.end == SESSION_KILLED)
+		g->status = g->why && strcmp(g->why, "timeout") == 0
+				? EXIT_TIMED_OUT
+				: session_status(&g->result);
+	status_event(g->config->status, "exited",
+	    json_pack("{s:i}", "status", session_status(&g->result)));
+	if (!g->why)
+		g->why = "command";
+}
+
+void
+guest_command_settle(struct guest *g)
+{
+	if (!g->session_started || g->session_joined)
+		return;
+	/* Its end of the connection is closed: the session ends with what it
+	 * was told before. */
+	virtio_device_stop(g->config->vsock);
+	guest_command_join(g);
+	if (g->session_ok)
+		count_result(g);
 }
 
 /* It runs now; or its status is known; or the connection to it is lost. */
@@ -119,25 +151,13 @@ session_moved(struct loop_source *source, uint32_t events)
 		return;
 	}
 	guest_command_join(g);
-	if (g->options->tty)
-		terminal_pause(g->config->terminal);
 	if (!g->session_ok) {
 		/* The machine is often about to say more: a power-off, or a
 		 * crash. It has a moment for that. */
 		guest_expect_end(g, 0);
 		return;
 	}
-	if (g->result.end == SESSION_FAILED)
-		log_warn("%s", g->result.text);
-	if (g->status == 0 || g->result.end == SESSION_EXITED ||
-	    g->result.end == SESSION_KILLED)
-		g->status = g->why && strcmp(g->why, "timeout") == 0
-				? EXIT_TIMED_OUT
-				: session_status(&g->result);
-	status_event(g->config->status, "exited",
-	    json_pack("{s:i}", "status", session_status(&g->result)));
-	if (!g->why)
-		g->why = "command";
+	count_result(g);
 	fd_close(&g->session_fd); /* tells the agent that we have it */
 	if (g->options->keep)
 		return;

@@ -111,6 +111,9 @@ int guest_command_start(struct guest *, struct err *);
 /* Waits for its end; the connection is closed, or will be. */
 void guest_command_join(struct guest *);
 
+/* The guest is gone: if it said how the command ended, that counts. */
+void guest_command_settle(struct guest *);
+
 /* It was asked for, and the guest has not started it yet. */
 bool guest_command_pending(const struct guest *);
 

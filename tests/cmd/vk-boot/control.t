@@ -27,7 +27,7 @@ start() {
 	vm=$!
 	at_exit "kill -9 $vm 2>/dev/null"
 	read -r _ <"$name.ready"
-	await 10 grep -q up "$name.out"
+	await 60 grep -q up "$name.out" || diag "$name does not come up"
 }
 
 # ---- questions ----
