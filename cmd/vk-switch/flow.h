@@ -93,6 +93,7 @@ struct tcp {
 struct datagram {
 	bool answered;
 	bool may_fragment; /* the VM did not say "do not" */
+	bool one_by_one;   /* the kernel takes no datagrams as one */
 	uint16_t echo_id;  /* as the VM has it */
 };
 

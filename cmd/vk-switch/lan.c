@@ -3,6 +3,7 @@
 #include "cmd/vk-switch/lan.h"
 
 #include "cmd/vk-switch/ndp.h"
+#include "common/log.h"
 #include "common/scope.h"
 
 #include <errno.h>
@@ -73,6 +74,7 @@ static int
 raise_descriptors(struct lan *lan, struct err *e)
 {
 	struct rlimit r;
+	uint32_t most;
 
 	if (getrlimit(RLIMIT_NOFILE, &r) < 0)
 		return err_errno(e, EX_OSERR, "descriptor limit");
@@ -83,8 +85,16 @@ raise_descriptors(struct lan *lan, struct err *e)
 		    (unsigned long long)r.rlim_cur);
 		return err_hint(e, "raise the limit: ulimit -n 4096");
 	}
-	if (lan->config.flows > r.rlim_cur - DESCRIPTORS_KEPT)
-		lan->config.flows = (uint32_t)r.rlim_cur - DESCRIPTORS_KEPT;
+	most = (uint32_t)(r.rlim_cur > FLOWS_LIMIT + DESCRIPTORS_KEPT
+			      ? FLOWS_LIMIT
+			      : r.rlim_cur - DESCRIPTORS_KEPT);
+	if (lan->config.flows <= most)
+		return 0;
+	/* Who asked for a number wants to know. */
+	(lan->config.flows_wanted ? log_warn : log_info)(
+	    "%u connections at the same time, not %u: %llu files may be open",
+	    most, lan->config.flows, (unsigned long long)r.rlim_cur);
+	lan->config.flows = most;
 	return 0;
 }
 

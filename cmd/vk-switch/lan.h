@@ -43,6 +43,7 @@ struct lan_config {
 	uint16_t mtu;
 	uint32_t macs_per_port;
 	uint32_t flows;
+	bool flows_wanted; /* the user gave the number */
 	bool isolate;
 	bool route6; /* the host has a way to the IPv6 world */
 	char domain[64];

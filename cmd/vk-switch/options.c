@@ -236,6 +236,7 @@ apply_network(const struct options *o, struct lan_config *c, struct err *e)
 		return -1;
 	c->mtu = (uint16_t)mtu;
 	c->flows = (uint32_t)flows;
+	c->flows_wanted = o->flows != NULL;
 	c->macs_per_port = (uint32_t)macs;
 	c->isolate = o->isolate;
 	return 0;

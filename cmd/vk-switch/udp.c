@@ -11,9 +11,15 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/udp.h>
 #include <sys/epoll.h>
 
 #define UDP_HEADER 8
+
+/* What the kernel takes as one: UDP_MAX_SEGMENTS of old ones, and the largest
+ * IP packet less its headers. */
+#define UDP_SEGMENTS_MAX 64
+#define UDP_LARGE_MAX    ((size_t)65535 - 60)
 
 static struct flow_key
 key_of(const struct packet *p, const struct udp_datagram *u)
@@ -56,6 +62,57 @@ tell_error(struct lan *lan, struct flow *f, int number)
 	}
 }
 
+/* How many from there on are of one length (the last may be shorter) and fit
+ * into one packet of the largest size: udp(7), UDP_SEGMENT. */
+static unsigned
+segments_at(const struct udp_batch *b, unsigned first)
+{
+	size_t len = b->iov[first].iov_len, total = 0;
+	unsigned n = 0;
+
+	while (first + n < b->count && n < UDP_SEGMENTS_MAX) {
+		size_t next = b->iov[first + n].iov_len;
+
+		if (next == 0 || next > len || total + next > UDP_LARGE_MAX)
+			break;
+		total += next;
+		n++;
+		if (next < len)
+			break;
+	}
+	return n;
+}
+
+/* Hands them to the kernel as one, which cuts it late or never. Returns their
+ * number, -1 with errno. */
+static int
+send_segments(struct flow *f, struct udp_batch *b, unsigned first, unsigned n)
+{
+	uint16_t len = (uint16_t)b->iov[first].iov_len;
+	union {
+		struct cmsghdr head;
+		uint8_t bytes[CMSG_SPACE(sizeof(len))];
+	} control = {.head = {.cmsg_len = CMSG_LEN(sizeof(len)),
+			 .cmsg_level = SOL_UDP,
+			 .cmsg_type = UDP_SEGMENT}};
+	struct msghdr m = {.msg_iov = &b->iov[first],
+	    .msg_iovlen = n,
+	    .msg_control = &control,
+	    .msg_controllen = sizeof(control)};
+
+	memcpy(CMSG_DATA(&control.head), &len, sizeof(len));
+	return sendmsg(f->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -1
+								   : (int)n;
+}
+
+/* The path is too narrow for them, or the kernel cannot. */
+static bool
+cannot_segment(int number)
+{
+	return number == EINVAL || number == EMSGSIZE || number == EIO ||
+	       number == EOPNOTSUPP || number == ENOPROTOOPT;
+}
+
 void
 udp_send_batch(struct lan *lan)
 {
@@ -68,11 +125,19 @@ udp_send_batch(struct lan *lan)
 		return;
 	b->flow = NULL;
 	while (done < b->count && failures < 2) {
-		int n = sendmmsg(f->fd, b->messages + done, b->count - done,
-		    MSG_DONTWAIT | MSG_NOSIGNAL);
+		unsigned run =
+		    f->datagram.one_by_one ? 1 : segments_at(b, done);
+		int n = run > 1
+			    ? send_segments(f, b, done, run)
+			    : sendmmsg(f->fd, b->messages + done,
+				  b->count - done, MSG_DONTWAIT | MSG_NOSIGNAL);
 
 		if (n > 0) {
 			done += (unsigned)n;
+			continue;
+		}
+		if (run > 1 && cannot_segment(errno)) {
+			f->datagram.one_by_one = true;
 			continue;
 		}
 		if (errno == EAGAIN || errno == ENOBUFS)

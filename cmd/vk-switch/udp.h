@@ -4,9 +4,10 @@
  *
  * Each pair of ends has a connected socket: the kernel filters who may answer,
  * and tells of unreachable ports, which the VM then hears as ICMP. What a read
- * of a port brings for one flow in a row leaves with one sendmmsg(2); answers
- * are received straight into the port's output buffer. Datagrams larger than
- * the MTU are fragmented towards the VM (fragment.h).
+ * of a port brings for one flow in a row leaves with one call: sendmmsg(2), or
+ * as one large packet where all are of one length (UDP_SEGMENT). Answers are
+ * received straight into the port's output buffer. Datagrams larger than the
+ * MTU are fragmented towards the VM (fragment.h).
  */
 #ifndef VK_SWITCH_UDP_H
 #define VK_SWITCH_UDP_H

@@ -108,6 +108,17 @@ took=$((($(date +%s%N) - start) / 1000000))
 ok $? "3 MB at 1 MiB/s take two seconds and more ($took ms)"
 net_switch_stop
 
+# as many flows as the limit on open files lets be, and it is told
+sh -c 'ulimit -n 2048; exec "$@"' sh vk-switch -l "$tmp/few" --flows 60000 \
+	--control "$tmp/control" 2>"$tmp/few.log" &
+switch=$!
+await 5 test -S "$tmp/control"
+like "$(cat "$tmp/few.log")" \
+	'^vk-switch: 1536 connections at the same time, not 60000: 2048 files' \
+	'the limit on open files is told'
+like "$(control '{"command":"counters"}')" '"flows_max":1536' 'and shown'
+net_switch_stop
+
 # dies with its parent
 sh -c "vk-switch -l '$tmp/orphan' --die-with-parent & echo \$! >'$tmp/pid'; sleep 100; :" &
 parent=$!
