@@ -222,7 +222,7 @@ open_overlay(struct disk *disk, const char *path, struct err *e)
 }
 
 /* Without the page cache, what is moved has to fit the device's blocks: how
- * large they are, a read shows. */
+ * large they are, and whether there is such a thing at all, a read shows. */
 static int
 open_direct(struct disk *disk, const char *path, struct err *e)
 {
@@ -230,14 +230,16 @@ open_direct(struct disk *disk, const char *path, struct err *e)
 	    __attribute__((aligned(DISK_CLUSTER)));
 	int flags = fcntl(disk->base, F_GETFL);
 
-	if (fcntl(disk->base, F_SETFL, flags | O_DIRECT) < 0) {
+	disk->direct = fcntl(disk->base, F_SETFL, flags | O_DIRECT) == 0;
+	if (disk->direct && pread(disk->base, data, DISK_SECTOR, 0) < 0) {
+		disk->block_size = DISK_CLUSTER;
+		disk->direct = pread(disk->base, data, DISK_CLUSTER, 0) >= 0;
+	}
+	if (!disk->direct) {
 		err_errno(e, EX_USAGE, "%s: cache=none", path);
 		return err_hint(e, "its file system has no such thing; leave "
 				   "it to the page cache");
 	}
-	disk->direct = true;
-	if (pread(disk->base, data, DISK_SECTOR, 0) < 0)
-		disk->block_size = DISK_CLUSTER;
 	if (disk->size % disk->block_size == 0)
 		return 0;
 	return err_set(e, EX_DATAERR,
