@@ -19,9 +19,13 @@
  * size field says, global pax headers are skipped, an archive may end without
  * its zero blocks.
  *
- * Why not libarchive: it converts names between character sets by the locale,
- * and a pax path that is not UTF-8 comes out changed; ACL text is translated
- * through the host's user names. An image is bytes, and the same everywhere.
+ * Why not libarchive: the images of tests/cmd/vk-pull/corpus.txt, read and
+ * written again by libarchive 3.6, keep types, owners, times and names, also
+ * those that are not UTF-8 (with a warning for each). But attributes change:
+ * names get escaped ("user.a b" becomes "user.a%20b"), their order is turned
+ * round, and ACLs are written anew, with rows and numbers that were not there.
+ * An image is bytes, which we carry on as they are. Beside that an entry costs
+ * two thirds of the time here, and a reader that is pushed needs no thread.
  */
 #include "cmd/vk-pull/tarin.h"
 

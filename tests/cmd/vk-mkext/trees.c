@@ -8,7 +8,7 @@
  * program's own tree says what must come out. Every image is checked with
  * e2fsck, too, and built twice.
  *
- *	VK_TREES       how many (40; scripts/soak mkext: 500)
+ *	VK_TREES       how many (40; soak mkext: 500)
  *	VK_TREES_SEED  the first one's seed (1)
  */
 #include "cmd/vk-mkext/look.h"
