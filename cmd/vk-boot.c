@@ -43,6 +43,7 @@ main(int argc, char **argv)
 	status_init(&vm.status, vm.options.ready_fd, vm.options.status_fd);
 	status = vm_build(&vm, &e) < 0 ? -1
 		 : vm.options.prepare  ? tell(&vm)
+		 : vm.options.show     ? vm_show(&vm, &e)
 				       : vm_run(&vm, &e);
 	vm_release(&vm);
 	if (status < 0)

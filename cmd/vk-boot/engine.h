@@ -77,7 +77,8 @@ struct engine_config {
 	/* Takes what the guest writes to its first console, from any thread. */
 	void (*console)(void *owner, const void *text, size_t len);
 	void *owner;
-	bool no_probe; /* take KVM as it is */
+	bool no_probe;  /* take KVM as it is */
+	bool no_nested; /* no virtualisation in the guest */
 };
 
 struct engine { /* first member of each kind */

@@ -43,7 +43,11 @@ hint_permission(struct err *e)
 int
 kvm_open(struct kvm *kvm, struct err *e)
 {
-	*kvm = (struct kvm){.vm = -1, .gsi_next = KVM_GSI_FIRST};
+	*kvm = (struct kvm){
+	    .vm = -1,
+	    .gsi_next = KVM_GSI_FIRST,
+	    .no_nested = kvm->no_nested,
+	};
 	pthread_mutex_init(&kvm->lock, NULL);
 	kvm->dev = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	if (kvm->dev < 0) {
@@ -136,6 +140,7 @@ set_cpuid(
 	struct cpuid_wanted wanted = {
 	    .id = cpu->id,
 	    .cpus = cpus,
+	    .no_nested = kvm->no_nested,
 	    .tsc_deadline = ioctl(kvm->vm, KVM_CHECK_EXTENSION,
 				KVM_CAP_TSC_DEADLINE_TIMER) > 0,
 	};

@@ -26,6 +26,7 @@ struct kvm {
 	int vm;
 	int run_size; /* bytes of a vCPU's shared page */
 	unsigned cpus_max;
+	bool no_nested;       /* set before vCPUs are made */
 	pthread_mutex_t lock; /* guards routes */
 	struct kvm_irq_routing_entry routes[KVM_GSI_MAX];
 	bool routed[KVM_GSI_MAX];

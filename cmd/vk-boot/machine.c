@@ -388,6 +388,7 @@ machine_new(const struct engine_config *config, struct err *e)
 		return NULL;
 	}
 	m->kvm.dev = m->kvm.vm = -1;
+	m->kvm.no_nested = config->no_nested;
 	if (engine_init(&m->engine, &machine_ops, config, e) < 0 ||
 	    build(m, e) < 0) {
 		machine_free(&m->engine);

@@ -82,6 +82,8 @@ STRING_SETTER(entrypoint)
 STRING_SETTER(user)
 STRING_SETTER(dir)
 FLAG_SETTER(no_probe)
+FLAG_SETTER(no_nested)
+FLAG_SETTER(show)
 FLAG_SETTER(write)
 FLAG_SETTER(read_only)
 FLAG_SETTER(ram)
@@ -353,6 +355,9 @@ static const struct opt table[] = {
 	set_prepare},
     {0, "no-probe", NULL, "start even if KVM is too slow for a kernel",
 	set_no_probe},
+    {0, "no-nested", NULL, "the guest's processors cannot run KVM",
+	set_no_nested},
+    {0, "show", NULL, "say what would be booted, and end", set_show},
     {'v', "verbose", NULL, "say what happens, and when", set_verbose},
 };
 

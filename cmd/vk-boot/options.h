@@ -32,7 +32,8 @@ struct options {
 	const char *engine; /* "auto", or a name */
 	unsigned cpus;
 	uint64_t memory; /* bytes */
-	bool no_probe;
+	bool no_probe, no_nested;
+	bool show; /* say what would be booted, and end */
 
 	/* the image's disk */
 	const char *overlay;

@@ -366,6 +366,7 @@ make_engine(struct vm *vm, struct err *e)
 	    .console = console_output,
 	    .owner = vm->ring,
 	    .no_probe = vm->options.no_probe,
+	    .no_nested = vm->options.no_nested,
 	};
 
 	vm->engine = engine_new(vm->options.engine, &config, e);
@@ -434,6 +435,23 @@ static json_t *
 stats(void *owner)
 {
 	return stats_make(owner);
+}
+
+int
+vm_show(const struct vm *vm, struct err *e)
+{
+	const struct options *o = &vm->options;
+
+	printf("engine %s\n", vm->engine->ops->name);
+	printf("cpus %u\nmemory %ju\n", o->cpus, (uintmax_t)o->memory);
+	printf("kernel %s\n", vm->boot.kernel_path);
+	if (vm->boot.kernel.version[0])
+		printf("version %s\n", vm->boot.kernel.version);
+	printf("cmdline %s\n", vm->boot.cmdline.data);
+	printf(
+	    "initramfs %ju\n", (uintmax_t)initramfs_size(&vm->boot.initramfs));
+	fwrite(vm->boot.config.data, 1, vm->boot.config.len, stdout);
+	return fflush(stdout) < 0 ? err_errno(e, EX_IOERR, "stdout") : 0;
 }
 
 int

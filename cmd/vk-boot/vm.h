@@ -50,6 +50,10 @@ struct vm {
  * err. */
 int vm_build(struct vm *, struct err *);
 
+/* Prints what would be booted: a word and its value a line, then the agent's
+ * configuration (vk-agent(8)). 0, -1 with err. */
+int vm_show(const struct vm *, struct err *);
+
 /* The guest's exit status, -1 with err. */
 int vm_run(struct vm *, struct err *);
 

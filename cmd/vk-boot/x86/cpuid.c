@@ -6,10 +6,13 @@
 #include <string.h>
 
 /* Leaf 1: Intel SDM volume 2, CPUID. */
+#define LEAF1_ECX_VMX          (1u << 5)
 #define LEAF1_ECX_X2APIC       (1u << 21)
 #define LEAF1_ECX_TSC_DEADLINE (1u << 24)
 #define LEAF1_ECX_HYPERVISOR   (1u << 31)
 #define LEAF1_EDX_HTT          (1u << 28)
+/* Leaf 80000001: AMD APM volume 3, E.4.2. Leaf 8000000a is SVM's own. */
+#define AMD_ECX_SVM (1u << 2)
 
 /* Bits needed to number count things. */
 static unsigned
@@ -33,6 +36,8 @@ leaf_1(struct kvm_cpuid_entry2 *leaf, const struct cpuid_wanted *w)
 	leaf->ecx |= LEAF1_ECX_HYPERVISOR | LEAF1_ECX_X2APIC;
 	if (w->tsc_deadline)
 		leaf->ecx |= LEAF1_ECX_TSC_DEADLINE;
+	if (w->no_nested)
+		leaf->ecx &= ~LEAF1_ECX_VMX;
 	if (w->cpus > 1)
 		leaf->edx |= LEAF1_EDX_HTT;
 	else
@@ -133,6 +138,15 @@ cpuid_adjust(
 		case 0xb:
 		case 0x1f:
 			leaf_topology(leaf, wanted);
+			break;
+		case 0x80000001:
+			if (wanted->no_nested)
+				leaf->ecx &= ~AMD_ECX_SVM;
+			break;
+		case 0x8000000a:
+			if (wanted->no_nested)
+				leaf->eax = leaf->ebx = leaf->ecx = leaf->edx =
+				    0;
 			break;
 		case 0x80000008:
 			leaf_amd_cores(leaf, wanted);

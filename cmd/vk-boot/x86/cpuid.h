@@ -16,6 +16,7 @@ struct cpuid_wanted {
 	unsigned id;       /* APIC id, below cpus */
 	unsigned cpus;     /* in the machine */
 	bool tsc_deadline; /* the local APIC's timer can do it */
+	bool no_nested;    /* VMX and SVM are hidden */
 };
 
 /* In place; max is how many entries there is room for. */

@@ -113,6 +113,13 @@ await 30 test -S "$XDG_RUNTIME_DIR/vk/none/control"
 ok $? '--console none: no file'
 wait "$vm"
 
+run vk-boot --show -a foo=1 root.ext4
+is "$rc" 0 '--show'
+like "$(cat "$out")" '^cmdline rdinit=/vk/agent .* foo=1$' \
+	'says the kernel parameters'
+like "$(cat "$out")" '^kernel /' 'and the kernel'
+like "$(cat "$out")" '^root /dev/vda ext4' "and the agent's configuration"
+
 run vk-boot --console what root.ext4
 is "$rc" 64 'an unknown place is refused'
 like "$(cat "$err")" 'what: not log, none, stdio, pty or unix:PATH' 'by name'
