@@ -30,8 +30,7 @@ static bool
 in_file(const struct qcow2 *q, uint64_t offset)
 {
 	return offset > 0 && offset % q->cluster == 0 &&
-	       offset < q->file_size &&
-	       q->cluster <= q->file_size - offset;
+	       offset < q->file_size && q->cluster <= q->file_size - offset;
 }
 
 static int

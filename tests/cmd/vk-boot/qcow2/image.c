@@ -116,9 +116,7 @@ operate(struct disk *disk)
 		return read_range(disk, offset, len) == 0 &&
 		       memcmp(seen + offset, model + offset, len) == 0;
 	case 2:
-		if (next() % 4 == 0)
-			return disk_flush(disk) == 0;
-		/* fall through */
+		return next() % 4 || disk_flush(disk) == 0;
 	default:
 		for (uint64_t i = 0; i < len; i++)
 			model[offset + i] = (uint8_t)next();
