@@ -47,21 +47,17 @@ resolve(const char *host, struct proxy *p, struct err *e)
 static int
 parse_authority(const char *text, struct proxy *p, struct err *e)
 {
-	size_t len = strcspn(text, "/");
-	bool bracket = text[0] == '[';
-	size_t host_len = bracket ? strcspn(text, "]") : strcspn(text, ":/");
-	const char *rest = text + host_len + (bracket ? 1 : 0);
+	const char *bracket = text[0] == '[' ? strchr(text, ']') : NULL;
+	const char *start = bracket ? text + 1 : text;
+	size_t host_len =
+	    bracket ? (size_t)(bracket - start) : strcspn(text, ":/");
+	const char *rest = bracket ? bracket + 1 : text + host_len;
 	char host[256], digits[8];
 	uint64_t port;
 
-	if (bracket) {
-		text++;
-		len--;
-		host_len--;
-	}
-	if (host_len == 0 || host_len >= sizeof(host) || host_len > len)
+	if (host_len == 0 || host_len >= sizeof(host))
 		return err_set(e, EX_USAGE, "%s: no host", text);
-	snprintf(host, sizeof(host), "%.*s", (int)host_len, text);
+	snprintf(host, sizeof(host), "%.*s", (int)host_len, start);
 	if (*rest == ':') {
 		size_t n = strcspn(rest + 1, "/");
 
