@@ -1,0 +1,90 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The options of subcommands that are scripts: the forms of common/opt.h.
+. "$(dirname "$0")/../lib.sh"
+
+ln -s "$top/scripts/command.sh" "$tmp/command.sh"
+cat >"$tmp/vk-try" <<'END'
+#!/bin/sh
+. "${0%/*}/command.sh"
+synopsis='[options] WORD...'
+purpose='Tries.'
+options='a	all		take all
+b	both		take both
+n	name	NAME	a name
+	long-only	VALUE	no letter'
+while next_option "$@"; do
+	shift "$taken"
+	printf '%s=%s;' "$option" "$value"
+done
+shift "$taken"
+printf '%s' "$*"
+END
+chmod +x "$tmp/vk-try"
+
+# try EXPECTED ARG...
+try() {
+	expected=$1
+	shift
+	run "$tmp/vk-try" "$@"
+	is "$rc $(cat "$out")" "0 $expected" "$*"
+}
+try '' ''
+try 'x -a' x -a
+try '-a' -- -a
+try 'all=;both=;x' -a -b x
+try 'all=;both=;x' -ab x
+try 'all=;name=x;y' -anx y
+try 'all=;name=x;y' -an x y
+try 'name=-b;' -n -b
+try 'name=;x' -n '' x
+try 'name=a=b;' --name=a=b
+try 'name=;' --name=
+try 'long-only=two words;x' --long-only 'two words' x
+try 'all=;-' -a -
+try 'all=;-b' -a -- -b
+
+# refuses PATTERN ARG...
+refuses() {
+	pattern=$1
+	shift
+	run "$tmp/vk-try" "$@"
+	is "$rc" 64 "$*: refused"
+	like "$(head -n 1 "$err")" "^vk-try: $pattern" "$*: says why"
+	like "$(tail -n 1 "$err")" 'usage: vk-try' "$*: and how"
+}
+refuses '-x: unknown' -x
+refuses '-x: unknown' -ax
+refuses '--nothing: unknown' --nothing
+refuses '--NAME: unknown' --NAME
+refuses '--al: unknown' --al
+refuses '-n: needs a value' -n
+refuses '--name: needs a value' --name
+refuses '--all: takes no value' --all=x
+
+run "$tmp/vk-try" --help
+like "$(cat "$out")" '^  -n, --name NAME +a name$' 'help'
+run "$tmp/vk-try" --options
+is "$(cut -f 2 "$out" | paste -sd ' ')" 'all both name long-only' 'the table'
+
+# quote: what it makes is one word again.
+# shellcheck disable=SC1003
+for word in '' a 'a b' "it's" '$HOME' '`id`' '"' '\\' '*' 'a
+b' "'''" '-x' '~'; do
+	# shellcheck disable=SC2154 # quoted is set there
+	got=$(options='' && . "$top/scripts/command.sh" && quote "$word" &&
+		eval "printf '%s.' $quoted")
+	is "$got" "$word." "quoted: $(printf %s "$word" | tr '\n' ' ')"
+done
+
+# What vk-run passes on is understood.
+vk-boot --options | cut -f 2,3 | sort >"$tmp/boot"
+sed -n '/^	cpus | memory/,/)/p' "$top/scripts/vk-run" | tr -c 'a-z-' '\n' |
+	grep . >"$tmp/passed"
+while read -r option; do
+	grep -q "^$option	." "$tmp/boot"
+	ok $? "vk-boot has --$option, with a value"
+done <"$tmp/passed"
+[ "$(wc -l <"$tmp/passed")" -ge 10 ]
+ok $? 'there were some'
+done_testing
