@@ -5,6 +5,14 @@
  * A ring of pieces with one producer and one consumer. The consumer holds the
  * piece it was given until it asks for the next, so the producer may be
  * PIECES - 1 ahead.
+ *
+ * Why a file is read at all, where copy_file_range(2) could move its content
+ * into the image: runs of zeros are to become holes and the sum is over all
+ * bytes, so all must be looked at. For 410 MiB in the page cache, read and
+ * write of pieces that stay in the processor's cache took 0.165 s of CPU,
+ * copy_file_range 0.145 and mapping the input to look at it 0.04 more. Content
+ * in a tar starts at a multiple of 512 bytes, which no file system can share
+ * blocks at.
  */
 #include "cmd/vk-mkext/feed.h"
 

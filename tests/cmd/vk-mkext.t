@@ -219,6 +219,9 @@ run vk-mkext --inject "$tmp/inject:/etc:644" -o "$tmp/none" "$tmp/a.tar"
 is "$rc" 65 "over a directory: refused"
 run vk-mkext --inject "$tmp/inject:x" -o "$tmp/none" "$tmp/a.tar"
 is "$rc" 64 "without a mode: refused"
+vk-mkext --squash --sync -s +1M -o "$tmp/o.ext4" "$tmp/a.tar"
+is "$(vk-mkext --list "$tmp/o.ext4" | awk '{ print $2 }' | sort -u)" 0/0 \
+	"everything for root"
 vk-mkext --owner 70000:5 -s +1M -o "$tmp/o.ext4" "$tmp/a.tar"
 is "$(list "$tmp/o.ext4" | awk '$4 !~ /lost/ { print $2 }' | sort -u)" \
 	70000/5 "an owner for all"
