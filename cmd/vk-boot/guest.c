@@ -65,11 +65,16 @@ guest_finish(struct guest *g, int status, const char *why)
 	loop_stop(g->loop);
 }
 
+/* Prints the console's end; events have it as well. */
 static void
-last_words(struct guest *g)
+last_words(struct guest *g, const char *why)
 {
-	if (g->config->last_words)
-		g->config->last_words(g->config->owner);
+	const char *text = g->config->last_words(g->config->owner);
+	json_t *members = json_pack("{s:s}", "text", why);
+
+	/* Not where it is no UTF-8. */
+	json_object_set_new(members, "console", json_string(text));
+	status_event(g->config->status, "crash", members);
 }
 
 /* ---- timers ---- */
@@ -194,7 +199,7 @@ boot_expired(struct loop_source *source, uint32_t events)
 	(void)events;
 	log_warn("the guest was not up after %llu s",
 	    (unsigned long long)g->options->boot_timeout_ms / 1000);
-	last_words(g);
+	last_words(g, "not up in time");
 	guest_finish(g, EXIT_TIMED_OUT, "timeout");
 }
 
@@ -254,19 +259,19 @@ engine_ended(struct loop_source *source, uint32_t events)
 	    g->state != GUEST_STOPPING) {
 		log_warn("the guest went off before it was up; its last "
 			 "words:");
-		last_words(g);
+		last_words(g, "off before it was up");
 		guest_finish(g, EXIT_FAILED, "failure");
 	} else if (how == ENGINE_POWERED_OFF) {
 		guest_finish(g, g->status, g->why ? g->why : "power-off");
 	} else if (how == ENGINE_FAILED) {
 		log_warn("%s", text);
-		last_words(g);
+		last_words(g, text);
 		guest_finish(g, EXIT_FAILED, "failure");
 	} else if (g->going_down) {
 		guest_finish(g, g->status, g->why ? g->why : "reboot");
 	} else {
 		log_warn("the guest crashed (%s); its last words:", text);
-		last_words(g);
+		last_words(g, text);
 		guest_finish(g, EXIT_GUEST_CRASHED, "crash");
 	}
 }

@@ -43,8 +43,9 @@ struct guest_config {          /* borrowed */
 	/* Nothing that the guest wrote outlives it, so that its end need not
 	 * wait for it to put things in order. */
 	bool throw_away;
-	/* Prints the console's last lines, after something went wrong. */
-	void (*last_words)(void *owner);
+	/* Prints the console's last lines, after something went wrong, and
+	 * gives them (borrowed until the next call). */
+	const char *(*last_words)(void *owner);
 	/* What is counted, as an object. */
 	json_t *(*stats)(void *owner);
 	void *owner;

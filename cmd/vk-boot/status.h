@@ -10,6 +10,7 @@
  *	boot		"stages": [{"name", "ms"}], the guest's own account
  *	ready
  *	log, oom	"text"
+ *	crash		"text", "console": its last lines
  *	exited		"status": of the command
  *	stopping	"why"
  *	exit		"status": ours; "why": command, stopped, power-off,

@@ -196,7 +196,7 @@ open_terminal(struct vm *vm, struct err *e)
 }
 
 /* What a user wants to see of a guest that failed. */
-static void
+static const char *
 last_words(void *owner)
 {
 	static char text[8192];
@@ -204,6 +204,7 @@ last_words(void *owner)
 
 	if (ring_last(vm->ring, LAST_LINES, text, sizeof(text)) > 0)
 		fputs(text, stderr);
+	return text;
 }
 
 static void

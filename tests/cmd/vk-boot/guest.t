@@ -105,9 +105,12 @@ is "$(sha256sum <root.ext4)" "$sum" 'the image is unchanged'
 run boot -u root root.ext4 -- poweroff -f </dev/null
 is "$rc" 0 'poweroff in the guest ends it'
 
-run boot -u root root.ext4 -- sh -c 'echo c >/proc/sysrq-trigger' </dev/null
+run boot --status-fd 4 -u root root.ext4 -- \
+	sh -c 'echo c >/proc/sysrq-trigger' </dev/null 4>crash.status
 is "$rc" 123 'a panic is a status of its own'
 like "$(cat "$err")" 'crashed' 'it is said'
+like "$(cat crash.status)" '"event":"crash".*"console":".*(sysrq|panic|RIP)' \
+	'and told, with the last lines'
 like "$(cat "$err")" 'sysrq|Kernel panic|end Kernel|RIP' \
 	"with the console's last lines"
 
