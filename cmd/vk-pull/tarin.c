@@ -24,8 +24,8 @@
  * those that are not UTF-8 (with a warning for each). But attributes change:
  * names get escaped ("user.a b" becomes "user.a%20b"), their order is turned
  * round, and ACLs are written anew, with rows and numbers that were not there.
- * An image is bytes, which we carry on as they are. Beside that, a reader that is
- * pushed needs no thread.
+ * An image is bytes, which we carry on as they are. Beside that, a reader that
+ *is pushed needs no thread.
  */
 #include "cmd/vk-pull/tarin.h"
 
