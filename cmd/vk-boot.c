@@ -2,12 +2,13 @@
 /*
  * vk-boot.c - boots a file system image as a microVM and runs a command in it
  *
- * The parts, from the outside in: vm (what belongs together), guest (the VM's
- * life), boot (what is put into its memory), machine (processors, buses),
- * virtio devices.
+ * The parts, from the outside in: vm (what belongs together), sandbox (what is
+ * given up before the guest runs), guest (the VM's life), boot (what is put
+ * into its memory), machine (processors, buses), virtio devices.
  */
 #include "cmd/vk-boot/guest.h"
 #include "cmd/vk-boot/options.h"
+#include "cmd/vk-boot/sandbox.h"
 #include "cmd/vk-boot/vm.h"
 
 #include "common/confine.h"
@@ -41,10 +42,15 @@ main(int argc, char **argv)
 	}
 	guest_signals();
 	status_init(&vm.status, vm.options.ready_fd, vm.options.status_fd);
-	status = vm_build(&vm, &e) < 0 ? -1
-		 : vm.options.prepare  ? tell(&vm)
-		 : vm.options.show     ? vm_show(&vm, &e)
-				       : vm_run(&vm, &e);
+	sandbox_begin(&vm);
+	if (vm_build(&vm, &e) < 0)
+		status = -1;
+	else if (vm.options.prepare)
+		status = tell(&vm);
+	else if (vm.options.show)
+		status = vm_show(&vm, &e);
+	else
+		status = sandbox_close(&vm, &e) < 0 ? -1 : vm_run(&vm, &e);
 	vm_release(&vm);
 	if (status < 0)
 		die_err(&e);

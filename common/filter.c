@@ -50,7 +50,8 @@ static bool
 same_rule(const struct filter_call *a, const struct filter_call *b)
 {
 	return a->number == b->number && a->test == b->test &&
-	       a->argument == b->argument && a->value == b->value;
+	       a->argument == b->argument && a->value == b->value &&
+	       !a->rare == !b->rare;
 }
 
 void
@@ -89,6 +90,16 @@ filter_size(const struct filter *filter)
 	return size;
 }
 
+static bool
+is_rare(const struct filter *filter, int number)
+{
+	for (unsigned i = 0; i < filter->count; i++)
+		if (filter->rules[i]->number == number &&
+		    !filter->rules[i]->rare)
+			return false;
+	return true;
+}
+
 const char *
 filter_names(const struct filter *filter, char *into, size_t size)
 {
@@ -106,8 +117,9 @@ filter_names(const struct filter *filter, char *into, size_t size)
 				next = filter->rules[i];
 		if (!next || len >= size)
 			return into;
-		len += (size_t)snprintf(
-		    into + len, size - len, "%s%s", len ? " " : "", next->name);
+		len += (size_t)snprintf(into + len, size - len, "%s%s%s",
+		    len ? " " : "", next->name,
+		    is_rare(filter, next->number) ? "?" : "");
 		last = next->number;
 	}
 }

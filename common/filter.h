@@ -85,8 +85,8 @@ void filter_add(struct filter *, const struct filter_call *list);
 /* How many distinct calls it has. */
 unsigned filter_size(const struct filter *);
 
-/* Their names, in the order of their numbers, with blanks between. Returns
- * into. */
+/* Their names, in the order of their numbers, with blanks between; "?" behind
+ * one that all who need it call rare. Returns into. */
 const char *filter_names(const struct filter *, char *into, size_t size);
 
 /* Makes the program, once, in any thread, and sees to it that a breach is

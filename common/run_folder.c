@@ -144,8 +144,8 @@ still_there(const struct run_folder *folder)
 	       held.st_ino == there.st_ino && held.st_dev == there.st_dev;
 }
 
-static void
-let_go(struct run_folder *folder)
+void
+run_folder_leave(struct run_folder *folder)
 {
 	fd_close(&folder->lock);
 	fd_close(&folder->dir);
@@ -221,7 +221,7 @@ run_folder_create(struct run_folder *folder, const char *name, struct err *e)
 		taken = try_take(folder, name ? name : invented, e);
 		if (taken > 0)
 			return 0;
-		let_go(folder);
+		run_folder_leave(folder);
 		if (taken < 0 && name)
 			return -1;
 	}
@@ -244,7 +244,7 @@ run_folder_release(struct run_folder *folder)
 		clear(folder->dir, true);
 		rmdir(folder->path);
 	}
-	let_go(folder);
+	run_folder_leave(folder);
 }
 
 /* Whether the lock in the folder at dir is held. */

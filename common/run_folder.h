@@ -59,6 +59,10 @@ int run_folder_create(struct run_folder *, const char *name, struct err *);
 /* The name, borrowed. */
 const char *run_folder_name(const struct run_folder *);
 
+/* Lets go of a folder that somebody else will release, who shares the lock
+ * (a child). May be called twice. */
+void run_folder_leave(struct run_folder *);
+
 /* Removes the folder's files and the folder, and lets the name go. May be
  * called twice. Only files lie in it: what else is found there stays. */
 void run_folder_release(struct run_folder *);

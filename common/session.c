@@ -16,7 +16,6 @@
 #include "common/session.h"
 
 #include "common/io.h"
-#include "common/sink.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -33,6 +32,17 @@
 
 /* An agent answers at once; a guest under heavy load within seconds. */
 #define GREETING_MS 30000
+
+const struct filter_call session_calls[] = {
+    CALL(poll),
+    CALL(read),
+    CALL(write),
+    CALL(sendto), /* the guest, and outputs that are sockets */
+    CALL(shutdown),
+    CALL(fcntl), /* O_NONBLOCK */
+    CALL_IF(ioctl, 1, TIOCGWINSZ),
+    CALLS_END,
+};
 
 struct output {
 	struct sink sink;
@@ -559,8 +569,10 @@ start(struct session *s)
 		struct output *o = &s->output[i];
 
 		buf_init(&o->waiting, STREAM_WINDOW);
-		sink_init(
-		    &o->sink, i == STREAM_OUT ? r->out : r->err, !r->no_open);
+		if (r->sinks)
+			o->sink = r->sinks[i - STREAM_OUT];
+		else
+			sink_init(&o->sink, i == STREAM_OUT ? r->out : r->err);
 		o->granted = STREAM_WINDOW;
 	}
 	s->in_open =
@@ -588,7 +600,8 @@ end(struct session *s)
 	buf_release(&s->out);
 	for (int i = STREAM_OUT; i < STREAM_COUNT; i++) {
 		buf_release(&s->output[i].waiting);
-		sink_release(&s->output[i].sink);
+		if (!s->request->sinks)
+			sink_release(&s->output[i].sink);
 	}
 }
 

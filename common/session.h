@@ -24,7 +24,9 @@
 #define VK_COMMON_SESSION_H
 
 #include "common/err.h"
+#include "common/filter.h"
 #include "common/frame.h"
+#include "common/sink.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -69,8 +71,9 @@ struct session_request {
 	void (*accepted)(void *context, uint64_t token);
 	void *context;
 
-	/* The process is confined: nothing is opened anew. */
-	bool no_open;
+	/* Of out and err, learnt before this process was confined (borrowed);
+	 * NULL: made here. */
+	const struct sink *sinks;
 };
 
 #define SESSION_GRACE_MS 1000
@@ -79,6 +82,9 @@ struct session_request {
 		.kind = OPEN_EXEC, .grace_ms = SESSION_GRACE_MS, .in = -1,     \
 		.out = -1, .err = -1, .tty = -1, .signals = -1, .cancel = -1   \
 	}
+
+/* What a session asks of the host; with sinks, nothing is opened (filter.h). */
+extern const struct filter_call session_calls[];
 
 enum session_end {
 	SESSION_EXITED,    /* code is its exit code */

@@ -14,9 +14,9 @@
 #include <unistd.h>
 
 void
-sink_init(struct sink *s, int fd, bool may_open)
+sink_init(struct sink *s, int fd)
 {
-	*s = (struct sink){.fd = fd, .opened = -1, .may_open = may_open};
+	*s = (struct sink){.fd = fd, .opened = -1};
 }
 
 void
@@ -25,8 +25,8 @@ sink_release(struct sink *s)
 	fd_close(&s->opened);
 }
 
-static void
-learn_manner(struct sink *s)
+void
+sink_learn(struct sink *s)
 {
 	char path[32];
 	struct stat st;
@@ -38,7 +38,7 @@ learn_manner(struct sink *s)
 		s->manner = SINK_FILE;
 	if (S_ISSOCK(st.st_mode))
 		s->manner = SINK_SOCKET;
-	if (s->manner != SINK_SHORT || !s->may_open)
+	if (s->manner != SINK_SHORT)
 		return;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", s->fd);
 	s->opened = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
@@ -52,7 +52,7 @@ sink_write(struct sink *s, const void *from, size_t len)
 	struct pollfd ready = {.fd = s->fd, .events = POLLOUT};
 
 	if (s->manner == SINK_UNKNOWN)
-		learn_manner(s);
+		sink_learn(s);
 	switch (s->manner) {
 	case SINK_OPENED:
 		return write(s->opened, from, len);

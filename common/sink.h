@@ -11,7 +11,6 @@
 #ifndef VK_COMMON_SINK_H
 #define VK_COMMON_SINK_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -26,11 +25,15 @@ enum sink_manner {
 struct sink {
 	int fd; /* the user's: never closed here */
 	int opened;
-	bool may_open; /* a confined process may not */
 	enum sink_manner manner;
 };
 
-void sink_init(struct sink *, int fd, bool may_open);
+void sink_init(struct sink *, int fd);
+
+/* Learns what fd is at once: what confines itself does it before, and hands
+ * the sink on. */
+void sink_learn(struct sink *);
+
 void sink_release(struct sink *);
 
 /* One write. Returns the count, -1 with errno (EAGAIN: not now; poll fd for

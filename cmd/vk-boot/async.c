@@ -80,6 +80,15 @@ async_new(struct loop *loop, const struct async_config *config, struct err *e)
 }
 
 void
+async_confine(struct async *a)
+{
+	if (!a->engine && !a->failed)
+		make_engine(a);
+	if (a->engine && a->engine->ops->confine)
+		a->engine->ops->confine(a->engine);
+}
+
+void
 async_free(struct async *a)
 {
 	if (!a)

@@ -15,6 +15,8 @@ struct async_engine_ops {
 	void (*submit)(struct async_engine *, bool wait);
 	/* One that is done, its result in it; NULL if there is none. */
 	struct async_op *(*next_done)(struct async_engine *);
+	/* No thread is made from now on. NULL: none ever is. */
+	void (*confine)(struct async_engine *);
 	/* None is under way. */
 	void (*free)(struct async_engine *);
 };

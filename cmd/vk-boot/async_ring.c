@@ -4,7 +4,7 @@
  *
  * Two rings are shared with the kernel: what is to be done (we move the tail,
  * it moves the head) and what is done (the other way round). So few of its
- * features are needed that the three calls are made here: no library.
+ * features are needed that the few calls are made here: no library.
  */
 #include "cmd/vk-boot/async_engine.h"
 
@@ -142,6 +142,24 @@ map_all(struct ring *r, const struct io_uring_params *p)
 	return 0;
 }
 
+/* It does what is done here and nothing else, whoever gets hold of it: what it
+ * is asked to do no filter sees. */
+static int
+restrict_ring(int fd)
+{
+	struct io_uring_restriction allowed[] = {
+	    {.opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_READV},
+	    {.opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_WRITEV},
+	    {.opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_FSYNC},
+	};
+
+	if (syscall(SYS_io_uring_register, fd, IORING_REGISTER_RESTRICTIONS,
+		allowed, 3) < 0)
+		return -1;
+	return (int)syscall(
+	    SYS_io_uring_register, fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
+}
+
 struct async_engine *
 async_ring_new(void)
 {
@@ -149,7 +167,7 @@ async_ring_new(void)
 	 * they are submitted (5.5): older ones are not worth a case. */
 	const unsigned needed =
 	    IORING_FEAT_SINGLE_MMAP | IORING_FEAT_SUBMIT_STABLE;
-	struct io_uring_params p = {0};
+	struct io_uring_params p = {.flags = IORING_SETUP_R_DISABLED};
 	struct ring *r = calloc(1, sizeof(*r));
 
 	if (!r)
@@ -158,7 +176,8 @@ async_ring_new(void)
 	r->engine.fd = (int)syscall(SYS_io_uring_setup, ASYNC_DEPTH_MAX, &p);
 	if (r->engine.fd >= 0 && (p.features & needed) != needed)
 		errno = ENOSYS;
-	else if (r->engine.fd >= 0 && map_all(r, &p) == 0)
+	else if (r->engine.fd >= 0 && restrict_ring(r->engine.fd) == 0 &&
+		 map_all(r, &p) == 0)
 		return &r->engine;
 	ring_free(&r->engine);
 	return NULL;

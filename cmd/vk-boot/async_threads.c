@@ -29,6 +29,7 @@ struct threads {
 	struct list todo, done;
 	unsigned queued; /* in todo */
 	unsigned idle, count;
+	unsigned count_max;
 	bool stop;
 	pthread_t ids[THREADS_MAX];
 };
@@ -102,7 +103,7 @@ add_thread(struct threads *t)
 	pthread_attr_t attributes;
 	sigset_t all, before;
 
-	if (t->count == THREADS_MAX)
+	if (t->count >= t->count_max)
 		return;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -160,6 +161,12 @@ next_done(struct async_engine *engine)
 }
 
 static void
+threads_confine(struct async_engine *engine)
+{
+	((struct threads *)engine)->count_max = 0;
+}
+
+static void
 threads_free(struct async_engine *engine)
 {
 	struct threads *t = (struct threads *)engine;
@@ -181,6 +188,7 @@ static const struct async_engine_ops threads_ops = {
     .start = start,
     .submit = submit,
     .next_done = next_done,
+    .confine = threads_confine,
     .free = threads_free,
 };
 
@@ -192,6 +200,7 @@ async_threads_new(void)
 	if (!t)
 		return NULL;
 	t->engine.ops = &threads_ops;
+	t->count_max = THREADS_MAX;
 	t->engine.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (t->engine.fd < 0) {
 		free(t);

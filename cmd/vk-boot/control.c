@@ -25,6 +25,14 @@
 
 #define CONTROL_NAME "control"
 
+const struct filter_call control_calls[] = {
+    CALL(accept4),
+    CALL(recvfrom),
+    CALL(sendto),
+    CALL(unlinkat), /* the socket, at the end */
+    CALLS_END,
+};
+
 struct control_client {
 	LIST_ENTRY(control_client) entry;
 	struct control *control;

@@ -40,6 +40,9 @@ struct control_ops {
 	void (*given)(void *owner, int fd, const void *more, size_t len);
 };
 
+/* What serving it asks of the host, beside what a loop does (filter.h). */
+extern const struct filter_call control_calls[];
+
 /* Makes the socket in that folder (borrowed); clients wait until it is
  * served. NULL with err. */
 struct control *control_new(struct loop *, int folder, struct err *);

@@ -27,6 +27,27 @@
  * superblock with its UUID and the time of its last writing. */
 #define IDENTITY_SIZE 4096
 
+static const struct filter_call calls[] = {
+    CALL(pread64), /* what a write leaves of a cluster */
+    CALL(pwrite64),
+    CALL(fdatasync),
+    CALL(fallocate),
+    CALLS_END,
+};
+
+static const struct filter_call image_calls[] = {
+    CALL(ftruncate), /* it grows */
+    CALLS_END,
+};
+
+void
+disk_allow(const struct disk *disk, struct filter *filter)
+{
+	filter_add(filter, calls);
+	if (disk->image)
+		filter_add(filter, image_calls);
+}
+
 int
 disk_lock(int fd, const char *path, bool write, struct err *e)
 {

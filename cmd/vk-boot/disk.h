@@ -23,6 +23,7 @@
 #include "cmd/vk-boot/disk_run.h"
 
 #include "common/err.h"
+#include "common/filter.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -40,6 +41,11 @@ enum disk_cache {
 	DISK_NONE,      /* not that cache (O_DIRECT); a flush is an fsync */
 	DISK_UNSAFE,    /* a flush is not passed on */
 };
+
+struct disk;
+
+/* Adds what using and closing it asks of the host (filter.h). */
+void disk_allow(const struct disk *, struct filter *);
 
 struct qcow2;
 

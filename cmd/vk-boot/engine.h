@@ -7,13 +7,15 @@
  *	kvm	this process: KVM and a machine of our own (machine.h)
  *	uml	User-mode Linux, an ordinary process, where KVM cannot (uml.h)
  *
- * An engine is made, devices are added, and it starts with what boot.h has
- * prepared for it. From then on end_fd tells when it is over, and how. Other
- * parts know nothing more of it.
+ * An engine is made, devices are added, and it loads what boot.h has prepared
+ * for it: everything is open then, and may be given up (sandbox.h). It starts
+ * its threads, and goes. From then on end_fd tells when it is over, and how.
+ * Other parts know nothing more of it.
  */
 #ifndef VK_BOOT_ENGINE_H
 #define VK_BOOT_ENGINE_H
 
+#include "cmd/vk-boot/gate.h"
 #include "cmd/vk-boot/gmem.h"
 
 #include <jansson.h>
@@ -49,14 +51,24 @@ struct engine_guest {
 
 struct engine_ops {
 	const char *name;
+	/* What the operations from go on ask of the host in the main thread
+	 * (filter.h). */
+	const struct filter_call *main_calls;
 	bool isolates; /* the guest is kept in by hardware */
 	const struct engine_guest *guest;
 	/* Where the next device finds the guest's memory. NULL with err. */
 	const struct gmem *(*memory)(struct engine *, struct err *);
 	/* Joins the device (borrowed) to the guest. */
 	int (*add)(struct engine *, struct virtio_device *, struct err *);
-	/* Loads and starts it. boot is not needed any more afterwards. */
-	int (*start)(struct engine *, struct boot *, struct err *);
+	/* Puts everything of the guest in place: memory, processes. boot is not
+	 * needed any more afterwards. */
+	int (*load)(struct engine *, const struct boot *, struct err *);
+	/* Compiles the filters of its threads. */
+	int (*confine)(struct engine *, struct err *);
+	/* Makes its threads, which wait at the gate. */
+	int (*start)(struct engine *, struct gate *, struct err *);
+	/* The gate is about to open. NULL: the engine waits for no more. */
+	int (*go)(struct engine *, struct err *);
 	/* Holds the guest still, and lets it go on. When it returns, the guest
 	 * does nothing (uml.h: but). 0, -1 with err. */
 	int (*pause)(struct engine *, bool on, struct err *);
@@ -77,7 +89,8 @@ struct engine_config {
 	/* Takes what the guest writes to its first console, from any thread. */
 	void (*console)(void *owner, const void *text, size_t len);
 	void *owner;
-	bool no_probe;  /* take KVM as it is */
+	const struct filter_call *console_calls; /* that it makes */
+	bool no_probe;                           /* take KVM as it is */
 	bool no_nested; /* no virtualisation in the guest */
 };
 

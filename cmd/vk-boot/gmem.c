@@ -97,6 +97,11 @@ gmem_discard(const struct gmem *mem, void *hva, uint64_t len)
 	return 0;
 }
 
+const struct filter_call gmem_calls[] = {
+    CALL(mincore),
+    CALLS_END,
+};
+
 uint64_t
 gmem_resident(const struct gmem *mem)
 {

@@ -14,6 +14,7 @@
 #define VK_BOOT_GMEM_H
 
 #include "common/err.h"
+#include "common/filter.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -51,6 +52,9 @@ void *gmem_at(const struct gmem *, uint64_t gpa, uint64_t len);
 /* Gives whole pages inside [hva, hva + len), which lies in one region, back to
  * the host; they read as zero afterwards. Returns the bytes given back. */
 uint64_t gmem_discard(const struct gmem *, void *hva, uint64_t len);
+
+/* What gmem_resident asks of the host (filter.h). */
+extern const struct filter_call gmem_calls[];
 
 /* How much of it takes the host's memory now, in bytes. */
 uint64_t gmem_resident(const struct gmem *);

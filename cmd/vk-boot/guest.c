@@ -12,6 +12,7 @@
  */
 #include "cmd/vk-boot/guest_parts.h"
 
+#include "cmd/vk-boot/sandbox.h"
 #include "cmd/vk-boot/virtio/vsock.h"
 
 #include "common/log.h"
@@ -345,17 +346,55 @@ release(struct guest *g)
 	loop_close(g->loop, &g->clock.timer);
 }
 
+/* Of the main thread, beside those of what it uses. */
+static const struct filter_call calls[] = {
+    CALL(read), /* signals, events, the agent */
+    CALL(write),
+    CALL(close),
+    CALL(fcntl), /* O_NONBLOCK */
+    CALL(timerfd_settime),
+    CALL(exit_group),
+    CALLS_END,
+};
+
+/* What binds all threads but those of the devices (sandbox.h). */
+static int
+confine(struct guest *g, struct err *e)
+{
+	struct engine *engine = g->config->engine;
+	struct filter *filter = g->config->filter;
+
+	filter_add(filter, filter_libc);
+	filter_add(filter, loop_calls);
+	filter_add(filter, calls);
+	filter_add(filter, status_calls);
+	filter_add(filter, engine->ops->main_calls);
+	if (guest_command_confine(g, e) < 0 || sandbox_filter(filter, e) < 0)
+		return -1;
+	return engine->ops->confine(engine, e);
+}
+
+/* All threads are made and bound; then the guest runs. */
 static int
 start(struct guest *g, struct err *e)
 {
+	const struct guest_config *config = g->config;
+	struct engine *engine = config->engine;
+
+	if (config->filter && confine(g, e) < 0)
+		return -1;
 	if (open_sources(g, e) < 0 || guest_agent_open(g, e) < 0 ||
 	    guest_command_open(g, e) < 0)
 		return -1;
 	guest_orders_open(g);
-	if (g->config->engine->ops->start(
-		g->config->engine, g->config->boot, e) < 0)
+	if (engine->ops->start(engine, config->gate, e) < 0 ||
+	    gate_await(config->gate, e) < 0)
 		return -1;
-	boot_release(g->config->boot); /* it is in the guest's memory now */
+	if (config->filter && filter_load(config->filter, e) < 0)
+		return -1;
+	if (engine->ops->go && engine->ops->go(engine, e) < 0)
+		return -1;
+	gate_open(config->gate);
 	return 0;
 }
 
@@ -376,6 +415,8 @@ guest_run(const struct guest_config *config, struct err *e)
 	    .clock.timer.fd = -1,
 	    .arrival_writer = -1,
 	    .session_fd = -1,
+	    .session_call = -1,
+	    .sinks = {{.opened = -1}, {.opened = -1}},
 	    .forward = {-1, -1},
 	};
 	int result = start(&g, e);
@@ -387,6 +428,7 @@ guest_run(const struct guest_config *config, struct err *e)
 		    json_pack("{s:i,s:s}", "status", g.status, "why",
 			g.why ? g.why : "failure"));
 	}
+	gate_cancel(config->gate);
 	config->engine->ops->stop(config->engine);
 	release(&g);
 	return result;

@@ -15,7 +15,6 @@
 #ifndef VK_BOOT_GUEST_H
 #define VK_BOOT_GUEST_H
 
-#include "cmd/vk-boot/boot.h"
 #include "cmd/vk-boot/engine.h"
 #include "cmd/vk-boot/options.h"
 #include "cmd/vk-boot/status.h"
@@ -31,8 +30,10 @@ struct terminal;
 
 struct guest_config {          /* borrowed */
 	struct engine *engine; /* ready to start */
-	struct boot *boot;
-	struct loop *loop; /* the main one; guest_run runs it */
+	struct gate *gate;     /* the other threads wait there */
+	struct filter *filter; /* of the main thread; NULL: nothing binds the
+				* threads of this VM */
+	struct loop *loop;     /* the main one; guest_run runs it */
 	struct virtio_device *vsock;
 	struct virtio_device *balloon; /* NULL: there is none */
 	struct control *control;       /* NULL: there is none */

@@ -2,6 +2,7 @@
 /* guest_command.c - the guest's command: a session in a thread of its own */
 #include "cmd/vk-boot/guest_parts.h"
 
+#include "cmd/vk-boot/sandbox.h"
 #include "cmd/vk-boot/virtio/vsock.h"
 
 #include "common/io.h"
@@ -14,6 +15,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 
 /* In the session's thread. */
 static void
@@ -40,10 +42,9 @@ becomes_init(const struct guest *g)
 	       (g->options->init == INIT_AUTO && command_is_init(&g->command));
 }
 
-static void *
-session_main(void *with)
+static void
+run_session(struct guest *g)
 {
-	struct guest *g = with;
 	bool console = g->options->console == CONSOLE_STDIO;
 	struct session_request request = SESSION_REQUEST_INIT;
 
@@ -65,26 +66,35 @@ session_main(void *with)
 	request.err = STDERR_FILENO;
 	request.tty = g->options->tty ? STDIN_FILENO : -1;
 	request.signals = g->forward[0];
+	request.sinks = g->sinks;
 	request.started = session_runs;
 	request.context = g;
 	g->session_ok = session_run(g->session_fd, &request, &g->result,
 			    &g->session_err) == 0;
 	atomic_store(&g->session_ended, true);
 	eventfd_give(g->finished.fd);
+}
+
+static void *
+session_main(void *with)
+{
+	struct guest *g = with;
+
+	pthread_setname_np(pthread_self(), "session");
+	if (!gate_enter(g->config->gate, &g->session_filter))
+		return NULL;
+	eventfd_take(g->session_call);
+	if (g->session_fd >= 0)
+		run_session(g);
 	return NULL;
 }
 
-int
-guest_command_start(struct guest *g, struct err *e)
+static int
+make_thread(struct guest *g, struct err *e)
 {
 	sigset_t all, before;
 	int number;
 
-	g->session_fd = vsock_dial(g->config->vsock, EXEC_PORT);
-	if (g->session_fd < 0)
-		return err_errno(e, EX_OSERR, "the guest's agent");
-	if (g->options->tty)
-		terminal_again(g->config->terminal);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	number = pthread_create(&g->session_thread, NULL, session_main, g);
@@ -93,17 +103,33 @@ guest_command_start(struct guest *g, struct err *e)
 		errno = number;
 		return err_errno(e, EX_OSERR, "session");
 	}
-	pthread_setname_np(g->session_thread, "session");
+	gate_expect(g->config->gate);
+	g->session_made = true;
+	return 0;
+}
+
+int
+guest_command_start(struct guest *g, struct err *e)
+{
+	g->session_fd = vsock_dial(g->config->vsock, EXEC_PORT);
+	if (g->session_fd < 0)
+		return err_errno(e, EX_OSERR, "the guest's agent");
+	if (g->options->tty)
+		terminal_again(g->config->terminal);
 	g->session_started = true;
+	eventfd_give(g->session_call);
 	return 0;
 }
 
 void
 guest_command_join(struct guest *g)
 {
-	if (g->session_started && !g->session_joined)
-		pthread_join(g->session_thread, NULL);
-	if (g->options->tty)
+	if (!g->session_made || g->session_joined)
+		return;
+	if (!g->session_started)
+		eventfd_give(g->session_call);
+	pthread_join(g->session_thread, NULL);
+	if (g->session_started && g->options->tty)
 		terminal_pause(g->config->terminal);
 	g->session_joined = true;
 }
@@ -178,23 +204,64 @@ guest_command_signal(struct guest *g, int number)
 		log_info("guest: a signal is lost: %s", strerror(errno));
 }
 
+/* In the main thread. */
+static const struct filter_call calls[] = {
+    CALL(write),
+    CALL(close),
+    CALL_IF(socketpair, 0, AF_UNIX), /* vsock_dial */
+    CALL(fcntl),
+    CALLS_END,
+};
+
+/* The session's thread, beside session_calls. */
+static const struct filter_call thread_calls[] = {
+    CALL(read), /* the start */
+    CALL(write),
+    CALLS_END,
+};
+
+int
+guest_command_confine(struct guest *g, struct err *e)
+{
+	filter_add(g->config->filter, calls);
+	filter_init(&g->session_filter, "session", LOOP_CALLS_MAX);
+	filter_add(&g->session_filter, filter_libc);
+	filter_add(&g->session_filter, session_calls);
+	filter_add(&g->session_filter, thread_calls);
+	return sandbox_filter(&g->session_filter, e);
+}
+
 int
 guest_command_open(struct guest *g, struct err *e)
 {
+	sink_init(&g->sinks[0], g->options->console == CONSOLE_STDIO
+				    ? STDERR_FILENO
+				    : STDOUT_FILENO);
+	sink_init(&g->sinks[1], STDERR_FILENO);
+	sink_learn(&g->sinks[0]);
+	sink_learn(&g->sinks[1]);
+	g->session_call = eventfd(0, EFD_CLOEXEC);
 	g->finished = (struct loop_source){
 	    .fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
 	    .ready = session_moved,
 	    .owner = g,
 	};
-	if (g->finished.fd < 0 || pipe2(g->forward, O_CLOEXEC) < 0)
+	if (g->session_call < 0 || g->finished.fd < 0 ||
+	    pipe2(g->forward, O_CLOEXEC) < 0)
 		return err_errno(e, EX_OSERR, "descriptors");
-	return loop_add(g->loop, &g->finished, EPOLLIN, e);
+	if (loop_add(g->loop, &g->finished, EPOLLIN, e) < 0)
+		return -1;
+	return make_thread(g, e);
 }
 
 void
 guest_command_release(struct guest *g)
 {
 	command_release(&g->command);
+	filter_release(&g->session_filter);
+	sink_release(&g->sinks[0]);
+	sink_release(&g->sinks[1]);
+	fd_close(&g->session_call);
 	fd_close(&g->session_fd);
 	fd_close(&g->forward[0]);
 	fd_close(&g->forward[1]);

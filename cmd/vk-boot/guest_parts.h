@@ -60,7 +60,10 @@ struct guest {
 	/* guest_command.c */
 	struct loop_source finished;
 	struct command command;
-	bool session_started, session_joined;
+	bool session_made, session_started, session_joined;
+	struct filter session_filter;
+	struct sink sinks[2]; /* stdout, stderr */
+	int session_call; /* an eventfd: session_fd is there, or is not to be */
 	atomic_bool session_runs;  /* the guest has started the command */
 	atomic_bool session_ended; /* the thread has nothing more to do */
 	pthread_t session_thread;
@@ -102,6 +105,12 @@ void guest_agent_release(struct guest *);
 
 /* ---- guest_command.c ---- */
 
+/* Adds what the command asks of the host in the main thread, and compiles what
+ * binds its own. 0, -1 with err. */
+int guest_command_confine(struct guest *, struct err *);
+
+/* Makes its thread, which waits at the gate and then for the start: once the
+ * guest runs no thread can be made. 0, -1 with err. */
 int guest_command_open(struct guest *, struct err *);
 void guest_command_release(struct guest *);
 

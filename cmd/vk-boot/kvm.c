@@ -22,6 +22,20 @@
 #define TSS_ADDRESS      0xfffbd000ul
 #define IDENTITY_ADDRESS 0xfffbc000ull
 
+const struct filter_call kvm_run_calls[] = {
+    CALL_IF(ioctl, 1, KVM_RUN),
+    CALL_IF(ioctl, 1, KVM_KVMCLOCK_CTRL), /* after a pause */
+    CALLS_END,
+};
+
+const struct filter_call kvm_device_calls[] = {
+    CALL_IF(ioctl, 1, KVM_IOEVENTFD),
+    CALL_IF(ioctl, 1, KVM_IRQFD),
+    CALL_IF(ioctl, 1, KVM_SET_GSI_ROUTING),
+    CALL_IF(ioctl, 1, KVM_SIGNAL_MSI),
+    CALLS_END,
+};
+
 /* Says who may open it and how to become one of them. */
 static void
 hint_permission(struct err *e)

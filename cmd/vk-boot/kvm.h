@@ -12,6 +12,8 @@
 
 #include "cmd/vk-boot/gmem.h"
 
+#include "common/filter.h"
+
 #include <linux/kvm.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -39,6 +41,10 @@ struct kvm_cpu {
 	unsigned id;
 	struct kvm_run *run;
 };
+
+/* What is asked of the host by kvm_cpu_run, and by what devices do while the
+ * guest runs: ioeventfds, interrupts (filter.h). */
+extern const struct filter_call kvm_run_calls[], kvm_device_calls[];
 
 /*
  * Opens /dev/kvm. Where it is missing or not permitted, err says so with what

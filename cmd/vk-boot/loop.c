@@ -20,6 +20,15 @@
 /* How many events one wait takes; more are taken by the next. */
 #define EVENTS_MAX 16
 
+const struct filter_call loop_calls[] = {
+    CALL(epoll_wait),
+    CALL(epoll_ctl),
+    CALL(read),  /* eventfds */
+    CALL(write), /* and those of others */
+    CALL(close),
+    CALLS_END,
+};
+
 struct loop {
 	char name[16];
 	int epoll;
@@ -28,6 +37,8 @@ struct loop {
 	bool running; /* thread is valid */
 	bool threaded;
 	atomic_bool stop;
+	struct filter filter;
+	struct gate *gate;
 
 	/* What is being handled, so that loop_remove can take back events. */
 	struct epoll_event *events;
@@ -84,6 +95,9 @@ loop_new(const char *name, struct err *e)
 		return NULL;
 	}
 	snprintf(loop->name, sizeof(loop->name), "%s", name);
+	filter_init(&loop->filter, loop->name, LOOP_CALLS_MAX);
+	filter_add(&loop->filter, filter_libc);
+	filter_add(&loop->filter, loop_calls);
 	pthread_mutex_init(&loop->lock, NULL);
 	pthread_mutex_init(&loop->slot, NULL);
 	pthread_cond_init(&loop->done, NULL);
@@ -103,15 +117,25 @@ loop_new(const char *name, struct err *e)
 	return loop;
 }
 
-static void *
-thread_main(void *loop)
+struct filter *
+loop_filter(struct loop *loop)
 {
-	loop_run(loop);
+	return &loop->filter;
+}
+
+static void *
+thread_main(void *with)
+{
+	struct loop *loop = with;
+
+	pthread_setname_np(pthread_self(), loop->name);
+	if (gate_enter(loop->gate, &loop->filter))
+		loop_run(loop);
 	return NULL;
 }
 
 int
-loop_start(struct loop *loop, struct err *e)
+loop_start(struct loop *loop, struct gate *gate, struct err *e)
 {
 	sigset_t all, before;
 	int number;
@@ -119,6 +143,7 @@ loop_start(struct loop *loop, struct err *e)
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	loop->running = loop->threaded = true;
+	loop->gate = gate;
 	number = pthread_create(&loop->thread, NULL, thread_main, loop);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (number != 0) {
@@ -126,7 +151,7 @@ loop_start(struct loop *loop, struct err *e)
 		errno = number;
 		return err_errno(e, EX_OSERR, "thread %s", loop->name);
 	}
-	pthread_setname_np(loop->thread, loop->name);
+	gate_expect(gate);
 	return 0;
 }
 
@@ -186,6 +211,7 @@ loop_free(struct loop *loop)
 	loop_end(loop);
 	fd_close(&loop->wake.fd);
 	fd_close(&loop->epoll);
+	filter_release(&loop->filter);
 	pthread_cond_destroy(&loop->done);
 	pthread_mutex_destroy(&loop->slot);
 	pthread_mutex_destroy(&loop->lock);
@@ -234,7 +260,8 @@ loop_close(struct loop *loop, struct loop_source *source)
 void
 loop_call(struct loop *loop, void (*call)(void *), void *with)
 {
-	if (!loop->running || pthread_equal(loop->thread, pthread_self())) {
+	if (!loop->running || (loop->gate && !gate_is_open(loop->gate)) ||
+	    pthread_equal(loop->thread, pthread_self())) {
 		call(with);
 		return;
 	}

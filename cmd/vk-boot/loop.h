@@ -9,7 +9,10 @@
 #ifndef VK_BOOT_LOOP_H
 #define VK_BOOT_LOOP_H
 
+#include "cmd/vk-boot/gate.h"
+
 #include "common/err.h"
+#include "common/filter.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -29,8 +32,20 @@ struct loop_source {
  * characters. NULL with err. */
 struct loop *loop_new(const char *name, struct err *);
 
-/* Runs it in a thread of its own, all signals blocked there. */
-int loop_start(struct loop *, struct err *);
+/* The system calls of its thread: what the loop itself makes, and what is added
+ * by those that live in it. Where it is compiled before loop_start, the thread
+ * is bound by it before it does anything. */
+struct filter *loop_filter(struct loop *);
+
+/* Of the loop itself, for a thread that it does not make. */
+extern const struct filter_call loop_calls[];
+
+/* A device's thread that needs more is a mistake. */
+#define LOOP_CALLS_MAX 40
+
+/* Runs it in a thread of its own, all signals blocked there, as soon as the
+ * gate opens. 0, -1 with err. */
+int loop_start(struct loop *, struct gate *, struct err *);
 
 /* Runs it in this thread, until loop_stop. */
 void loop_run(struct loop *);
@@ -61,7 +76,7 @@ void loop_remove(struct loop *, struct loop_source *);
 void loop_close(struct loop *, struct loop_source *);
 
 /* Runs call(with) in the loop's thread and returns when it is done. In that
- * thread, or before it runs, it is a plain call. */
+ * thread, or before the gate opens, it is a plain call. */
 void loop_call(struct loop *, void (*call)(void *), void *with);
 
 /* An eventfd's count, read and dropped; 0 if there is none. */

@@ -6,6 +6,7 @@
 #include "cmd/vk-boot/find.h"
 #include "cmd/vk-boot/pci.h"
 #include "cmd/vk-boot/probe.h"
+#include "cmd/vk-boot/sandbox.h"
 #include "cmd/vk-boot/vcpu.h"
 #include "cmd/vk-boot/virtio/pci.h"
 #include "cmd/vk-boot/x86/acpi.h"
@@ -39,6 +40,7 @@ struct machine {
 	struct serial *serial;
 	struct vcpu *cpus;
 	unsigned cpu_count;
+	struct filter filter; /* of the vCPUs' threads */
 	struct virtio_pci *transports[PCI_DEVICES_MAX];
 	unsigned transport_count;
 };
@@ -161,6 +163,7 @@ add_cpus(struct machine *m, unsigned count, struct err *e)
 
 		vcpu->ports = &m->ports;
 		vcpu->memory = &m->memory;
+		vcpu->filter = &m->filter;
 		vcpu->ended = vcpu_ended;
 		vcpu->owner = m;
 		if (kvm_cpu_create(
@@ -242,7 +245,7 @@ add(struct engine *engine, struct virtio_device *dev, struct err *e)
 }
 
 static int
-load(struct machine *m, const struct boot *boot, struct entry *entry,
+fill_memory(struct machine *m, const struct boot *boot, struct entry *entry,
     struct err *e)
 {
 	struct loader loader = {
@@ -258,21 +261,51 @@ load(struct machine *m, const struct boot *boot, struct entry *entry,
 }
 
 static int
-start(struct engine *engine, struct boot *boot, struct err *e)
+load(struct engine *engine, const struct boot *boot, struct err *e)
 {
 	struct machine *m = (struct machine *)engine;
 	struct entry entry;
 
-	if (load(m, boot, &entry, e) < 0)
+	if (fill_memory(m, boot, &entry, e) < 0)
 		return -1;
 	for (unsigned i = 0; i < m->cpu_count; i++)
 		if (cpu_init(&m->cpus[i].cpu, e) < 0)
 			return -1;
 	if (cpu_enter(&m->cpus[0].cpu, &entry, e) < 0)
 		return -1;
-	for (unsigned i = 0; i < m->cpu_count; i++)
+	return 0;
+}
+
+void
+machine_allow(struct filter *filter, const struct filter_call *console)
+{
+	filter_add(filter, filter_libc);
+	filter_add(filter, kvm_run_calls);
+	filter_add(filter, kvm_device_calls);
+	filter_add(filter, virtio_pci_calls);
+	filter_add(filter, console);
+}
+
+static int
+confine(struct engine *engine, struct err *e)
+{
+	struct machine *m = (struct machine *)engine;
+
+	filter_init(&m->filter, "vcpu", MACHINE_CPU_CALLS_MAX);
+	machine_allow(&m->filter, m->engine.config.console_calls);
+	return sandbox_filter(&m->filter, e);
+}
+
+static int
+start(struct engine *engine, struct gate *gate, struct err *e)
+{
+	struct machine *m = (struct machine *)engine;
+
+	for (unsigned i = 0; i < m->cpu_count; i++) {
+		m->cpus[i].gate = gate;
 		if (vcpu_start(&m->cpus[i], e) < 0)
 			return -1;
+	}
 	return 0;
 }
 
@@ -343,6 +376,7 @@ machine_free(struct engine *engine)
 	serial_free(m->serial);
 	kvm_release(&m->kvm);
 	gmem_release(&m->mem);
+	filter_release(&m->filter);
 	engine_release(engine);
 	free(m);
 }
@@ -364,12 +398,25 @@ static const struct engine_guest guest = {
     .modules = (const char *const[]){"virtio_pci", NULL},
 };
 
+static const struct filter_call main_calls[] = {
+    CALL(getpid), /* vcpu_ask_stop, vcpu_ask_pause */
+    CALL(tgkill),
+    CALL(clock_gettime),              /* vcpu_time_ns */
+    CALL(mincore),                    /* gmem_resident */
+    CALL_IF(ioctl, 1, KVM_IOEVENTFD), /* virtio_pci_free */
+    CALL_IF(ioctl, 1, KVM_IRQFD),
+    CALLS_END,
+};
+
 static const struct engine_ops machine_ops = {
     .name = "kvm",
+    .main_calls = main_calls,
     .isolates = true,
     .guest = &guest,
     .memory = memory,
     .add = add,
+    .load = load,
+    .confine = confine,
     .start = start,
     .pause = pause_all,
     .power_button = power_button,

@@ -11,6 +11,12 @@
 /* KVM's own limit is asked for; this one is the size of a table. */
 #define MACHINE_CPUS_MAX 256
 
+/* System calls of a vCPU's thread: what a guest can reach at once. */
+#define MACHINE_CPU_CALLS_MAX 25
+
+/* Adds them; console is what a byte on the serial port asks of the host. */
+void machine_allow(struct filter *, const struct filter_call *console);
+
 /* The smallest that any kernel of ours starts in. */
 #define MACHINE_MEMORY_MIN (32ull << 20)
 

@@ -91,6 +91,7 @@ FLAG_SETTER(sandbox)
 FLAG_SETTER(tty)
 FLAG_SETTER(keep)
 FLAG_SETTER(prepare)
+FLAG_SETTER(no_sandbox)
 DURATION_SETTER(timeout)
 DURATION_SETTER(boot_timeout)
 DURATION_SETTER(stop_timeout)
@@ -358,6 +359,7 @@ static const struct opt table[] = {
     {0, "no-nested", NULL, "the guest's processors cannot run KVM",
 	set_no_nested},
     {0, "show", NULL, "say what would be booted, and end", set_show},
+    {0, "no-sandbox", NULL, "run with all rights of this user", set_no_sandbox},
     {'v', "verbose", NULL, "say what happens, and when", set_verbose},
 };
 

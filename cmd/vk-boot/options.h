@@ -58,6 +58,7 @@ struct options {
 	struct word_list labels; /* NAME=VALUE: told to those who ask */
 	enum { INIT_AUTO, INIT_YES, INIT_NO } init; /* it becomes process 1 */
 	bool sandbox;
+	bool no_sandbox;
 
 	/* console */
 	enum console_kind console;

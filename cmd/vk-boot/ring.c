@@ -10,6 +10,13 @@
 #include <pthread.h>
 #include <string.h>
 
+const struct filter_call ring_calls[] = {
+    CALL(pwrite64),
+    CALL(ftruncate),
+    CALL_RARE(close, "the disk is full"),
+    CALLS_END,
+};
+
 struct ring {
 	pthread_mutex_t lock;
 	size_t at;      /* where the next byte goes */

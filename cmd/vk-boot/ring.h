@@ -19,6 +19,7 @@
 #define VK_BOOT_RING_H
 
 #include "common/err.h"
+#include "common/filter.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -29,6 +30,9 @@
 #define RING_HELD     ((size_t)1024)
 
 struct ring;
+
+/* What adding to one with a file asks of the host (filter.h). */
+extern const struct filter_call ring_calls[];
 
 /* file is written from its start, truncated first, and owned; -1: none. NULL
  * with err. */

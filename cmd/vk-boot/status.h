@@ -24,6 +24,8 @@
 #ifndef VK_BOOT_STATUS_H
 #define VK_BOOT_STATUS_H
 
+#include "common/filter.h"
+
 #include <jansson.h>
 #include <stdint.h>
 
@@ -36,6 +38,9 @@ struct status {
 	uint64_t start_ns;       /* CLOCK_MONOTONIC */
 	json_t *now;             /* status.json */
 };
+
+/* What telling an event asks of the host (filter.h). */
+extern const struct filter_call status_calls[];
 
 void status_init(struct status *, int ready_fd, int status_fd);
 void status_release(struct status *); /* may be called twice */

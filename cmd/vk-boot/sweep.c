@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sweep.c - who clears the run folder when vk-boot was killed */
+/* sweep.c - who clears the run folder when vk-boot has ended */
 #include "cmd/vk-boot/sweep.h"
 
 #include "common/scope.h"
@@ -9,6 +9,12 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+const struct filter_call sweep_calls[] = {
+    CALL(close),
+    CALL(wait4),
+    CALLS_END,
+};
 
 /* The descriptors that the sweeper keeps, at their new numbers. */
 enum { KEPT_PIPE = 3, KEPT_FOLDER, KEPT_LOCK, KEPT_END };
@@ -81,12 +87,14 @@ sweep_start(struct sweep *sweep, struct run_folder *folder, struct err *e)
 }
 
 void
-sweep_dismiss(struct sweep *sweep)
+sweep_end(struct sweep *sweep, struct run_folder *folder)
 {
-	if (sweep->alive < 0)
+	if (sweep->alive < 0) {
+		run_folder_release(folder);
 		return;
-	if (write(sweep->alive, "x", 1) == 1)
-		while (waitpid(sweep->pid, NULL, 0) < 0 && errno == EINTR)
-			continue;
+	}
+	run_folder_leave(folder);
 	fd_close(&sweep->alive);
+	while (waitpid(sweep->pid, NULL, 0) < 0 && errno == EINTR)
+		continue;
 }

@@ -2,15 +2,7 @@
 /*
  * uml.c - the engine that is User-mode Linux
  *
- *	vk-boot ---- warden (process 1 of a PID namespace) ---- linux.uml ...
- *
- * The warden is there for the end: when vk-boot goes, by whatever signal, the
- * warden is killed with it (parent-death signal), and with the namespace's
- * process 1 every process of the guest. It also tells how UML ended, and holds
- * it still: a signal stops UML's kernel, which traces the guest's processes (to
- * stop these would be reported to it, and it knows no such thing). Where an
- * ordinary user may have no namespaces the warden is there all the same, and
- * UML and its processes die by their own parent-death signals.
+ * The processes are the warden's (warden.h).
  *
  * UML reaches its devices by paths, but no path is left behind: each socket is
  * bound in a folder of its own, opened, and unlinked with the folder at once;
@@ -21,23 +13,21 @@
 #include "cmd/vk-boot/boot.h"
 #include "cmd/vk-boot/find.h"
 #include "cmd/vk-boot/loop.h"
-#include "cmd/vk-boot/process_time.h"
+#include "cmd/vk-boot/sandbox.h"
 #include "cmd/vk-boot/virtio/vhost_user.h"
+#include "cmd/vk-boot/warden.h"
 
 #include "common/io.h"
 #include "common/scope.h"
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -59,7 +49,7 @@ struct uml {
 	unsigned count; /* with memory handed out */
 	struct loop *loop;
 	struct loop_source console, ended;
-	pid_t warden;
+	struct warden warden;
 };
 
 /* What the new process needs; made before it, for it may not allocate. */
@@ -69,11 +59,6 @@ struct launch {
 	unsigned argc;
 	int kept[DEVICES_MAX + 1]; /* open in UML, by number */
 	unsigned kept_count;
-	int console; /* written by UML */
-	int status;  /* written by the warden */
-	int go;      /* a byte there: vk-boot is ready */
-	uid_t uid;
-	gid_t gid;
 };
 
 /* ---- sockets without a name ---- */
@@ -133,122 +118,9 @@ add(struct engine *engine, struct virtio_device *dev, struct err *e)
 	config.listener = nameless_listener(&d->path, e);
 	if (config.listener < 0)
 		return -1;
+	filter_add(loop_filter(dev->loop), gmem_calls);
 	d->vhost = vhost_user_new(&config, e);
 	return d->vhost ? 0 : -1;
-}
-
-/* ---- the new processes: async-signal-safe only ---- */
-
-static void
-write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	if (fd >= 0 && write(fd, text, strlen(text)) < 0)
-		fd_close(&fd);
-	fd_close(&fd);
-}
-
-static void
-map_user(const struct launch *l)
-{
-	char text[64];
-
-	snprintf(text, sizeof(text), "%u %u 1\n", l->uid, l->uid);
-	write_file("/proc/self/uid_map", text);
-	write_file("/proc/self/setgroups", "deny");
-	snprintf(text, sizeof(text), "%u %u 1\n", l->gid, l->gid);
-	write_file("/proc/self/gid_map", text);
-}
-
-static _Noreturn void
-run_uml(const struct launch *l)
-{
-	int null = open("/dev/null", O_RDWR);
-	sigset_t none;
-
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	signal(SIGPIPE, SIG_DFL);
-	if (null < 0 || dup2(null, 0) < 0 || dup2(l->console, 1) < 0 ||
-	    dup2(l->console, 2) < 0)
-		_exit(127);
-	execv(l->kernel, l->argv);
-	_exit(127);
-}
-
-static pid_t warded;
-
-/* SIGUSR1 and 2: UML stops, and goes on. */
-static void
-hold_uml(int number)
-{
-	kill(warded, number == SIGUSR1 ? SIGSTOP : SIGCONT);
-}
-
-/* All signals are blocked but the two that hold_uml takes. */
-static void
-warden_signals(void)
-{
-	sigset_t set;
-
-	signal(SIGUSR1, hold_uml);
-	signal(SIGUSR2, hold_uml);
-	sigfillset(&set);
-	sigdelset(&set, SIGUSR1);
-	sigdelset(&set, SIGUSR2);
-	sigprocmask(SIG_SETMASK, &set, NULL);
-}
-
-static _Noreturn void
-run_warden(const struct launch *l, bool namespaces)
-{
-	sigset_t all;
-	int status = 127 << 8;
-	pid_t pid, ended;
-	char byte;
-
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	prctl(PR_SET_NAME, "vk-boot: warden");
-	setsid();
-	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, NULL);
-	if (namespaces)
-		map_user(l);
-	/* If vk-boot was gone before the first line, nobody writes this. */
-	if (read(l->go, &byte, 1) != 1)
-		_exit(1);
-	pid = fork();
-	if (pid == 0)
-		run_uml(l);
-	warded = pid;
-	if (pid > 0)
-		warden_signals();
-	/* As process 1, it gets every orphan of the guest. */
-	do
-		ended = pid < 0 ? -1 : waitpid(-1, &status, 0);
-	while (ended != pid && (ended > 0 || errno == EINTR));
-	if (write(l->status, &status, sizeof(status)) < 0)
-		_exit(1);
-	_exit(0);
-}
-
-/* fork, in a user and a PID namespace of its own where that is allowed. */
-static pid_t
-fork_warden(const struct launch *l)
-{
-	long pid = syscall(
-	    SYS_clone, CLONE_NEWUSER | CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0);
-
-	if (pid == 0)
-		run_warden(l, true);
-	if (pid > 0)
-		return (pid_t)pid;
-	pid = fork();
-	if (pid == 0)
-		run_warden(l, false);
-	return (pid_t)pid;
 }
 
 /* ---- start ---- */
@@ -380,6 +252,12 @@ warden_says(struct loop_source *source, uint32_t events)
 	}
 }
 
+static const struct filter_call watch_calls[] = {
+    CALL(read),
+    CALL(poll),
+    CALLS_END,
+};
+
 static int
 watch(struct uml *uml, int console, int status, struct err *e)
 {
@@ -397,49 +275,42 @@ watch(struct uml *uml, int console, int status, struct err *e)
 	if (!uml->loop || loop_add(uml->loop, &uml->console, EPOLLIN, e) < 0 ||
 	    loop_add(uml->loop, &uml->ended, EPOLLIN, e) < 0)
 		return -1;
-	return loop_start(uml->loop, e);
+	filter_add(loop_filter(uml->loop), watch_calls);
+	filter_add(loop_filter(uml->loop), uml->engine.config.console_calls);
+	return 0;
 }
 
 /* The processes are there; they wait for a byte. */
 static int
-launch(struct uml *uml, struct launch *l, struct err *e)
+launch(struct uml *uml, const struct launch *l, struct err *e)
 {
-	int console[2] = {-1, -1}, status[2] = {-1, -1}, go[2] = {-1, -1};
-	int result = -1;
+	int console[2] = {-1, -1}, status[2] = {-1, -1};
+	struct warden_launch launch = {.kernel = l->kernel, .argv = l->argv};
+	int result;
 
-	if (pipe2(console, O_CLOEXEC) < 0 || pipe2(status, O_CLOEXEC) < 0 ||
-	    pipe2(go, O_CLOEXEC) < 0) {
-		err_errno(e, EX_OSERR, "uml");
-		goto out;
-	}
-	l->console = console[1];
-	l->status = status[1];
-	l->go = go[0];
-	uml->warden = fork_warden(l);
-	if (uml->warden < 0) {
-		err_errno(e, EX_OSERR, "uml");
-		goto out;
-	}
-	result = watch(uml, steal_fd(&console[0]), steal_fd(&status[0]), e);
-	if (result == 0 && write(go[1], "g", 1) != 1)
+	if (pipe2(console, O_CLOEXEC) < 0 || pipe2(status, O_CLOEXEC) < 0) {
 		result = err_errno(e, EX_OSERR, "uml");
-out:
+	} else {
+		launch.console = console[1];
+		launch.status = status[1];
+		result = warden_make(&uml->warden, &launch, e);
+	}
+	if (result == 0)
+		result =
+		    watch(uml, steal_fd(&console[0]), steal_fd(&status[0]), e);
 	for (int i = 0; i < 2; i++) {
 		fd_close(&console[i]);
 		fd_close(&status[i]);
-		fd_close(&go[i]);
 	}
 	return result;
 }
 
 static int
-start(struct engine *engine, struct boot *boot, struct err *e)
+load(struct engine *engine, const struct boot *boot, struct err *e)
 {
 	struct uml *uml = (struct uml *)engine;
 	struct launch l = {
 	    .kernel = boot->kernel_path,
-	    .uid = geteuid(),
-	    .gid = getegid(),
 	};
 	cleanup_fd int initrd = make_initrd(boot, e);
 	int result;
@@ -459,11 +330,8 @@ start(struct engine *engine, struct boot *boot, struct err *e)
 static int
 pause_uml(struct engine *engine, bool on, struct err *e)
 {
-	struct uml *uml = (struct uml *)engine;
-
-	if (kill(uml->warden, on ? SIGUSR1 : SIGUSR2) < 0)
-		return err_errno(e, EX_OSERR, "uml");
-	return 0;
+	return warden_order(&((struct uml *)engine)->warden,
+	    on ? WARDEN_HOLD : WARDEN_GO_ON, e);
 }
 
 struct resident_call {
@@ -487,7 +355,7 @@ stats(struct engine *engine, json_t *into)
 	struct resident_call call = {.bytes = 0};
 	uint64_t ms;
 
-	if (uml->warden > 0 && process_time(uml->warden, &ms) == 0)
+	if (warden_time(&uml->warden, &ms) == 0)
 		json_object_set_new(
 		    into, "cpu_ms", json_integer((json_int_t)ms));
 	if (uml->count == 0 || !uml->devices[0].dev)
@@ -498,18 +366,32 @@ stats(struct engine *engine, json_t *into)
 	    into, "resident", json_integer((json_int_t)call.bytes));
 }
 
+static int
+confine(struct engine *engine, struct err *e)
+{
+	struct uml *uml = (struct uml *)engine;
+
+	return sandbox_filter(loop_filter(uml->loop), e);
+}
+
+static int
+start(struct engine *engine, struct gate *gate, struct err *e)
+{
+	return loop_start(((struct uml *)engine)->loop, gate, e);
+}
+
+static int
+go(struct engine *engine, struct err *e)
+{
+	return warden_order(&((struct uml *)engine)->warden, WARDEN_BEGIN, e);
+}
+
 static void
 stop(struct engine *engine)
 {
 	struct uml *uml = (struct uml *)engine;
 
-	if (uml->warden > 0) {
-		kill(-uml->warden, SIGKILL);
-		kill(uml->warden, SIGKILL);
-		while (waitpid(uml->warden, NULL, 0) < 0 && errno == EINTR)
-			continue;
-	}
-	uml->warden = 0;
+	warden_end(&uml->warden);
 	loop_end(uml->loop);
 }
 
@@ -544,12 +426,16 @@ static const struct engine_guest guest = {
 
 static const struct engine_ops uml_ops = {
     .name = "uml",
+    .main_calls = warden_calls,
     .guest = &guest,
     .memory = memory,
     .add = add,
+    .load = load,
+    .confine = confine,
     .start = start,
     .pause = pause_uml,
     .stats = stats,
+    .go = go,
     .stop = stop,
     .free = uml_free,
 };
@@ -572,7 +458,7 @@ uml_new(const struct engine_config *config, struct err *e)
 		err_errno(e, EX_OSERR, "uml");
 		return NULL;
 	}
-	uml->console.fd = uml->ended.fd = -1;
+	uml->console.fd = uml->ended.fd = uml->warden.line = -1;
 	if (engine_init(&uml->engine, &uml_ops, config, e) < 0) {
 		uml_free(&uml->engine);
 		return NULL;

@@ -132,7 +132,12 @@ static void *
 vcpu_main(void *with)
 {
 	struct vcpu *vcpu = with;
+	char name[16];
 
+	snprintf(name, sizeof(name), "vcpu%u", vcpu->cpu.id);
+	pthread_setname_np(pthread_self(), name);
+	if (!gate_enter(vcpu->gate, vcpu->filter))
+		return NULL;
 	while (!atomic_load(&vcpu->stop)) {
 		if (kvm_cpu_run(&vcpu->cpu) == 0) {
 			if (!handle_exit(vcpu))
@@ -154,7 +159,6 @@ int
 vcpu_start(struct vcpu *vcpu, struct err *e)
 {
 	sigset_t most, before;
-	char name[16];
 	int number;
 
 	pthread_mutex_init(&vcpu->lock, NULL);
@@ -169,8 +173,7 @@ vcpu_start(struct vcpu *vcpu, struct err *e)
 		return err_errno(e, EX_OSERR, "vCPU %u", vcpu->cpu.id);
 	}
 	vcpu->started = true;
-	snprintf(name, sizeof(name), "vcpu%u", vcpu->cpu.id);
-	pthread_setname_np(vcpu->thread, name);
+	gate_expect(vcpu->gate);
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #define VK_BOOT_VCPU_H
 
 #include "cmd/vk-boot/bus.h"
+#include "cmd/vk-boot/gate.h"
 #include "cmd/vk-boot/kvm.h"
 
 #include <pthread.h>
@@ -22,6 +23,8 @@ enum vcpu_end {
 struct vcpu {
 	struct kvm_cpu cpu;
 	const struct bus *ports, *memory;
+	struct gate *gate;           /* before its first instruction */
+	const struct filter *filter; /* what binds its thread, if compiled */
 	pthread_t thread;
 	bool started;
 	atomic_bool stop;

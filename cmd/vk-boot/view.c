@@ -42,6 +42,7 @@ struct views {
 	struct ring *ring;
 	struct loop_source news;  /* something was said */
 	struct loop_source typed; /* the guest's input has room again */
+	int folder;               /* of path, O_PATH; -1 */
 	struct loop_source listener;
 	char path[108]; /* of the listener */
 	int input;      /* the guest's end of it */
@@ -111,6 +112,14 @@ view_show(struct view *view)
 		}
 	}
 }
+
+const struct filter_call views_calls[] = {
+    CALL(accept4),
+    CALL(poll),
+    CALL(fcntl),
+    CALL(unlinkat), /* the socket, at the end */
+    CALLS_END,
+};
 
 /* ---- what is typed ---- */
 
@@ -278,6 +287,7 @@ views_new(struct loop *loop, struct ring *ring, struct err *e)
 		return NULL;
 	}
 	views->loop = loop;
+	views->folder = -1;
 	views->ring = ring;
 	views->news = (struct loop_source){
 	    .fd = -1, .ready = something_said, .owner = views};
@@ -294,6 +304,14 @@ views_new(struct loop *loop, struct ring *ring, struct err *e)
 	return views;
 }
 
+static const char *
+base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
 void
 views_free(struct views *views)
 {
@@ -308,7 +326,8 @@ views_free(struct views *views)
 		view_free(view);
 	}
 	if (views->listener.fd >= 0)
-		unlink(views->path);
+		unlinkat(views->folder, base_name(views->path), 0);
+	fd_close(&views->folder);
 	loop_close(views->loop, &views->listener);
 	loop_close(views->loop, &views->news);
 	loop_close(views->loop, &views->typed);
@@ -372,6 +391,24 @@ views_open(struct views *views, const struct view_config *config,
 	return 0;
 }
 
+/* The folder that a path is in, O_PATH; -1. */
+static int
+open_folder(const char *path)
+{
+	cleanup_free char *folder =
+	    strndup(path, (size_t)(base_name(path) - path));
+
+	if (!folder)
+		return -1;
+	return open(*folder ? folder : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+int
+views_keep(struct views *views, struct confine *confine, struct err *e)
+{
+	return confine_keep(confine, views->folder, CONFINE_REMOVE, e);
+}
+
 int
 views_listen(struct views *views, const char *path, struct err *e)
 {
@@ -393,6 +430,7 @@ views_listen(struct views *views, const char *path, struct err *e)
 	}
 	views->listener.fd = fd;
 	snprintf(views->path, sizeof(views->path), "%s", path);
+	views->folder = open_folder(path);
 	return loop_add(views->loop, &views->listener, EPOLLIN, e);
 }
 

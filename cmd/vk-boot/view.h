@@ -17,10 +17,21 @@
 #include "cmd/vk-boot/loop.h"
 #include "cmd/vk-boot/ring.h"
 
+#include "common/confine.h"
+#include "common/filter.h"
+
 /* One too many is closed. */
 #define VIEWS_MAX 16
 
 struct views;
+
+/* What they ask of the host in the main thread, beside what a loop does
+ * (filter.h). */
+extern const struct filter_call views_calls[];
+
+/* The sandbox is about to close: keeps the folder of the socket. 0, -1 with
+ * err. */
+int views_keep(struct views *, struct confine *, struct err *);
 
 struct view_config {
 	int in, out;     /* owned, non-blocking; may be one; in -1: none */

@@ -17,12 +17,32 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 /* Of the console, when something went wrong. */
 #define LAST_LINES 20
+
+/* Our own terminal. */
+static const struct filter_call terminal_calls[] = {
+    CALL_IF(ioctl, 1, TCGETS),
+    CALL_IF(ioctl, 1, TCSETS),
+    CALL_IF(ioctl, 1, TCSETSW), /* terminal_pause */
+    CALL_IF(ioctl, 1, TIOCGWINSZ),
+    CALL(getpid), /* the terminal's escape is SIGTERM */
+    CALL_IF(kill, 1, SIGTERM),
+    CALLS_END,
+};
+
+/* vm_release, with what it closes. */
+static const struct filter_call release_calls[] = {
+    CALL(unlinkat), /* vsock's socket */
+    CALL(close),
+    CALL(munmap),
+    CALLS_END,
+};
 
 static int
 open_root(struct vm *vm, struct err *e)
@@ -264,8 +284,7 @@ add_drives(struct vm *vm, struct err *e)
 
 		if (!mem || !drive_attach(drive, mem, vm->options.cpus, e))
 			return -1;
-		if (vm->engine->ops->add(vm->engine, drive->device, e) < 0 ||
-		    loop_start(drive->loop, e) < 0)
+		if (vm->engine->ops->add(vm->engine, drive->device, e) < 0)
 			return -1;
 	}
 	return 0;
@@ -351,11 +370,13 @@ add_devices(struct vm *vm, struct err *e)
 	vm->device_loop = loop_new("devices", e);
 	if (!vm->device_loop)
 		return -1;
+	if (vm->folder.dir >= 0)
+		filter_add(loop_filter(vm->device_loop), ring_calls);
 	if (add_drives(vm, e) < 0 || add_vsock(vm, e) < 0 ||
 	    add_console(vm, e) < 0 || add_rng(vm, e) < 0 ||
 	    add_balloon(vm, e) < 0 || add_nics(vm, e) < 0)
 		return -1;
-	return loop_start(vm->device_loop, e);
+	return 0;
 }
 
 static int
@@ -366,6 +387,7 @@ make_engine(struct vm *vm, struct err *e)
 	    .memory = vm->options.memory,
 	    .console = console_output,
 	    .owner = vm->ring,
+	    .console_calls = ring_calls,
 	    .no_probe = vm->options.no_probe,
 	    .no_nested = vm->options.no_nested,
 	};
@@ -420,6 +442,7 @@ int
 vm_build(struct vm *vm, struct err *e)
 {
 	vm->terminal = (struct terminal)TERMINAL_INIT;
+	gate_init(&vm->gate);
 	raise_limits();
 	if (take_name(vm, e) < 0 || open_drives(vm, e) < 0 ||
 	    open_ring(vm, e) < 0 || open_views(vm, e) < 0 ||
@@ -429,7 +452,31 @@ vm_build(struct vm *vm, struct err *e)
 		vm->options.image ? &vm->image : NULL, e) < 0)
 		return -1;
 	tell_start(vm);
-	return add_devices(vm, e);
+	if (add_devices(vm, e) < 0)
+		return -1;
+	if (vm->options.prepare || vm->options.show)
+		return 0;
+	if (vm->engine->ops->load(vm->engine, &vm->boot, e) < 0)
+		return -1;
+	boot_release(&vm->boot); /* it is in the guest's memory now */
+	return 0;
+}
+
+void
+vm_allow(struct vm *vm)
+{
+	filter_add(&vm->filter, release_calls);
+	for (unsigned i = 0; i < vm->drive_count; i++)
+		disk_allow(&vm->drives[i].disk, &vm->filter);
+	filter_add(&vm->filter, stats_calls);
+	if (vm->control)
+		filter_add(&vm->filter, control_calls);
+	filter_add(&vm->filter, terminal_calls);
+	if (vm->views)
+		filter_add(&vm->filter, views_calls);
+	filter_add(&vm->filter, sweep_calls);
+	if (vm->folder.dir >= 0)
+		filter_add(&vm->filter, ring_calls);
 }
 
 static json_t *
@@ -460,12 +507,13 @@ vm_run(struct vm *vm, struct err *e)
 {
 	struct guest_config config = {
 	    .engine = vm->engine,
-	    .boot = &vm->boot,
 	    .loop = vm->main_loop,
 	    .balloon = vm->balloon,
 	    .control = vm->control,
 	    .views = vm->views,
 	    .terminal = &vm->terminal,
+	    .gate = &vm->gate,
+	    .filter = vm->filter.name ? &vm->filter : NULL,
 	    .vsock = vm->vsock,
 	    .options = &vm->options,
 	    .status = &vm->status,
@@ -475,12 +523,19 @@ vm_run(struct vm *vm, struct err *e)
 	    .owner = vm,
 	};
 
+	for (unsigned i = 0; i < vm->drive_count; i++)
+		if (vm->drives[i].loop &&
+		    loop_start(vm->drives[i].loop, &vm->gate, e) < 0)
+			return -1;
+	if (loop_start(vm->device_loop, &vm->gate, e) < 0)
+		return -1;
 	return guest_run(&config, e);
 }
 
 void
 vm_release(struct vm *vm)
 {
+	gate_cancel(&vm->gate);
 	/* First nobody runs any more, then memory goes, then devices. */
 	if (vm->engine)
 		vm->engine->ops->stop(vm->engine);
@@ -499,8 +554,9 @@ vm_release(struct vm *vm)
 	ring_free(vm->ring);
 	control_free(vm->control);
 	loop_free(vm->main_loop);
-	run_folder_release(&vm->folder);
-	sweep_dismiss(&vm->sweep);
+	sweep_end(&vm->sweep, &vm->folder);
+	filter_release(&vm->filter);
+	gate_release(&vm->gate);
 	status_release(&vm->status);
 	options_release(&vm->options);
 }

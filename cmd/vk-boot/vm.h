@@ -3,6 +3,7 @@
  * vm.h - one VM and all that belongs to it
  *
  *	vm_build(&vm, &e)	name, image, engine, kernel, devices
+ *	sandbox_close(&vm, &e)	what is not needed any more is given up
  *	vm_run(&vm, &e)		the guest's life; our exit status
  *	vm_release(&vm)		in the opposite order
  *
@@ -14,6 +15,7 @@
 #include "cmd/vk-boot/boot.h"
 #include "cmd/vk-boot/drive.h"
 #include "cmd/vk-boot/engine.h"
+#include "cmd/vk-boot/gate.h"
 #include "cmd/vk-boot/guest.h"
 #include "cmd/vk-boot/options.h"
 #include "cmd/vk-boot/ring.h"
@@ -21,6 +23,7 @@
 #include "cmd/vk-boot/sweep.h"
 #include "cmd/vk-boot/view.h"
 
+#include "common/confine.h"
 #include "common/terminal.h"
 
 /* What fits a bus beside its bridge. */
@@ -36,6 +39,9 @@ struct vm {
 	unsigned drive_count;
 	struct boot boot;
 	struct engine *engine;
+	struct confine confine;
+	struct gate gate;
+	struct filter filter; /* of the main thread */
 	struct loop *main_loop, *device_loop;
 	struct control *control; /* NULL: it has no run folder */
 	struct virtio_device *devices[VM_DEVICES_MAX];
@@ -46,13 +52,16 @@ struct vm {
 	struct ring *ring;        /* what the console said */
 };
 
-/* Everything up to the first instruction of the guest's kernel. 0, -1 with
- * err. */
+/* Opens and makes everything; there are no threads, and no instruction of the
+ * guest's kernel has run. 0, -1 with err. */
 int vm_build(struct vm *, struct err *);
 
 /* Prints what would be booted: a word and its value a line, then the agent's
  * configuration (vk-agent(8)). 0, -1 with err. */
 int vm_show(const struct vm *, struct err *);
+
+/* Adds what vm_release asks of the host to the main thread's filter. */
+void vm_allow(struct vm *);
 
 /* The guest's exit status, -1 with err. */
 int vm_run(struct vm *, struct err *);

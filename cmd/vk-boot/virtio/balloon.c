@@ -257,9 +257,15 @@ balloon_free(struct virtio_device *dev)
 	free(dev);
 }
 
+static const struct filter_call calls[] = {
+    CALL(madvise), /* memory that goes back (gmem_discard) */
+    CALLS_END,
+};
+
 static const struct virtio_device_ops balloon_ops = {
     .name = "balloon",
     .type = VIRTIO_TYPE_BALLOON,
+    .calls = calls,
     .start = balloon_start,
     .stop = balloon_stop,
     .notify = balloon_notify,

@@ -195,9 +195,30 @@ blk_free(struct virtio_device *dev)
 	free(blk);
 }
 
+/* In the sandbox no ring and no thread is made: the ring is, now. */
+static int
+blk_keep(struct virtio_device *dev, struct confine *confine, struct err *e)
+{
+	(void)confine, (void)e;
+	async_confine(((struct blk *)dev)->io.async);
+	return 0;
+}
+
+/* Beside those of the disk. */
+static const struct filter_call calls[] = {
+    CALL(preadv2), /* what the page cache has */
+    CALL(pwritev2),
+    CALL(io_uring_enter),
+    CALL_RARE(preadv, "there is no io_uring here"),
+    CALL_RARE(pwritev, "there is no io_uring here"),
+    CALLS_END,
+};
+
 static const struct virtio_device_ops blk_ops = {
     .name = "blk",
     .type = VIRTIO_TYPE_BLK,
+    .calls = calls,
+    .keep = blk_keep,
     .start = blk_start,
     .stop = blk_stop,
     .drain = blk_drain,
@@ -260,6 +281,7 @@ blk_new(struct loop *loop, const struct gmem *mem,
 	}
 	if (queues == 0)
 		queues = 1;
+	disk_allow(config->disk, loop_filter(loop));
 	blk->io.disk = config->disk;
 	memcpy(blk->io.serial, config->serial, len);
 	fill_config(blk, queues);

@@ -292,9 +292,16 @@ console_free(struct virtio_device *dev)
 	free(c);
 }
 
+static const struct filter_call calls[] = {
+    CALL(readv),           /* input */
+    CALL(timerfd_settime), /* its pace */
+    CALLS_END,
+};
+
 static const struct virtio_device_ops console_ops = {
     .name = "console",
     .type = VIRTIO_TYPE_CONSOLE,
+    .calls = calls,
     .start = console_start,
     .stop = console_stop,
     .notify = console_notify,

@@ -36,6 +36,8 @@ virtio_device_init(struct virtio_device *dev,
 	dev->offered |=
 	    FEATURE_VERSION_1 | FEATURE_RING_EVENT | FEATURE_RING_INDIRECT;
 	dev->queue_count = count;
+	if (ops->calls)
+		filter_add(loop_filter(loop), ops->calls);
 	pthread_mutex_init(&dev->config_lock, NULL);
 	for (unsigned i = 0; i < count; i++)
 		dev->queues[i].kick_fd = dev->queues[i].call_fd = -1;

@@ -25,6 +25,8 @@
 #include "cmd/vk-boot/loop.h"
 #include "cmd/vk-boot/virtio/queue.h"
 
+#include "common/confine.h"
+
 #include <pthread.h>
 
 /* Device types (virtio 1.2, 5). */
@@ -49,6 +51,9 @@ struct virtio_device;
 struct virtio_device_ops {
 	const char *name; /* "blk": for messages and thread names */
 	uint16_t type;
+	/* What its operations ask of the host, beside what a loop does; they
+	 * become calls of its loop's thread. NULL: nothing. */
+	const struct filter_call *calls;
 	/* The driver is ready; dev->features is what was agreed. */
 	void (*start)(struct virtio_device *);
 	/* Reset. May be NULL where nothing is ever in flight. */
@@ -63,6 +68,10 @@ struct virtio_device_ops {
 	 * be NULL: then the space is read-only. */
 	void (*config_written)(
 	    struct virtio_device *, unsigned offset, unsigned len);
+	/* The sandbox is about to close: keeps the folders that it will want
+	 * to reach, makes what cannot be made later. May be NULL. 0, -1 with
+	 * err. */
+	int (*keep)(struct virtio_device *, struct confine *, struct err *);
 	void (*free)(struct virtio_device *);
 };
 

@@ -513,9 +513,18 @@ net_free(struct virtio_device *dev)
 	free(n);
 }
 
+static int
+net_keep(struct virtio_device *dev, struct confine *confine, struct err *e)
+{
+	return confine_keep(
+	    confine, ((struct net *)dev)->peer.folder, CONFINE_CONNECT, e);
+}
+
 static const struct virtio_device_ops net_ops = {
     .name = "net",
     .type = VIRTIO_TYPE_NET,
+    .calls = net_peer_calls,
+    .keep = net_keep,
     .start = net_start,
     .stop = net_stop,
     .notify = net_notify,

@@ -9,6 +9,9 @@
 #include "common/log.h"
 #include "common/scope.h"
 
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
@@ -22,6 +25,16 @@ static const char *const state_names[] = {
 };
 _Static_assert(
     sizeof(state_names) / sizeof(state_names[0]) == NET_PEER_STATES, "names");
+
+const struct filter_call net_peer_calls[] = {
+    CALL(recvfrom),
+    CALL(sendmsg),
+    CALL_IF(socket, 0, AF_UNIX), /* to connect anew */
+    CALL(connect),
+    CALL(fcntl), /* O_NONBLOCK */
+    CALL(timerfd_settime),
+    CALLS_END,
+};
 
 static void
 watch(struct net_peer *p)
@@ -288,16 +301,31 @@ connect_path(struct net_peer *p, struct err *e)
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	cleanup_fd int fd = -1;
 
-	if (strlen(p->path) >= sizeof(address.sun_path)) {
+	if (snprintf(address.sun_path, sizeof(address.sun_path),
+		"/proc/self/fd/%d/%s", p->folder,
+		p->name) >= (int)sizeof(address.sun_path)) {
 		errno = ENAMETOOLONG;
 		return err_errno(e, EX_USAGE, "%s", p->path);
 	}
-	memcpy(address.sun_path, p->path, strlen(p->path));
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0 ||
 	    connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		return err_errno(e, 0, "%s", p->path);
 	return begin(p, steal_fd(&fd), e);
+}
+
+static int
+open_folder(struct net_peer *p, struct err *e)
+{
+	const char *slash = strrchr(p->path, '/');
+	cleanup_free char *folder = NULL;
+
+	p->name = slash ? slash + 1 : p->path;
+	folder =
+	    slash ? strndup(p->path, (size_t)(p->name - p->path)) : strdup(".");
+	p->folder =
+	    folder ? open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+	return p->folder < 0 ? err_errno(e, 0, "%s", p->path) : 0;
 }
 
 static void
@@ -322,6 +350,7 @@ net_peer_init(struct net_peer *p, int fd, struct err *e)
 	p->timer =
 	    (struct loop_source){.fd = -1, .ready = try_again, .owner = p};
 	p->retry_ms = NET_RETRY_MS;
+	p->folder = -1;
 	p->reading = true;
 	p->in = malloc(NET_IN_SIZE);
 	/* A CONFIRM may have to wait behind the rest of a frame. */
@@ -332,7 +361,9 @@ net_peer_init(struct net_peer *p, int fd, struct err *e)
 		return err_errno(e, EX_OSERR, "net");
 	if (loop_add(p->loop, &p->timer, EPOLLIN, e) < 0)
 		return -1;
-	return p->path ? connect_path(p, e) : begin(p, steal_fd(&given), e);
+	if (!p->path)
+		return begin(p, steal_fd(&given), e);
+	return open_folder(p, e) < 0 ? -1 : connect_path(p, e);
 }
 
 void
@@ -343,6 +374,7 @@ net_peer_release(struct net_peer *p)
 		loop_remove(p->loop, &p->timer);
 		fd_close(&p->socket.fd);
 		fd_close(&p->timer.fd);
+		fd_close(&p->folder);
 	}
 	free(steal_ptr(&p->in));
 	free(steal_ptr(&p->rest));

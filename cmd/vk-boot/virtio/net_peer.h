@@ -71,12 +71,18 @@ struct net_peer {
 	uint8_t *in, *rest;
 	size_t in_at, in_end;
 	size_t rest_at, rest_end;
-	bool reading; /* the owner has room */
-	bool blocked; /* the socket has none */
+	int folder;       /* path's, O_PATH; -1: none */
+	const char *name; /* in it */
+	bool reading;     /* the owner has room */
+	bool blocked;     /* the socket has none */
 	bool warned;
 };
 
-/* Takes fd over, or connects to path where it is -1. 0, -1 with err. */
+/* What it asks of the host, beside what a loop does (filter.h). */
+extern const struct filter_call net_peer_calls[];
+
+/* Takes fd over, or connects to path where it is -1, and again later: through
+ * its folder, which is opened once. 0, -1 with err. */
 int net_peer_init(struct net_peer *, int fd, struct err *);
 void net_peer_release(struct net_peer *);
 

@@ -81,6 +81,13 @@ struct virtio_pci {
 	uint64_t notify_at; /* where ioeventfds are, 0: nowhere */
 };
 
+const struct filter_call virtio_pci_calls[] = {
+    CALL(read), /* eventfds */
+    CALL(write),
+    CALL(poll), /* pending interrupts */
+    CALLS_END,
+};
+
 /* ---- interrupts ---- */
 
 static bool

@@ -22,6 +22,10 @@
 
 struct virtio_pci;
 
+/* What a register's access asks of the host, in the thread of a vCPU, beside
+ * kvm_device_calls (filter.h). */
+extern const struct filter_call virtio_pci_calls[];
+
 /* Puts the device (borrowed) on the bus. NULL with err. */
 struct virtio_pci *virtio_pci_new(
     struct virtio_device *, struct pci *, struct kvm *, struct err *);

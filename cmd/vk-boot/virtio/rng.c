@@ -61,9 +61,15 @@ rng_free(struct virtio_device *dev)
 	free(dev);
 }
 
+static const struct filter_call calls[] = {
+    CALL(getrandom),
+    CALLS_END,
+};
+
 static const struct virtio_device_ops rng_ops = {
     .name = "rng",
     .type = VIRTIO_TYPE_RNG,
+    .calls = calls,
     .start = rng_start,
     .notify = rng_notify,
     .free = rng_free,

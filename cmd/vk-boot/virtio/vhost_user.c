@@ -635,6 +635,21 @@ front_arrives(struct loop_source *source, uint32_t events)
 		vu->config.changed(vu->config.owner, true);
 }
 
+/* In the device's loop. */
+static const struct filter_call calls[] = {
+    CALL(accept4),
+    CALL(setsockopt),
+    CALL(recvmsg),
+    CALL(recvfrom),
+    CALL(sendto),
+    CALL(fstat), /* memory: the file behind it */
+    CALL(newfstatat),
+    CALL_WITHOUT(mmap, 2, PROT_EXEC),
+    CALL(munmap),
+    CALL(fcntl), /* O_NONBLOCK */
+    CALLS_END,
+};
+
 struct vhost_user *
 vhost_user_new(const struct vhost_user_config *config, struct err *e)
 {
@@ -657,6 +672,7 @@ vhost_user_new(const struct vhost_user_config *config, struct err *e)
 	    .ready = front_says,
 	    .owner = vu,
 	};
+	filter_add(loop_filter(vu->dev->loop), calls);
 	vu->dev->transport = vu;
 	vu->dev->transport_ops = &transport_ops;
 	if (loop_add(vu->dev->loop, &vu->listener, EPOLLIN, e) < 0) {

@@ -157,9 +157,25 @@ vsock_free(struct virtio_device *dev)
 	free(v);
 }
 
+/* With those of its other files. */
+static const struct filter_call calls[] = {
+    CALL(readv), /* streams */
+    CALL(sendmsg),
+    CALL(sendto),
+    CALL(shutdown),
+    CALL(accept4), /* clients, and their greetings */
+    CALL(recvfrom),
+    CALL_IF(socket, 0, AF_UNIX), /* vsock_PORT */
+    CALL(connect),
+    CALL_IF(socketpair, 0, AF_UNIX), /* ports of our own */
+    CALL(fcntl),                     /* O_NONBLOCK */
+    CALLS_END,
+};
+
 static const struct virtio_device_ops vsock_ops = {
     .name = "vsock",
     .type = VIRTIO_TYPE_VSOCK,
+    .calls = calls,
     .start = vsock_start,
     .stop = vsock_stop,
     .notify = vsock_notify,

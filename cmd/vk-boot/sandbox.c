@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/* sandbox.c - what vk-boot gives up before the guest's first instruction */
+#include "cmd/vk-boot/sandbox.h"
+
+#include "cmd/vk-boot/virtio/device.h"
+#include "cmd/vk-boot/vm.h"
+
+#include "common/confine.h"
+#include "common/log.h"
+
+#include <malloc.h>
+#include <sys/resource.h>
+
+/* ---- what is kept ---- */
+
+/* NULL: it is in memory. */
+static int
+keep(struct vm *vm, struct virtio_device *dev, struct err *e)
+{
+	return dev && dev->ops->keep ? dev->ops->keep(dev, &vm->confine, e) : 0;
+}
+
+static int
+keep_folders(struct vm *vm, struct err *e)
+{
+	if (confine_keep(&vm->confine, vm->folder.dir,
+		CONFINE_CONNECT | CONFINE_WRITE, e) < 0)
+		return -1;
+	if (vm->views && views_keep(vm->views, &vm->confine, e) < 0)
+		return -1;
+	for (unsigned i = 0; i < vm->device_count; i++)
+		if (keep(vm, vm->devices[i], e) < 0)
+			return -1;
+	for (unsigned i = 0; i < vm->drive_count; i++)
+		if (keep(vm, vm->drives[i].device, e) < 0)
+			return -1;
+	return 0;
+}
+
+/* ---- limits ---- */
+
+/* As many descriptors as now, and never more. */
+static int
+fix_limits(struct err *e)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return err_errno(e, EX_OSERR, "limits");
+	limit.rlim_max = limit.rlim_cur;
+	return setrlimit(RLIMIT_NOFILE, &limit) < 0
+		   ? err_errno(e, EX_OSERR, "limits")
+		   : 0;
+}
+
+/* ---- filters ---- */
+
+int
+sandbox_filter(struct filter *filter, struct err *e)
+{
+	char names[1024];
+
+	log_info("sandbox: %s: %s", filter->name,
+	    filter_names(filter, names, sizeof(names)));
+	return filter_compile(filter, e);
+}
+
+static int
+make_filters(struct vm *vm, struct err *e)
+{
+	for (unsigned i = 0; i < vm->drive_count; i++)
+		if (vm->drives[i].loop &&
+		    sandbox_filter(loop_filter(vm->drives[i].loop), e) < 0)
+			return -1;
+	if (sandbox_filter(loop_filter(vm->device_loop), e) < 0)
+		return -1;
+	/* One heap for all threads: others would grow by mprotect. */
+	mallopt(M_ARENA_MAX, 1);
+	/* The main thread's is completed by guest_run, which knows the rest. */
+	filter_init(&vm->filter, "main", LOOP_CALLS_MAX);
+	vm_allow(vm);
+	return 0;
+}
+
+/* ---- in order ---- */
+
+void
+sandbox_begin(struct vm *vm)
+{
+	if (!vm->options.no_sandbox)
+		confine_user(&vm->confine);
+}
+
+int
+sandbox_close(struct vm *vm, struct err *e)
+{
+	if (vm->options.no_sandbox) {
+		log_warn("--no-sandbox: a guest that breaks out has all rights "
+			 "of this user");
+		return 0;
+	}
+	if (keep_folders(vm, e) < 0)
+		return -1;
+	confine_files(&vm->confine);
+	if (confine_privileges(e) < 0 || fix_limits(e) < 0)
+		return -1;
+	confine_landlock(&vm->confine);
+	if (*vm->confine.without)
+		log_info("sandbox: without %s", vm->confine.without);
+	if (CONFINE_SANITIZED) {
+		log_info("sandbox: without filters (sanitizers)");
+		return 0;
+	}
+	return make_filters(vm, e);
+}

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT */
+/* warden.c - the process above User-mode Linux */
+#include "cmd/vk-boot/warden.h"
+
+#include "cmd/vk-boot/process_time.h"
+
+#include "common/io.h"
+#include "common/scope.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+const struct filter_call warden_calls[] = {
+    CALL(read),
+    CALL(write),
+    CALL(close),
+    CALL(wait4),
+    CALLS_END,
+};
+
+struct start {
+	const struct warden_launch *launch;
+	uid_t uid;
+	gid_t gid;
+	int line, other; /* the warden's end, and vk-boot's */
+};
+
+/* ---- the new processes -------------------------------------------------- */
+
+static void
+write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0 && write(fd, text, strlen(text)) < 0)
+		fd_close(&fd);
+	fd_close(&fd);
+}
+
+static void
+map_user(const struct start *s)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "%u %u 1\n", s->uid, s->uid);
+	write_file("/proc/self/uid_map", text);
+	write_file("/proc/self/setgroups", "deny");
+	snprintf(text, sizeof(text), "%u %u 1\n", s->gid, s->gid);
+	write_file("/proc/self/gid_map", text);
+}
+
+static _Noreturn void
+run_uml(const struct start *s)
+{
+	int null = open("/dev/null", O_RDWR);
+	sigset_t none;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGPIPE, SIG_DFL);
+	if (null < 0 || dup2(null, 0) < 0 || dup2(s->launch->console, 1) < 0 ||
+	    dup2(s->launch->console, 2) < 0)
+		_exit(127);
+	execv(s->launch->kernel, s->launch->argv);
+	_exit(127);
+}
+
+/* What /proc calls us, whatever the PID namespace is that it shows. */
+static uint64_t
+time_used(void)
+{
+	char name[32];
+	ssize_t len = readlink("/proc/self", name, sizeof(name) - 1);
+	uint64_t ms = 0;
+
+	if (len < 0)
+		return 0;
+	name[len] = '\0';
+	if (process_time((pid_t)strtol(name, NULL, 10), &ms) < 0)
+		return 0;
+	return ms;
+}
+
+/* The socket's end, and whatever is no order, end it all. */
+static void
+obey(const struct start *s, pid_t uml)
+{
+	uint64_t ms;
+	char order = 0;
+
+	if (read(s->line, &order, 1) < 0 && errno == EINTR)
+		return;
+	switch (order) {
+	case WARDEN_HOLD:
+		kill(uml, SIGSTOP);
+		return;
+	case WARDEN_GO_ON:
+		kill(uml, SIGCONT);
+		return;
+	case WARDEN_TIME:
+		ms = time_used();
+		if (write(s->line, &ms, sizeof(ms)) == sizeof(ms))
+			return;
+		break;
+	}
+	kill(0, SIGKILL); /* our group; a namespace ends with us */
+	_exit(0);
+}
+
+/* Until UML ends: its status. As process 1, the warden gets every orphan of
+ * the guest. */
+static int
+watch(const struct start *s, pid_t uml)
+{
+	struct pollfd wait[2] = {{.fd = s->line, .events = POLLIN}};
+	struct signalfd_siginfo info;
+	sigset_t children;
+	pid_t ended;
+	int status;
+
+	sigemptyset(&children);
+	sigaddset(&children, SIGCHLD);
+	wait[1].fd = signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK);
+	wait[1].events = POLLIN;
+	for (;;) {
+		while ((ended = waitpid(-1, &status, WNOHANG)) > 0)
+			if (ended == uml)
+				return status;
+		if (poll(wait, 2, -1) < 0 && errno != EINTR)
+			_exit(1);
+		if (wait[0].revents)
+			obey(s, uml);
+		while (read(wait[1].fd, &info, sizeof(info)) > 0)
+			continue;
+	}
+}
+
+static _Noreturn void
+run_warden(const struct start *s, bool namespaces)
+{
+	int status = 127 << 8;
+	sigset_t all;
+	pid_t pid;
+	char order;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_NAME, "vk-boot: warden");
+	setsid();
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+	close(s->other);
+	if (namespaces)
+		map_user(s);
+	/* If vk-boot was gone before the first line, nobody writes this. */
+	if (read(s->line, &order, 1) != 1 || order != WARDEN_BEGIN)
+		_exit(1);
+	pid = fork();
+	if (pid == 0)
+		run_uml(s);
+	if (pid > 0)
+		status = watch(s, pid);
+	if (write(s->launch->status, &status, sizeof(status)) < 0)
+		_exit(1);
+	_exit(0);
+}
+
+/* fork, in a user and a PID namespace of its own where that is allowed. */
+static pid_t
+fork_warden(const struct start *s)
+{
+	long pid = syscall(
+	    SYS_clone, CLONE_NEWUSER | CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0);
+
+	if (pid == 0)
+		run_warden(s, true);
+	if (pid > 0)
+		return (pid_t)pid;
+	pid = fork();
+	if (pid == 0)
+		run_warden(s, false);
+	return (pid_t)pid;
+}
+
+/* ---- for vk-boot -------------------------------------------------------- */
+
+int
+warden_make(
+    struct warden *warden, const struct warden_launch *launch, struct err *e)
+{
+	struct start s = {
+	    .launch = launch,
+	    .uid = geteuid(),
+	    .gid = getegid(),
+	};
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+		return err_errno(e, EX_OSERR, "uml");
+	s.line = ends[1];
+	s.other = ends[0];
+	warden->pid = fork_warden(&s);
+	close(ends[1]);
+	warden->line = ends[0];
+	if (warden->pid > 0)
+		return 0;
+	warden->pid = 0;
+	return err_errno(e, EX_OSERR, "uml");
+}
+
+int
+warden_order(struct warden *warden, enum warden_order order, struct err *e)
+{
+	char byte = (char)order;
+
+	return write(warden->line, &byte, 1) == 1
+		   ? 0
+		   : err_errno(e, EX_OSERR, "uml");
+}
+
+int
+warden_time(struct warden *warden, uint64_t *ms)
+{
+	struct err e = ERR_INIT;
+
+	if (warden_order(warden, WARDEN_TIME, &e) < 0)
+		return -1;
+	return io_read(warden->line, ms, sizeof(*ms)) == sizeof(*ms) ? 0 : -1;
+}
+
+void
+warden_end(struct warden *warden)
+{
+	fd_close(&warden->line);
+	if (warden->pid > 0)
+		while (waitpid(warden->pid, NULL, 0) < 0 && errno == EINTR)
+			continue;
+	warden->pid = 0;
+}
