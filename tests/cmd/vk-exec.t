@@ -248,6 +248,8 @@ if command -v tmux >/dev/null; then
 	screen() { tmux -L "vk$$" capture-pane -p -t 0; }
 	seen() { screen | grep -q -e "$1"; }
 	keys() { tmux -L "vk$$" send-keys -t 0 "$@"; }
+	# Our own prompt, last on the screen: what is typed is for it.
+	prompted() { screen | grep . | tail -n 1 | grep -q "^\$ *\$"; }
 	echo 'set -g status off' >"$tmp/tmux"
 	tmux -L "vk$$" -f "$tmp/tmux" new-session -d -x 71 -y 19 \
 		"PS1='$ ' TERM=screen exec sh"
@@ -278,6 +280,32 @@ if command -v tmux >/dev/null; then
 	is "$(sed 's/rows [0-9]*; columns [0-9]*//' "$tmp/stty2")" \
 		"$(sed 's/rows [0-9]*; columns [0-9]*//' "$tmp/stty1")" \
 		"the terminal is as before"
+	keys "vk-exec -e PS1=remote: -t t sh -i" Enter
+	await 5 seen "^remote:"
+	keys "sleep 67.5" Enter
+	await 5 pgrep -f "^sleep 67.5"
+	keys C-z
+	await 5 seen Stopped
+	ok $? "CTRL-Z: job control in the guest" || screen | diag
+	keys fg Enter
+	keys C-c
+	await 5 sh -c "! pgrep -f '^sleep 67.5'"
+	keys "exit 5" Enter
+	await 5 prompted
+	keys "echo ended \$?" Enter
+	await 5 seen "^ended 5"
+	ok $? "its shell ends with its status" || screen | diag
+	if command -v busybox >/dev/null; then
+		echo "shown by an editor" >"$tmp/shown"
+		keys "clear; vk-exec -t t busybox vi $tmp/shown" Enter
+		await 5 seen "^shown by"
+		ok $? "a program that draws the whole screen" || screen | diag
+		keys ":q" Enter
+		await 5 prompted
+		keys "echo left \$?" Enter
+		await 5 seen "^left 0"
+		ok $? "and gives it back" || screen | diag
+	fi
 	keys "vk-exec -t t sleep 64.5" Enter
 	await 5 pgrep -f '^sleep 64.5'
 	kill -9 "$(pgrep -o -f '^vk-exec -t t sleep 64.5')"
