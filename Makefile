@@ -181,14 +181,14 @@ BARE_SHARED := tests/bare/machine.c tests/bare/second.c tests/bare/virtio.c
 BARE_CASES := $(sort $(wildcard tests/bare/hostile/*.c))
 BARE_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -fno-pie -mno-red-zone \
 	-mgeneral-regs-only -fno-stack-protector -fcf-protection=none \
-	-fno-tree-loop-distribute-patterns $(WARN) -MMD -MP $(CFLAGS)
+	$(WARN) -MMD -MP $(CFLAGS)
 $(O)/obj-bare/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) -I. $(BARE_CFLAGS) -c -o $@ $<
 $(BARE:%=$(O)/%): $(O)/%: $(O)/obj-bare/%.o \
 		$(patsubst %.c,$(O)/obj-bare/%.o,$(BARE_SHARED) $(BARE_CASES))
 	@mkdir -p $(@D)
-	$(CC) -nostdlib -static -no-pie -Wl,-Ttext-segment=0x1000000 \
+	$(CC) -nostdlib -static -Wl,-Ttext-segment=0x1000000 \
 		-Wl,--build-id=none -Wl,--gc-sections -Wl,-z,noexecstack -o $@ $^
 unit-tests: $(BARE:%=$(O)/%)
 
