@@ -197,7 +197,7 @@ if command -v ip >/dev/null && busybox --list | grep -q '^udhcpd$'; then
 		net eth8 name lan
 	END
 
-	like "$(in_guest ip addr show eth7)" "inet 10.77.0.5[0-9]/24" "DHCP: address"
+	like "$(in_guest ip addr show eth7)" "inet 10.77.0.(5[0-9]|60)/24" "DHCP: address"
 	like "$(in_guest ip addr show eth7)" "mtu 1400" "DHCP: MTU"
 	like "$(in_guest ip route)" "default via 10.77.0.1" "DHCP: router"
 	is "$(in_guest cat /etc/resolv.conf | tr '\n' ' ')" \
