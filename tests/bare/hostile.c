@@ -108,7 +108,7 @@ guest_main(const char *parameters)
 	const char *only = parameter(parameters, "case");
 	const char *rounds = parameter(parameters, "rounds");
 	uint64_t first = only ? number(only) - 1 : 0;
-	bool good;
+	bool hold = parameter(parameters, "hold"), good;
 
 	find_devices();
 	list_cases(queue_cases);
@@ -124,7 +124,7 @@ guest_main(const char *parameters)
 		print("\n# round\n");
 	}
 	good = report();
-	while (parameter(parameters, "hold"))
+	while (hold)
 		__asm__ volatile("hlt");
 	return good;
 }

@@ -28,8 +28,16 @@ __asm__(".pushsection .text.start, \"ax\"\n"
 void *
 memset(void *into, int byte, size_t len)
 {
+	uint64_t word = (uint8_t)byte * 0x0101010101010101ull;
+	size_t words = len / 8;
 	void *at = into;
 
+	/* Where all is emulated, it is so by the step. */
+	__asm__ volatile("rep stosq"
+			 : "+D"(at), "+c"(words)
+			 : "a"(word)
+			 : "memory");
+	len %= 8;
 	__asm__ volatile("rep stosb"
 			 : "+D"(at), "+c"(len)
 			 : "a"(byte)

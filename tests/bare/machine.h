@@ -26,6 +26,11 @@
 #define IOAPIC_AT    0xfec00000ull
 #define LAPIC_AT     0xfee00000ull
 
+/* Nobody's: 16 MiB up to the end. What a device may write to wherever a bit of
+ * its address is flipped, but for SPARE_FIXED. */
+#define SPARE_AT    0x03000000ull
+#define SPARE_FIXED 0x03f00000ull
+
 /* Until something is taken for dead: seconds on any processor, as the host may
  * be busy. */
 #define TICKS_MAX 30000000000ull

@@ -163,11 +163,20 @@ queue_notify(const struct device *d, uint16_t queue)
 	write16(d->notify + (uint64_t)d->notify_stride * queue, queue);
 }
 
+static void
+ring_clear(struct ring *ring)
+{
+	memset(ring->descriptors, 0, sizeof(ring->descriptors));
+	memset(&ring->available, 0, sizeof(ring->available));
+	memset(&ring->used, 0, sizeof(ring->used));
+}
+
 bool
 device_begin(const struct device *d, uint64_t features)
 {
 	device_reset(d);
-	memset(d->rings, 0, sizeof(*d->rings) * DRIVER_QUEUES);
+	for (unsigned i = 0; i < DRIVER_QUEUES; i++)
+		ring_clear(&d->rings[i]);
 	write8(d->common + DEVICE_STATUS, STATUS_ACKNOWLEDGE);
 	write8(d->common + DEVICE_STATUS, STATUS_ACKNOWLEDGE | STATUS_DRIVER);
 	device_accept(d, (device_features(d) & features) | FEATURE_VERSION);

@@ -354,7 +354,10 @@ struct __attribute__((packed)) packet {
 enum { REQUEST = 1, RESPONSE, RST, SHUTDOWN, RW, CREDIT, CREDIT_REQUEST };
 
 static struct packet packet;
-static struct packet answers[RING_SIZE];
+static union {
+	struct packet packet;
+	uint8_t room[4096];
+} answers[RING_SIZE];
 
 static void
 vsock_begin(const struct device *d)
@@ -392,7 +395,7 @@ static bool
 answered_by_reset(const struct device *d)
 {
 	return ring_await(&d->rings[0], 1) &&
-	       ((volatile struct packet *)answers)->operation == RST;
+	       ((volatile struct packet *)&answers[0].packet)->operation == RST;
 }
 
 static bool
@@ -497,6 +500,18 @@ credit_lies(const struct device *d)
 	return true;
 }
 
+/* Gives what was answered back to be filled again. */
+static void
+read_answers(const struct device *d)
+{
+	struct ring *ring = &d->rings[0];
+	volatile uint16_t *used = &ring->used.index;
+
+	while ((uint16_t)(ring->available.index - *used) < RING_SIZE)
+		ring_post(ring, ring->available.index % RING_SIZE);
+	queue_notify(d, 0);
+}
+
 static bool
 flood_of_connections(const struct device *d)
 {
@@ -505,6 +520,7 @@ flood_of_connections(const struct device *d)
 		packet.source_port = i;
 		if (!tell(d, 0))
 			return false;
+		read_answers(d);
 	}
 	return true;
 }
@@ -513,9 +529,11 @@ static bool
 flood_of_one_connection(const struct device *d)
 {
 	vsock_begin(d);
-	for (uint32_t i = 0; i < 500; i++)
+	for (uint32_t i = 0; i < 500; i++) {
 		if (!tell(d, 0))
 			return false;
+		read_answers(d);
+	}
 	return true;
 }
 
