@@ -345,7 +345,7 @@ confine_landlock(struct confine *confine)
 	cleanup_fd int rules =
 	    (int)syscall(SYS_landlock_create_ruleset, &all, size, 0);
 
-	if (rules < 0) {
+	if (CONFINE_SANITIZED || rules < 0) {
 		lacks(confine, "Landlock");
 		return;
 	}

@@ -7,8 +7,10 @@
  * The switch becomes a child process; what was started becomes the command, so
  * that its process id, terminal, signals and status are those of the whole. The
  * command begins when the switch is ready, and the switch ends when the command
- * does, however that happens: it asks for the signal of a parent's death. No
- * socket has a name, so nothing is left and nobody else can connect.
+ * does, however that happens: by the signal of a parent's death, and because
+ *its only connection closes (a command in a Landlock domain of its own can send
+ *no signal, not even by dying). No socket has a name, so nothing is left and
+ *nobody else can connect.
  */
 #ifndef VK_SWITCH_COMMAND_H
 #define VK_SWITCH_COMMAND_H

@@ -121,6 +121,9 @@ port_close(struct lan *lan, struct port *p, const char *why)
 		lan->pending_ports--;
 	p->pending = false;
 	madvise(p->in, PORT_IN_SIZE + PORT_OUT_SIZE, MADV_DONTNEED);
+	/* Nobody else can ever connect. */
+	if (lan->listener_count == 0)
+		lan->stop = true;
 }
 
 const char *

@@ -370,10 +370,11 @@ half(uint64_t value, uint32_t select)
 static uint32_t
 get_queue(const struct virtio_pci *tp, unsigned reg)
 {
-	const struct virtq *vq = &tp->dev->queues[tp->queue_select];
+	const struct virtq *vq;
 
 	if (tp->queue_select >= tp->dev->queue_count)
 		return 0; /* 4.1.4.3.1: a size of 0 says that it is not there */
+	vq = &tp->dev->queues[tp->queue_select];
 	switch (reg) {
 	case REG(queue_size):
 		return vq->size;

@@ -14,6 +14,7 @@ for name in sh cat ls id mount sed stat; do
 	ln -s busybox "root/bin/$name"
 done
 echo 'root:x:0:0::/:/bin/sh' >root/etc/passwd
+touch root/etc/hosts root/etc/hostname root/etc/resolv.conf
 echo content >root/dir/file
 ln root/dir/file root/dir/hard
 chmod 4711 root/dir/file
