@@ -92,7 +92,7 @@ FUZZERS := $(sort $(wildcard tests/fuzz/*/*.c))
 all: $(PROGRAMS:%=$(O)/%) $(if $(AGENT),$(O)/vk-agent)
 
 .PHONY: all check demo lint bench soak fuzz kernel kernel-uml install \
-	uninstall deb dist clean unit-tests helpers fuzzers FORCE
+	uninstall deb dist clean unit-tests helpers fuzzers syntax FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -206,6 +206,14 @@ $(foreach t,$(filter tests/fuzz/vk-%,$(FUZZERS)),$(eval \
 	$(call fuzzer,$(t),$(call sources,$(call owner,$(t))),$(LIBS_$(call owner,$(t))))))
 
 fuzzers: $(FUZZERS:%.c=$(O)/%)
+
+# Every source for itself, for its warnings only.
+syntax: $(patsubst %.c,$(O)/syntax/%,$(sort $(wildcard cmd/*.c cmd/*/*.c \
+	cmd/*/*/*.c) $(COMMON) $(AGENT) $(UNIT_TESTS) $(FUZZERS) $(HELPERS)))
+$(O)/syntax/%: %.c $(O)/libs.mk
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(ALL_CFLAGS)) -fsyntax-only $<
+	@touch $@
 
 fuzz:
 	$(MAKE) VARIANT=fuzz fuzzers

@@ -40,6 +40,8 @@
 #define LEFTOVER_MS 500
 /* An init that takes longer than a user waits is no fault of ours. */
 #define DEADLINE_MS 10000
+/* An init drops a signal that it has no handler for yet; it is asked again. */
+#define AGAIN_MS 1000
 /* How much the host may leave unread before events are dropped. */
 #define EVENTS_MAX (FRAME_IMAGE_MAX + 2 * FRAME_DATA_MAX)
 
@@ -48,7 +50,8 @@ static struct {
 	bool listener_is_unix;
 	struct frame_reader reader;
 	struct buf out; /* to the host */
-	struct timer deadline;
+	struct timer deadline, again;
+	int stop_signal; /* what the main command is asked by */
 	enum { RUNNING, ASKED, KILLED, DOWN } state;
 	bool reboot;
 	struct {
@@ -352,6 +355,17 @@ kill_main(struct timer *t)
 	loop_timer(&a->loop, &server.deadline, LEFTOVER_MS, kill_rest);
 }
 
+static void
+ask_init_again(struct timer *t)
+{
+	struct agent *a = server.agent;
+
+	if (server.state != ASKED || !a->main || a->main->ended)
+		return;
+	session_kill(a->main, server.stop_signal);
+	loop_timer(&a->loop, t, AGAIN_MS, ask_init_again);
+}
+
 void
 agent_stop(struct agent *a, const struct stop_request *stop)
 {
@@ -374,7 +388,10 @@ agent_stop(struct agent *a, const struct stop_request *stop)
 		signal = !a->handed_over ? SIGTERM
 			 : stop->reboot  ? 34 + 5
 					 : 34 + 4;
+	server.stop_signal = signal;
 	session_kill(a->main, signal);
+	if (a->handed_over)
+		loop_timer(&a->loop, &server.again, AGAIN_MS, ask_init_again);
 	loop_timer(&a->loop, &server.deadline,
 	    stop->deadline_ms ? stop->deadline_ms : DEADLINE_MS,
 	    a->handed_over ? kill_rest : kill_main);

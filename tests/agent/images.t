@@ -20,7 +20,7 @@ mkdir -m 700 "$tmp/run"
 cd "$tmp" || exit 1
 
 # In the background only: $! is vk-boot itself.
-boot() { exec vk-boot --engine uml -m 768M --stop-timeout 60s "$@"; }
+boot() { exec vk-boot --engine uml -m 768M --stop-timeout 50s "$@"; }
 inside() { timeout -k 1 60 vk-exec "$@"; }
 gone() { ! kill -0 "$vm" 2>/dev/null; }
 
