@@ -22,8 +22,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Of the console, when something went wrong. */
-#define LAST_LINES 20
+/* Of the console, when something went wrong: a panic with its trace, as the
+ * reason comes before that. */
+#define LAST_LINES 60
 
 /* Our own terminal. */
 static const struct filter_call terminal_calls[] = {
