@@ -207,10 +207,11 @@ $(foreach t,$(filter tests/fuzz/vk-%,$(FUZZERS)),$(eval \
 
 fuzzers: $(FUZZERS:%.c=$(O)/%)
 
-# Every source for itself, for its warnings only.
-syntax: $(patsubst %.c,$(O)/syntax/%,$(sort $(wildcard cmd/*.c cmd/*/*.c \
+# Every source for itself, for its warnings only. The stamp has a suffix of its
+# own: cmd/vk-pull is the folder of what cmd/vk-pull.c has beside it.
+syntax: $(patsubst %.c,$(O)/syntax/%.ok,$(sort $(wildcard cmd/*.c cmd/*/*.c \
 	cmd/*/*/*.c) $(COMMON) $(AGENT) $(UNIT_TESTS) $(FUZZERS) $(HELPERS)))
-$(O)/syntax/%: %.c $(O)/libs.mk
+$(O)/syntax/%.ok: %.c $(O)/libs.mk
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(ALL_CFLAGS)) -fsyntax-only $<
 	@touch $@
