@@ -64,6 +64,31 @@ ok $? 'vk check: nothing is bad' || diag "$(cat "$out" "$err")"
 like "$(cat "$out")" '^ok +parts +[0-9]+ tools of version' 'parts'
 like "$(cat "$out")" '^ok +vk run +takes uml' 'what would run VMs'
 like "$(cat "$out")" '^(ok|warn|bad) +kvm' 'kvm'
+# The page of a subcommand, from where it was installed.
+if command -v man >/dev/null; then
+	like "$(MANPAGER=cat vk help run 2>/dev/null)" '^ *vk.run' 'vk help'
+else
+	skip 'vk help' 'no man'
+fi
+if [ -e /dev/kvm ] && [ ! -w /dev/kvm ]; then
+	like "$(cat "$out")" 'mend: sudo usermod -aG kvm' 'no right to use KVM'
+else
+	skip 'no right to use KVM' 'it is permitted, or is not there'
+fi
+# A machine without it, as far as a namespace can say.
+mkdir "$tmp/dev" "$tmp/dev/shm"
+for node in null zero urandom; do : >"$tmp/dev/$node"; done
+cat >"$tmp/without-kvm" <<'END'
+for node in null zero urandom; do mount --bind /dev/$node "$1/$node"; done
+mount --rbind "$1" /dev && exec vk check
+END
+if unshare -Ur true 2>/dev/null; then
+	run unshare -Urm sh "$tmp/without-kvm" "$tmp/dev"
+	like "$(cat "$out")" '/dev/kvm does not exist' 'no KVM'
+	like "$(cat "$out")" 'mend: modprobe kvm_intel' 'and what mends it'
+else
+	skip 'no KVM' 'no user namespaces'
+fi
 run vk rnu
 is "$rc" 64 'an unknown command'
 like "$(cat "$err")" 'most similar: .*run' 'similar ones are named'
@@ -189,6 +214,18 @@ run vk run -n "$busybox:1" -- ip addr show
 like "$(cat "$out")" 'inet 10\.76\.0\.' '-n: an address'
 run vk run "$busybox:1" -- ip addr show
 unlike "$(cat "$out")" 'inet (10|192|172)\.' 'without it: none'
+# A free port: of one that is taken, another number is tried.
+for port in 18080 18081 18082 18083; do
+	run vk run -d --name served -p "127.0.0.1:$port:80" "$busybox:1" -- \
+		sh -c 'while :; do echo from-inside | nc -l -p 80; done'
+	[ "$rc" -ne 0 ] || break
+done
+is "$rc" 0 '-p: a service' || diag "$(cat "$err")"
+answers() { socat -u "TCP:127.0.0.1:$port" - | grep -q from-inside; }
+await 10 answers
+ok $? 'answers at the host'\''s port'
+vk stop served
+vk rm -a
 run vk run -p 99999:1 "$busybox:1" true
 is "$rc" 64 'a switch that does not start ends it'
 no_leftovers 'after networks'
@@ -213,14 +250,15 @@ no_leftovers 'after ten'
 
 # ---- interrupted ----
 
-# interrupt STAGE IMAGE CMD...: SIGINT to all, as a terminal does, as soon as
+# interrupt STAGE OPTIONS IMAGE CMD...: SIGINT to all, as a terminal does, as soon as
 # CMD succeeds; it knows $pid, the process group.
 interrupt() {
 	# Here a background process ignores it; on a terminal it would not.
-	setsid env --default-signal=INT vk run "$2" sleep 1000 \
+	# shellcheck disable=SC2086 # options, if any
+	setsid env --default-signal=INT vk run $2 "$3" sleep 1000 \
 		>"$out" 2>"$err" &
 	pid=$! stage=$1
-	shift 2
+	shift 3
 	await 20 "$@"
 	ok $? "$stage: reached" || diag "$(cat "$err")"
 	kill -INT "-$pid"
@@ -240,7 +278,7 @@ at_exit "kill $listener"
 await 5 grep -q 'listening on' "$tmp/socat"
 port=$(sed -n 's/.*listening on .*:\([0-9]*\)$/\1/p' "$tmp/socat")
 runs() { pgrep -g "$pid" -f "$1"; }
-interrupt 'asking the registry' "127.0.0.1:$port/silent:1" \
+interrupt 'asking the registry' '' "127.0.0.1:$port/silent:1" \
 	runs 'vk-pull --digest'
 
 # An image that takes a while, as "docker save" writes it.
@@ -255,17 +293,31 @@ echo '[{"Config": "config.json", "RepoTags": ["big:1"],
 	"Layers": ["layer.tar"]}]' >big/manifest.json
 tar -cf big.tar -C big manifest.json config.json layer.tar
 rm -r big
-interrupt 'pull and build' "docker-archive:$tmp/big.tar" \
+interrupt 'pull and build' '' "docker-archive:$tmp/big.tar" \
 	runs 'vk-mkext.*--output'
 is "$(find "$images" -type f)" '' 'no image'
 is_running() { vk ps -q -o state | grep -q running; }
-interrupt 'a VM that boots' "$busybox:1" runs 'vk-boot --name'
-interrupt 'a VM that runs' "$busybox:1" is_running
+interrupt 'a VM that boots' '' "$busybox:1" runs 'vk-boot --name'
+interrupt 'a VM that runs' '' "$busybox:1" is_running
+is_there() { vk ps -q | grep -q .; }
+interrupt 'a service that starts' -d "$busybox:1" is_there
+is "$(ls "$HOME/.local/state/vk")" '' 'a service that starts: nothing is kept'
 vk images >"$out"
 like "$(cat "$out")" 'busybox:1 +sha256:[0-9a-f]{12} +[0-9.]+ MiB +[0-9]+ s' \
 	'vk images'
 run vk gc 1h
 is "$(vk images -q | wc -l)" 1 'vk gc leaves what was used'
+run vk gc 1G
+is "$(vk images -q | wc -l)" 1 'and what has room'
+run vk gc -n 1M
+like "$(cat "$out")" 'busybox:1: [0-9]+ MiB' 'vk gc -n names what has none'
+vk gc 1M
+is "$(vk images -q | wc -l)" 0 'which goes'
+for words in 0 5 1x -1d '1d 2d'; do
+	# shellcheck disable=SC2086
+	run vk gc $words
+	is "$rc" 64 "vk gc $words"
+done
 
 # ---- gone ----
 
