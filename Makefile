@@ -71,12 +71,14 @@ CFLAGS ?=
 ALL_CFLAGS := -std=gnu11 $(OPT) $(HARDEN) $(WARN) -pthread -MMD -MP $(CFLAGS)
 ALL_LDFLAGS := $(OPT) $(LDHARDEN) -pthread -Wl,--as-needed $(LDFLAGS)
 
-AGENT_CC ?= musl-gcc
-AGENT_CFLAGS := -std=gnu11 -Os -g -Wno-format-truncation -fno-pie -ffunction-sections \
+# What starts often or must be small is of musl, and static: the agent, and
+# vk-exec, for which the dynamic linker would be a third of `vk-exec VM true`.
+MUSL_CC ?= musl-gcc
+MUSL_CFLAGS := -std=gnu11 -Os -g -Wno-format-truncation -fPIE -ffunction-sections \
 	-fdata-sections -fstack-protector-strong $(WARN) -MMD -MP \
 	-idirafter /usr/include -idirafter /usr/include/$(shell gcc -dumpmachine) \
 	$(CFLAGS)
-AGENT_LDFLAGS := -static -no-pie -Wl,--gc-sections -Wl,-z,noexecstack
+MUSL_LDFLAGS := -static -Wl,--gc-sections -Wl,-z,noexecstack
 
 # ---- what there is ----------------------------------------------------------
 
@@ -117,21 +119,22 @@ $(O)/obj/%.o: %.c $(O)/libs.mk
 	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
 # The version names the commit; what an archive was made of is in version.h.
-$(O)/obj/common/opt.o: CPPFLAGS += $(if $(COMMIT),-DVK_COMMIT='"$(COMMIT)"')
-$(O)/obj/common/opt.o: $(O)/commit
+OPT_OBJECTS := $(O)/obj/common/opt.o $(O)/obj-musl/common/opt.o
+$(OPT_OBJECTS): CPPFLAGS += $(if $(COMMIT),-DVK_COMMIT='"$(COMMIT)"')
+$(OPT_OBJECTS): $(O)/commit
 $(O)/commit: FORCE
 	@mkdir -p $(@D)
 	@echo "$(COMMIT)" | cmp -s - $@ || echo "$(COMMIT)" > $@
 
-$(O)/obj-agent/%.o: %.c
+$(O)/obj-musl/%.o: %.c
 	@mkdir -p $(@D)
-	$(AGENT_CC) $(CPPFLAGS) $(AGENT_CFLAGS) -c -o $@ $<
+	$(MUSL_CC) $(CPPFLAGS) $(MUSL_CFLAGS) -c -o $@ $<
 
 $(O)/libcommon.a: $(call objects,$(COMMON))
 	@rm -f $@
 	$(AR) rcs $@ $^
 
-$(O)/libcommon-agent.a: $(COMMON:%.c=$(O)/obj-agent/%.o)
+$(O)/libcommon-musl.a: $(COMMON:%.c=$(O)/obj-musl/%.o)
 	@rm -f $@
 	$(AR) rcs $@ $^
 
@@ -139,11 +142,25 @@ define program
 $(O)/$(1): $(call objects,cmd/$(1).c $(call sources,$(1))) $(O)/libcommon.a
 	$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ $$(foreach l,$$(LIBS_$(1)),$$(LDLIBS_$$(l)))
 endef
-$(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
+define musl_program
+$(O)/$(1): $(patsubst %.c,$(O)/obj-musl/%.o,cmd/$(1).c \
+		$(call sources,$(1))) $(O)/libcommon-musl.a
+	$$(MUSL_CC) $$(MUSL_LDFLAGS) -nostartfiles -Wl,-pie \
+		-Wl,--no-dynamic-linker,-z,text,-z,relro,-z,now -o $$@ \
+		$$(MUSL_START) $$^
+endef
+# Sanitizers and other compilers have no musl: there they are like the others.
+MUSL_PROGRAMS := $(if $(VARIANT),,vk-exec)
+# musl-gcc knows no -static-pie: its own start file is named instead.
+MUSL_START = $(shell $(MUSL_CC) -static -\#\#\# -x c /dev/null 2>&1 | \
+	tr " " "\n" | sed -n "s,crti\.o$$,rcrt1.o,p")
+$(foreach p,$(filter-out $(MUSL_PROGRAMS),$(PROGRAMS)),$(eval \
+	$(call program,$(p))))
+$(foreach p,$(MUSL_PROGRAMS),$(eval $(call musl_program,$(p))))
 
 # Kept with its symbols beside it: the guest's copy is stripped.
-$(O)/vk-agent: $(AGENT:%.c=$(O)/obj-agent/%.o) $(O)/libcommon-agent.a
-	$(AGENT_CC) $(AGENT_LDFLAGS) -o $@.debug $^
+$(O)/vk-agent: $(AGENT:%.c=$(O)/obj-musl/%.o) $(O)/libcommon-musl.a
+	$(MUSL_CC) $(MUSL_LDFLAGS) -no-pie -o $@.debug $^
 	strip -o $@ $@.debug
 
 # ---- tests ------------------------------------------------------------------
