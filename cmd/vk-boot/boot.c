@@ -24,11 +24,19 @@ static const char *const modules_welcome[] = {
     "button",          /* the ACPI power button */
     "ipv6", "autofs4", /* what images have no modules for, but count on */
 };
+/* The same where memory can be added. */
+static const char *const modules_memory[] = {"virtio_mem"};
 /* The same with an interface of the network. */
 static const char *const modules_network[] = {"virtio_net"};
 
 /* An initrd has to lie below 2 GiB, together with the kernel. */
 #define TREE_MAX (1900 * MIB)
+/* Memory that is added is used at once, and so that as much as possible can be
+ * taken back: nobody in the guest need see to it. */
+#define MEMORY_PARAMETERS                                                      \
+	" memhp_default_state=online "                                         \
+	"memory_hotplug.online_policy=auto-movable"
+
 /* What a machine needs beside twice its files. */
 #define TREE_SLACK (128 * MIB)
 
@@ -67,6 +75,9 @@ want_modules(struct boot *boot, const struct options *o,
 	if (o->nic_count > 0)
 		want_welcome(boot, modules_network,
 		    sizeof(modules_network) / sizeof(*modules_network));
+	if (o->memory_max > o->memory)
+		want_welcome(boot, modules_memory,
+		    sizeof(modules_memory) / sizeof(*modules_memory));
 	return modules_put(&boot->modules, &boot->initramfs, &boot->config, e);
 }
 
@@ -99,6 +110,8 @@ static int
 make_cmdline(struct boot *boot, const struct options *o, struct err *e)
 {
 	buf_puts(&boot->cmdline, boot->guest->parameters);
+	if (o->memory_max > o->memory)
+		buf_puts(&boot->cmdline, MEMORY_PARAMETERS);
 	for (size_t i = 0; i < o->append.count; i++)
 		buf_printf(&boot->cmdline, " %s", o->append.words[i]);
 	if (boot->cmdline.failed)

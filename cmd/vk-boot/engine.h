@@ -72,6 +72,9 @@ struct engine_ops {
 	/* Holds the guest still, and lets it go on. When it returns, the guest
 	 * does nothing (uml.h: but). 0, -1 with err. */
 	int (*pause)(struct engine *, bool on, struct err *);
+	/* Lets the guest's processors reach so much of the memory that can be
+	 * added (gmem_pluggable). NULL: none can be. 0, -1 with err. */
+	int (*show)(struct engine *, uint64_t bytes, struct err *);
 	/* Presses the power button; NULL: there is none. Any thread. */
 	void (*power_button)(struct engine *);
 	/* Puts what it knows of its processors and memory into the object. */
@@ -85,7 +88,8 @@ struct engine_ops {
 
 struct engine_config {
 	unsigned cpus;
-	uint64_t memory; /* bytes */
+	uint64_t memory;     /* bytes */
+	uint64_t memory_max; /* that it can have in the end; 0: no more */
 	/* Takes what the guest writes to its first console, from any thread. */
 	void (*console)(void *owner, const void *text, size_t len);
 	void *owner;

@@ -6,6 +6,7 @@
 #include "common/size.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 
 int
@@ -44,12 +45,79 @@ gmem_add(
 	return 0;
 }
 
+int
+gmem_add_blocks(struct gmem *mem, uint64_t gpa, uint64_t len,
+    uint64_t block_size, struct err *e)
+{
+	uint64_t count = len / block_size;
+	struct gmem_blocks *blocks =
+	    calloc(1, sizeof(*blocks) + count * sizeof(blocks->present[0]));
+
+	if (!blocks)
+		return err_errno(e, EX_OSERR, "memory");
+	if (gmem_add(mem, gpa, len, 0, e) < 0) {
+		free(blocks);
+		return -1;
+	}
+	blocks->size = block_size;
+	blocks->count = count;
+	mem->regions[mem->count - 1].blocks = blocks;
+	return 0;
+}
+
+bool
+gmem_blocks_are(
+    const struct gmem_region *r, uint64_t first, uint64_t count, bool present)
+{
+	for (uint64_t i = first; i < first + count; i++)
+		if (atomic_load_explicit(&r->blocks->present[i],
+			memory_order_relaxed) != present)
+			return false;
+	return true;
+}
+
+void
+gmem_blocks_set(const struct gmem *mem, const struct gmem_region *r,
+    uint64_t first, uint64_t count, bool present)
+{
+	for (uint64_t i = first; i < first + count; i++)
+		atomic_store_explicit(
+		    &r->blocks->present[i], present, memory_order_relaxed);
+	if (!present)
+		gmem_discard(mem, r->hva + first * r->blocks->size,
+		    count * r->blocks->size);
+}
+
+const struct gmem_region *
+gmem_pluggable(const struct gmem *mem)
+{
+	for (unsigned i = 0; i < mem->count; i++)
+		if (mem->regions[i].blocks)
+			return &mem->regions[i];
+	return NULL;
+}
+
+/* Whether the guest may use [offset, offset + len) of the region. */
+static bool
+is_there(const struct gmem_region *r, uint64_t offset, uint64_t len)
+{
+	uint64_t first, last;
+
+	if (!r->blocks || len == 0)
+		return true;
+	first = offset / r->blocks->size;
+	last = (offset + len - 1) / r->blocks->size;
+	return gmem_blocks_are(r, first, last - first + 1, true);
+}
+
 void
 gmem_release(struct gmem *mem)
 {
 	for (unsigned i = 0; i < mem->count; i++) {
 		munmap(mem->regions[i].hva, mem->regions[i].len);
 		fd_close(&mem->regions[i].fd);
+		free(mem->regions[i].blocks);
+		mem->regions[i].blocks = NULL;
 	}
 	mem->count = 0;
 }
@@ -62,7 +130,8 @@ gmem_at(const struct gmem *mem, uint64_t gpa, uint64_t len)
 		uint64_t offset = gpa - r->gpa;
 
 		if (gpa >= r->gpa && offset <= r->len && len <= r->len - offset)
-			return r->hva + offset;
+			return is_there(r, offset, len) ? r->hva + offset
+							: NULL;
 	}
 	return NULL;
 }
@@ -111,13 +180,13 @@ gmem_resident(const struct gmem *mem)
 
 	for (unsigned i = 0; i < mem->count; i++) {
 		const struct gmem_region *r = &mem->regions[i];
+		uint64_t end = r->blocks ? r->blocks->reach : r->len;
 
-		for (uint64_t at = 0; at < r->len;
-		     at += sizeof(in_core) * page) {
+		for (uint64_t at = 0; at < end; at += sizeof(in_core) * page) {
 			uint64_t len = sizeof(in_core) * page;
 
-			if (len > r->len - at)
-				len = r->len - at;
+			if (len > end - at)
+				len = end - at;
 			if (mincore(r->hva + at, len, in_core) < 0)
 				continue;
 			for (uint64_t n = 0; n < len / page; n++)

@@ -8,7 +8,10 @@
  * moment: the guest runs on. Read once, decide on the copy.
  *
  * The table is filled before the first device starts and never changes while
- * one runs, so that it needs no lock.
+ * one runs, so that it needs no lock. What may come and go is blocks of a
+ * region that was made for that (virtio/mem.h): one thread says so, and a
+ * device that was handed a pointer before finds a block that is gone empty, as
+ * the mapping stays.
  */
 #ifndef VK_BOOT_GMEM_H
 #define VK_BOOT_GMEM_H
@@ -16,18 +19,31 @@
 #include "common/err.h"
 #include "common/filter.h"
 
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 /* Memory below and above the PCI hole; vhost-user masters hand in up to 8. */
 #define GMEM_REGIONS_MAX 8
 
+/* The blocks of a region: whether each is the guest's to use. */
+struct gmem_blocks {
+	uint64_t size; /* bytes of each, a power of two */
+	uint64_t count;
+	/* Bytes from the region's start that its processors get at, present
+	 * or not; never less than before. */
+	_Atomic(uint64_t) reach;
+	atomic_bool present[];
+};
+
 struct gmem_region {
 	uint64_t gpa;
 	uint64_t len;
 	uint8_t *hva;
-	int fd;          /* memfd behind it, -1: anonymous */
-	uint64_t offset; /* of the region in fd */
+	int fd;                     /* memfd behind it, -1: anonymous */
+	uint64_t offset;            /* of the region in fd */
+	struct gmem_blocks *blocks; /* NULL: all of it is there, always */
 };
 
 struct gmem {
@@ -43,10 +59,26 @@ struct gmem {
 int gmem_add(
     struct gmem *, uint64_t gpa, uint64_t len, int shared, struct err *);
 
+/* As gmem_add, anonymous, for a region of whole blocks of which none is there
+ * yet. */
+int gmem_add_blocks(struct gmem *, uint64_t gpa, uint64_t len,
+    uint64_t block_size, struct err *);
+
+/* Whether all these blocks are there, or none is. They are blocks of the
+ * region. */
+bool gmem_blocks_are(
+    const struct gmem_region *, uint64_t first, uint64_t count, bool present);
+/* The region of blocks; NULL: there is none. */
+const struct gmem_region *gmem_pluggable(const struct gmem *);
+/* Makes it so. What goes is given back to the host. */
+void gmem_blocks_set(const struct gmem *, const struct gmem_region *,
+    uint64_t first, uint64_t count, bool present);
+
 /* Unmaps everything. May be called twice. */
 void gmem_release(struct gmem *);
 
-/* Borrows [gpa, gpa + len), NULL unless all of it is in one region. */
+/* Borrows [gpa, gpa + len), NULL unless all of it is in one region
+ * and there. */
 void *gmem_at(const struct gmem *, uint64_t gpa, uint64_t len);
 
 /* Gives whole pages inside [hva, hva + len), which lies in one region, back to

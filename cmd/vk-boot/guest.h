@@ -36,6 +36,7 @@ struct guest_config {          /* borrowed */
 	struct loop *loop;     /* the main one; guest_run runs it */
 	struct virtio_device *vsock;
 	struct virtio_device *balloon; /* NULL: there is none */
+	struct virtio_device *mem;     /* the same */
 	struct control *control;       /* NULL: there is none */
 	struct views *views;           /* of the console; NULL: none */
 	struct terminal *terminal;     /* raw while the command runs */

@@ -5,10 +5,25 @@
 #include "cmd/vk-boot/control.h"
 #include "cmd/vk-boot/view.h"
 #include "cmd/vk-boot/virtio/balloon.h"
+#include "cmd/vk-boot/virtio/mem.h"
 
 #include "common/log.h"
+#include "common/size.h"
 
 #include <signal.h>
+
+/* What of the memory that was added the guest has taken. */
+static void
+tell_memory(struct guest *g, json_t *answer)
+{
+	struct mem_stats stats;
+
+	mem_stats(g->config->mem, &stats);
+	json_object_update_new(
+	    answer, json_pack("{s:I,s:I}", "memory_requested",
+			(json_int_t)stats.requested, "memory_plugged",
+			(json_int_t)stats.plugged));
+}
 
 static int
 tell_status(struct guest *g, json_t *answer)
@@ -16,6 +31,8 @@ tell_status(struct guest *g, json_t *answer)
 	json_object_update(answer, g->config->status->now);
 	json_object_set_new(answer, "state", json_string(guest_state_name(g)));
 	json_object_set_new(answer, "ready", json_boolean(g->ready));
+	if (g->config->mem)
+		tell_memory(g, answer);
 	json_object_set_new(answer, "uptime_ms",
 	    json_integer((json_int_t)status_ms(g->config->status)));
 	return 0;
@@ -70,6 +87,35 @@ set_balloon(struct guest *g, const struct order *order, struct err *e)
 	return 0;
 }
 
+/* The size is the VM's in all: what it has from the start cannot be taken. */
+static int
+set_memory(struct guest *g, const struct order *order, struct err *e)
+{
+	const struct options *o = g->options;
+	struct engine *engine = g->config->engine;
+	char least[SIZE_TEXT_MAX], most[SIZE_TEXT_MAX];
+	uint64_t more;
+
+	if (!g->config->mem) {
+		err_set(e, EX_UNAVAILABLE,
+		    "memory: no more can be added to this VM");
+		return err_hint(e, "vk-boot -m SIZE,max=SIZE provides for it");
+	}
+	if (order->size < o->memory || order->size > o->memory_max) {
+		err_set(e, EX_USAGE, "memory: size: not from %s to %s",
+		    size_text(o->memory, least),
+		    size_text(o->memory_max, most));
+		return order->size < o->memory
+			   ? err_hint(e, "the balloon takes less")
+			   : -1;
+	}
+	more = (order->size - o->memory + MEM_BLOCK - 1) & ~(MEM_BLOCK - 1);
+	if (engine->ops->show(engine, more, e) < 0)
+		return -1;
+	mem_request(g->config->mem, more);
+	return 0;
+}
+
 static int
 perform(void *owner, struct control_client *client, const struct order *order,
     json_t *answer, struct err *e)
@@ -99,6 +145,8 @@ perform(void *owner, struct control_client *client, const struct order *order,
 		return press_button(g, e);
 	case ORDER_BALLOON:
 		return set_balloon(g, order, e);
+	case ORDER_MEMORY:
+		return set_memory(g, order, e);
 	case ORDER_CONSOLE:
 		control_give(client);
 		return 0;

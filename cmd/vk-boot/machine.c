@@ -5,6 +5,7 @@
 #include "cmd/vk-boot/boot.h"
 #include "cmd/vk-boot/find.h"
 #include "cmd/vk-boot/pci.h"
+#include "cmd/vk-boot/pluggable.h"
 #include "cmd/vk-boot/probe.h"
 #include "cmd/vk-boot/sandbox.h"
 #include "cmd/vk-boot/vcpu.h"
@@ -33,6 +34,7 @@ struct machine {
 	struct engine engine; /* first */
 	struct kvm kvm;
 	struct gmem mem;
+	struct pluggable pluggable;
 	struct bus ports, memory;
 	struct pci pci;
 	struct ioapic ioapic;
@@ -130,6 +132,7 @@ static int
 add_memory(struct machine *m, struct err *e)
 {
 	uint64_t low = m->engine.config.memory, high = 0;
+	uint64_t max = m->engine.config.memory_max;
 
 	if (low > HOLE_START) {
 		high = low - HOLE_START;
@@ -142,6 +145,9 @@ add_memory(struct machine *m, struct err *e)
 	for (unsigned i = 0; i < m->mem.count; i++)
 		if (kvm_map(&m->kvm, i, &m->mem.regions[i], e) < 0)
 			return -1;
+	if (max > m->engine.config.memory)
+		return pluggable_add(
+		    &m->pluggable, &m->mem, max - m->engine.config.memory, e);
 	return 0;
 }
 
@@ -322,6 +328,14 @@ pause_all(struct engine *engine, bool on, struct err *e)
 	return 0;
 }
 
+static int
+show(struct engine *engine, uint64_t bytes, struct err *e)
+{
+	struct machine *m = (struct machine *)engine;
+
+	return pluggable_show(&m->pluggable, &m->kvm, bytes, e);
+}
+
 static void
 power_button(struct engine *engine)
 {
@@ -405,6 +419,7 @@ static const struct filter_call main_calls[] = {
     CALL(mincore),                    /* gmem_resident */
     CALL_IF(ioctl, 1, KVM_IOEVENTFD), /* virtio_pci_free */
     CALL_IF(ioctl, 1, KVM_IRQFD),
+    CALL_IF(ioctl, 1, KVM_SET_USER_MEMORY_REGION), /* pluggable_show */
     CALLS_END,
 };
 
@@ -419,6 +434,7 @@ static const struct engine_ops machine_ops = {
     .confine = confine,
     .start = start,
     .pause = pause_all,
+    .show = show,
     .power_button = power_button,
     .stats = stats,
     .stop = stop,

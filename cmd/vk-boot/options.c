@@ -171,18 +171,40 @@ set_cpus(void *into, const char *value, struct err *e)
 }
 
 static int
+set_pages(uint64_t *bytes, const char *value, struct err *e)
+{
+	if (size_parse(value, bytes) < 0)
+		return err_set(e, EX_USAGE, "%s: not a size (512M, 2G)", value);
+	if (*bytes % 4096 != 0)
+		return err_set(e, EX_USAGE, "%s: not a multiple of 4K", value);
+	return 0;
+}
+
+/* SIZE[,max=SIZE] */
+static int
 set_memory(void *into, const char *value, struct err *e)
 {
 	struct options *o = into;
+	const char *more = strchrnul(value, ',');
+	cleanup_free char *size = strndup(value, (size_t)(more - value));
 
-	if (size_parse(value, &o->memory) < 0)
-		return err_set(e, EX_USAGE, "%s: not a size (512M, 2G)", value);
+	if (!size)
+		return err_errno(e, EX_OSERR, "%s", value);
+	if (set_pages(&o->memory, size, e) < 0)
+		return -1;
 	if (o->memory < MACHINE_MEMORY_MIN)
 		return err_set(e, EX_USAGE,
-		    "%s: too little, no kernel starts in less than %dM", value,
+		    "%s: too little, no kernel starts in less than %dM", size,
 		    (int)(MACHINE_MEMORY_MIN / MIB));
-	if (o->memory % 4096 != 0)
-		return err_set(e, EX_USAGE, "%s: not a multiple of 4K", value);
+	o->memory_max = 0;
+	if (*more == '\0')
+		return 0;
+	if (strncmp(more, ",max=", 5) != 0)
+		return err_set(e, EX_USAGE, "%s: not max=SIZE", more + 1);
+	if (set_pages(&o->memory_max, more + 5, e) < 0)
+		return -1;
+	if (o->memory_max < o->memory)
+		return err_set(e, EX_USAGE, "%s: less than %s", more + 1, size);
 	return 0;
 }
 
@@ -312,7 +334,8 @@ static const struct opt table[] = {
     {'i', "initrd", "FILE", "an initrd to add to ours", set_initrd},
     {'c', "cpus", "N", "processors, or \"host\" for as many as here (1)",
 	set_cpus},
-    {'m', "memory", "SIZE", "memory (512M)", set_memory},
+    {'m', "memory", "SIZE[,max=SIZE]",
+	"memory (512M), and how much it may become (no more)", set_memory},
     {0, "overlay", "FILE", "keep what the guest writes in FILE", set_overlay},
     {0, "write", NULL, "write into the image itself", set_write},
     {0, "read-only", NULL, "the guest cannot write its root", set_read_only},

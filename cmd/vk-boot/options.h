@@ -31,7 +31,8 @@ struct options {
 	/* machine */
 	const char *engine; /* "auto", or a name */
 	unsigned cpus;
-	uint64_t memory; /* bytes */
+	uint64_t memory;     /* bytes */
+	uint64_t memory_max; /* that it may be given later; 0: no more */
 	bool no_probe, no_nested;
 	bool show; /* say what would be booted, and end */
 

@@ -24,6 +24,7 @@ static const struct {
     [ORDER_RESUME] = {"resume", 0, 0},
     [ORDER_POWER_BUTTON] = {"power-button", 0, 0},
     [ORDER_BALLOON] = {"balloon", SIZE, SIZE},
+    [ORDER_MEMORY] = {"memory", SIZE, SIZE},
     [ORDER_CONSOLE] = {"console", 0, 0},
 };
 

@@ -3,6 +3,7 @@
 #include "cmd/vk-boot/stats.h"
 
 #include "cmd/vk-boot/virtio/balloon.h"
+#include "cmd/vk-boot/virtio/mem.h"
 #include "cmd/vk-boot/virtio/net.h"
 #include "cmd/vk-boot/virtio/vsock.h"
 #include "cmd/vk-boot/vm.h"
@@ -41,6 +42,19 @@ add_balloon(struct virtio_device *dev, json_t *into)
 		number(stats.inflated), "reported", number(stats.reported)));
 	json_object_set_new(
 	    into, "guest_memory", balloon_memory_stats(&stats.memory));
+}
+
+static void
+add_mem(struct virtio_device *dev, json_t *into)
+{
+	struct mem_stats stats;
+
+	mem_stats(dev, &stats);
+	json_object_set_new(into, "pluggable",
+	    json_pack("{s:o,s:o,s:o,s:o,s:o}", "requested",
+		number(stats.requested), "plugged", number(stats.plugged),
+		"plugs", number(stats.plugs), "unplugs", number(stats.unplugs),
+		"refused", number(stats.refused)));
 }
 
 static void
@@ -135,6 +149,8 @@ stats_make(struct vm *vm)
 	vm->engine->ops->stats(vm->engine, stats);
 	if (vm->balloon)
 		add_balloon(vm->balloon, stats);
+	if (vm->mem)
+		add_mem(vm->mem, stats);
 	for (unsigned i = 0; i < vm->drive_count; i++)
 		if (vm->drives[i].device)
 			json_array_append_new(

@@ -6,6 +6,7 @@
 #include "cmd/vk-boot/stats.h"
 #include "cmd/vk-boot/virtio/balloon.h"
 #include "cmd/vk-boot/virtio/console.h"
+#include "cmd/vk-boot/virtio/mem.h"
 #include "cmd/vk-boot/virtio/net.h"
 #include "cmd/vk-boot/virtio/rng.h"
 #include "cmd/vk-boot/virtio/vsock.h"
@@ -344,6 +345,23 @@ add_balloon(struct vm *vm, struct err *e)
 	return add_device(vm, vm->balloon, e);
 }
 
+/* What memory can be added through. */
+static int
+add_mem(struct vm *vm, struct err *e)
+{
+	const struct gmem *mem;
+	const struct gmem_region *region;
+
+	if (!vm->engine->ops->show)
+		return 0;
+	mem = memory(vm, e);
+	region = mem ? gmem_pluggable(mem) : NULL;
+	if (!region)
+		return mem ? 0 : -1;
+	vm->mem = mem_new(vm->device_loop, mem, region, e);
+	return add_device(vm, vm->mem, e);
+}
+
 static int
 add_nics(struct vm *vm, struct err *e)
 {
@@ -375,7 +393,7 @@ add_devices(struct vm *vm, struct err *e)
 		filter_add(loop_filter(vm->device_loop), ring_calls);
 	if (add_drives(vm, e) < 0 || add_vsock(vm, e) < 0 ||
 	    add_console(vm, e) < 0 || add_rng(vm, e) < 0 ||
-	    add_balloon(vm, e) < 0 || add_nics(vm, e) < 0)
+	    add_balloon(vm, e) < 0 || add_mem(vm, e) < 0 || add_nics(vm, e) < 0)
 		return -1;
 	return 0;
 }
@@ -386,6 +404,7 @@ make_engine(struct vm *vm, struct err *e)
 	struct engine_config config = {
 	    .cpus = vm->options.cpus,
 	    .memory = vm->options.memory,
+	    .memory_max = vm->options.memory_max,
 	    .console = console_output,
 	    .owner = vm->ring,
 	    .console_calls = ring_calls,
@@ -394,7 +413,13 @@ make_engine(struct vm *vm, struct err *e)
 	};
 
 	vm->engine = engine_new(vm->options.engine, &config, e);
-	return vm->engine ? 0 : -1;
+	if (!vm->engine)
+		return -1;
+	if (config.memory_max > config.memory && !vm->engine->ops->show)
+		return err_set(e, EX_UNAVAILABLE,
+		    "-m: max=: %s cannot be given more memory while it runs",
+		    vm->engine->ops->name);
+	return 0;
 }
 
 static json_t *
@@ -493,6 +518,8 @@ vm_show(const struct vm *vm, struct err *e)
 
 	printf("engine %s\n", vm->engine->ops->name);
 	printf("cpus %u\nmemory %ju\n", o->cpus, (uintmax_t)o->memory);
+	if (o->memory_max)
+		printf("memory-max %ju\n", (uintmax_t)o->memory_max);
 	printf("kernel %s\n", vm->boot.kernel_path);
 	if (vm->boot.kernel.version[0])
 		printf("version %s\n", vm->boot.kernel.version);
@@ -510,6 +537,7 @@ vm_run(struct vm *vm, struct err *e)
 	    .engine = vm->engine,
 	    .loop = vm->main_loop,
 	    .balloon = vm->balloon,
+	    .mem = vm->mem,
 	    .control = vm->control,
 	    .views = vm->views,
 	    .terminal = &vm->terminal,

@@ -46,7 +46,7 @@ struct vm {
 	struct control *control; /* NULL: it has no run folder */
 	struct virtio_device *devices[VM_DEVICES_MAX];
 	unsigned device_count;
-	struct virtio_device *vsock, *balloon; /* two of them; or NULL */
+	struct virtio_device *vsock, *balloon, *mem; /* of them; or NULL */
 	struct views *views;      /* who watches the console; or NULL */
 	struct terminal terminal; /* ours, for --tty and --console stdio */
 	struct ring *ring;        /* what the console said */

@@ -136,7 +136,7 @@ bool
 guest_main(const char *parameters)
 {
 	static const uint16_t types[] = {
-	    BLK, NET, CONSOLE, RNG, BALLOON, VSOCK};
+	    BLK, NET, CONSOLE, RNG, BALLOON, VSOCK, MEM};
 	const char *wanted = parameter(parameters, "flips");
 	uint64_t count = wanted ? number(wanted) : 100000;
 	struct device d;

@@ -23,7 +23,7 @@ static const char *const remarks[] = {
     [DEAD_AFTERWARDS] = "\n# does not work afterwards",
 };
 
-static struct device devices[6];
+static struct device devices[7];
 static unsigned device_count;
 
 static struct run {
@@ -78,7 +78,7 @@ static void
 find_devices(void)
 {
 	static const uint16_t types[] = {
-	    BLK, NET, CONSOLE, RNG, BALLOON, VSOCK};
+	    BLK, NET, CONSOLE, RNG, BALLOON, VSOCK, MEM};
 
 	for (unsigned i = 0; i < sizeof(types) / sizeof(*types); i++)
 		if (device_find(&devices[device_count], types[i]))
@@ -115,6 +115,7 @@ guest_main(const char *parameters)
 	list_cases(place_cases);
 	list_cases(register_cases);
 	list_cases(device_cases);
+	list_cases(memory_cases);
 	for (uint64_t n = rounds ? number(rounds) : 1; n > 0; n--) {
 		for (uint64_t i = first; i < run_count; i++) {
 			try_case((unsigned)i);

@@ -33,6 +33,8 @@ name_of(uint16_t type)
 		return "balloon";
 	case VSOCK:
 		return "vsock";
+	case MEM:
+		return "mem";
 	}
 	return "?";
 }

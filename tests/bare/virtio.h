@@ -22,6 +22,7 @@ enum {
 	RNG = 4,
 	BALLOON = 5,
 	VSOCK = 19,
+	MEM = 24,
 };
 
 #define RING_SIZE     16

@@ -33,6 +33,10 @@ refuses 64 'no image given' 'no image'
 refuses 64 '--nonsense: unknown option' 'an unknown option' --nonsense
 refuses 64 '-m: 1M: too little' 'too little memory' -m 1M good.ext4
 refuses 64 '-m: lots: not a size' 'a size that is none' -m lots good.ext4
+refuses 64 '-m: max=64M: less than 128M' 'less at last than at first' \
+	-m 128M,max=64M good.ext4
+refuses 64 '-m: most=1G: not max=SIZE' 'a word that -m does not know' \
+	-m 128M,most=1G good.ext4
 refuses 64 '-c: 0: not 1 to' 'no processor' -c 0 good.ext4
 refuses 64 '--name: a/b: not a name' 'a name that is a path' \
 	--name a/b good.ext4

@@ -141,12 +141,19 @@ virtio_config_write(
 }
 
 void
-virtio_config_set(
+virtio_config_put(
     struct virtio_device *dev, unsigned offset, const void *from, unsigned len)
 {
 	pthread_mutex_lock(&dev->config_lock);
 	memcpy(dev->config + offset, from, len);
 	pthread_mutex_unlock(&dev->config_lock);
+}
+
+void
+virtio_config_set(
+    struct virtio_device *dev, unsigned offset, const void *from, unsigned len)
+{
+	virtio_config_put(dev, offset, from, len);
 	if (dev->running && dev->transport_ops)
 		dev->transport_ops->config_interrupt(dev->transport, false);
 }

@@ -116,6 +116,9 @@ int virtio_device_init(struct virtio_device *, const struct virtio_device_ops *,
 void virtio_device_release(struct virtio_device *);
 void virtio_device_free(struct virtio_device *); /* ops->free; NULL is fine */
 
+/* Changes configuration space; the driver knows, or need not. */
+void virtio_config_put(
+    struct virtio_device *, unsigned offset, const void *from, unsigned len);
 /* Changes configuration space and tells the driver if it runs. */
 void virtio_config_set(
     struct virtio_device *, unsigned offset, const void *from, unsigned len);

@@ -13,6 +13,10 @@
 #define LEAF1_EDX_HTT          (1u << 28)
 /* Leaf 80000001: AMD APM volume 3, E.4.2. Leaf 8000000a is SVM's own. */
 #define AMD_ECX_SVM (1u << 2)
+/* Leaf 80000008: EAX bits 7-0 count those of an address, bits 23-16 those of a
+ * guest's where they differ; 36 where there is no such leaf. */
+#define LEAF_ADDRESS       0x80000008
+#define ADDRESS_BITS_LEAST 36
 
 /* Bits needed to number count things. */
 static unsigned
@@ -156,4 +160,14 @@ cpuid_adjust(
 			break;
 		}
 	}
+}
+
+unsigned
+cpuid_address_bits(void)
+{
+	unsigned eax, ebx, ecx, edx;
+
+	if (!__get_cpuid(LEAF_ADDRESS, &eax, &ebx, &ecx, &edx))
+		return ADDRESS_BITS_LEAST;
+	return eax >> 16 & 0xff ? eax >> 16 & 0xff : eax & 0xff;
 }

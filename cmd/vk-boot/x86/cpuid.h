@@ -23,4 +23,7 @@ struct cpuid_wanted {
 void cpuid_adjust(
     struct kvm_cpuid2 *, unsigned max, const struct cpuid_wanted *);
 
+/* Of the guest-physical addresses that the processors here have. */
+unsigned cpuid_address_bits(void);
+
 #endif

@@ -66,6 +66,9 @@ map_fill(struct map *map, const struct gmem *mem)
 	for (unsigned i = 0; i < mem->count; i++) {
 		const struct gmem_region *r = &mem->regions[i];
 
+		/* What is added later is none of the map's. */
+		if (r->blocks)
+			continue;
 		map_add(map, r->gpa == 0 ? HIGH_START : r->gpa, r->gpa + r->len,
 		    MAP_RAM);
 	}
@@ -89,7 +92,8 @@ memory_size(const struct gmem *mem)
 	uint64_t size = 0;
 
 	for (unsigned i = 0; i < mem->count; i++)
-		size += mem->regions[i].len;
+		if (!mem->regions[i].blocks)
+			size += mem->regions[i].len;
 	return size;
 }
 

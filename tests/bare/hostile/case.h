@@ -21,7 +21,7 @@ struct misuse {
 };
 
 extern const struct misuse queue_cases[], place_cases[], register_cases[],
-    device_cases[];
+    device_cases[], memory_cases[];
 
 /* The queue that a good request goes to, and the request: descriptors from 0
  * on in its ring; returns how many. */

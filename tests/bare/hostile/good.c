@@ -65,6 +65,13 @@ good_request(const struct device *d, struct ring *ring)
 		*(uint32_t *)scratch = (uint32_t)((uint64_t)scratch >> 12) + 8;
 		describe(ring, 0, scratch, 4, 0, 0);
 		return 1;
+	case MEM:
+		/* All of it is unplugged (5.15.6). */
+		memset(scratch, 0, 24);
+		scratch[0] = 2;
+		describe(ring, 0, scratch, 24, NEXT, 1);
+		describe(ring, 1, scratch + 64, 10, WRITE, 0);
+		return 2;
 	default: /* rng */
 		describe(ring, 0, scratch, 64, WRITE, 0);
 		return 1;

@@ -84,6 +84,8 @@ run vk-control two status
 refused 66 'two: no such VM runs' 'no such VM'
 run vk-control one
 refused 64 usage 'no command'
+run vk-control one memory size=1G
+refused 69 'no more can be added' 'memory, for a VM not made for it'
 if [ "$VK_ENGINE" = uml ]; then
 	run vk-control one balloon size=1M
 	refused 69 'balloon: uml has none' 'no balloon'

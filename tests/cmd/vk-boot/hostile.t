@@ -28,12 +28,14 @@ said_or_gone() { said "$1" || ! kill -0 "$vm" 2>/dev/null; }
 
 # Starts a guest of tests/bare; its pid is $vm.
 start() { # program parameter
-	XDG_RUNTIME_DIR=$tmp/run vk-boot --engine kvm --no-probe -m 64M -c 2 \
-		--boot-timeout 10m --name guest -k "$build/tests/bare/$1" \
+	XDG_RUNTIME_DIR=$tmp/run vk-boot --engine kvm --no-probe -m 64M,max=128M \
+		-c 2 --boot-timeout 10m --name guest -k "$build/tests/bare/$1" \
 		-n "$tmp/net" -d "$tmp/disk,format=raw" -i "$tmp/none" \
 		-a hold=1 -a "$2" </dev/null >"$out" 2>"$err" &
 	vm=$!
 	at_exit "kill -9 $vm 2>/dev/null"
+	# It may plug half of what it could.
+	await 10 env XDG_RUNTIME_DIR="$tmp/run" vk-control guest memory size=96M
 }
 
 # Each check that the guest made is one of ours.
