@@ -16,6 +16,8 @@
 # Marks in a test's header, read by scripts/check:
 #	# needs: kvm     runs where /dev/kvm runs kernels: directly, or in the lab
 #	# needs: root    runs as root only
+#	# needs: release not repeated under sanitizers: what it is about (the agent,
+#	                 a kernel) is built without
 
 set -u
 LC_ALL=C

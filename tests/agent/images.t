@@ -6,6 +6,7 @@
 # are User-mode Linux. The image is kept in the cache (see scripts/make-image):
 # made anew it takes a minute or two, otherwise starting systemd is what takes
 # this test its 15 s.
+# needs: release
 
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
