@@ -57,6 +57,7 @@ struct launch {
 	const char *kernel;
 	char *argv[ARGUMENTS_MAX + 1];
 	unsigned argc;
+	char *folder;              /* for its memory, "TMPDIR=...", or NULL */
 	int kept[DEVICES_MAX + 1]; /* open in UML, by number */
 	unsigned kept_count;
 };
@@ -204,6 +205,17 @@ make_arguments(struct uml *uml, const struct boot *boot, struct launch *l,
 	return add_argument(l, e, "%s", boot->cmdline.data);
 }
 
+/* UML makes the file that is the guest's memory in $TMPDIR, else /dev/shm. */
+static int
+make_environment(struct launch *l, struct err *e)
+{
+	const char *folder = getenv("TMPDIR");
+
+	if (folder && asprintf(&l->folder, "TMPDIR=%s", folder) < 0)
+		return err_errno(e, EX_OSERR, "uml");
+	return 0;
+}
+
 static void
 console_says(struct loop_source *source, uint32_t events)
 {
@@ -285,7 +297,19 @@ static int
 launch(struct uml *uml, const struct launch *l, struct err *e)
 {
 	int console[2] = {-1, -1}, status[2] = {-1, -1};
-	struct warden_launch launch = {.kernel = l->kernel, .argv = l->argv};
+	/*
+	 * No more of ours: what is in the environment is in the memory of the
+	 * guest's kernel. The C library must register no rseq area: that of a
+	 * static UML lies where a new process of the guest is to have nothing
+	 * mapped, and the host's kernel ends who has lost its area.
+	 */
+	char *environment[] = {
+	    (char[]){"GLIBC_TUNABLES=glibc.pthread.rseq=0"}, l->folder, NULL};
+	struct warden_launch launch = {
+	    .kernel = l->kernel,
+	    .argv = l->argv,
+	    .environment = environment,
+	};
 	int result;
 
 	if (pipe2(console, O_CLOEXEC) < 0 || pipe2(status, O_CLOEXEC) < 0) {
@@ -319,9 +343,12 @@ load(struct engine *engine, const struct boot *boot, struct err *e)
 		return -1;
 	result = make_arguments(uml, boot, &l, initrd, e);
 	if (result == 0)
+		result = make_environment(&l, e);
+	if (result == 0)
 		result = launch(uml, &l, e);
 	while (l.argc > 0)
 		free(l.argv[--l.argc]);
+	free(l.folder);
 	while (l.kept_count > 0)
 		close(l.kept[--l.kept_count]);
 	return result;

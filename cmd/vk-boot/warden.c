@@ -74,7 +74,7 @@ run_uml(const struct start *s)
 	if (null < 0 || dup2(null, 0) < 0 || dup2(s->launch->console, 1) < 0 ||
 	    dup2(s->launch->console, 2) < 0)
 		_exit(127);
-	execv(s->launch->kernel, s->launch->argv);
+	execve(s->launch->kernel, s->launch->argv, s->launch->environment);
 	_exit(127);
 }
 

@@ -27,7 +27,7 @@
  * open in it. */
 struct warden_launch {
 	const char *kernel;
-	char *const *argv;
+	char *const *argv, *const *environment;
 	int console; /* written by UML */
 	int status;  /* written by the warden: UML's status, as of waitpid(2) */
 };

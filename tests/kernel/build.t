@@ -37,7 +37,7 @@ vmlinux linux:
 	@echo '  CC      init/main.o'
 	@$(if $(HOLD),echo > $(made).hold; timeout 60 cat $(HOLD))
 	gcc -DSTAMP='"$(KBUILD_BUILD_TIMESTAMP) $(KBUILD_BUILD_USER)"' \
-		-o $(O)/$@ init/main.c $(BREAK)
+		-Wl,-z,max-page-size=0x200000 -o $(O)/$@ init/main.c $(BREAK)
 	@echo 0 T main > $(O)/System.map
 END
 : >"$made"
@@ -53,6 +53,8 @@ is "$(cat "$out")" "" "stdout stays empty"
 install "$tmp/project/build/vmlinux" "$tmp/copy"
 is "$("$tmp/copy")" "1970-01-01 00:00:00 UTC vk" \
 	"with nobody's name and a date of its own"
+ok "$([ "$(stat -c %s "$tmp/copy")" -lt 100000 ]; echo $?)" \
+	"without the megabytes that its linker left between segments"
 is "$(cd "$(entry)" && echo *)" "System.map config sha256 vmlinux" \
 	"the cache has the kernel and what it was made of"
 is "$(stat -c %a "$(entry)/vmlinux")" 444 "which nobody writes to by mistake"

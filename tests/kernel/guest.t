@@ -23,14 +23,31 @@ for name in sh cat dmesg grep sed ls readlink basename mount umount mkdir \
 	ln -s busybox "root/bin/$name"
 done
 echo 'root:x:0:0::/:/bin/sh' >root/etc/passwd
+# vk-boot with what it is linked to, for a guest in the guest
+if [ "$engine" = kvm ]; then
+	vk_boot=$(command -v vk-boot)
+	cp "$vk_boot" "$(dirname "$vk_boot")/vk-agent" root/bin/
+	for file in $(ldd "$vk_boot" | grep -o '/[^ ]*'); do
+		mkdir -p "root${file%/*}"
+		cp "$file" "root$file"
+	done
+	mkdir inner
+	tar -C inner -cf - . | vk-mkext >root/inner.ext4
+fi
 tar -C root --owner=0 --group=0 -cf - . | vk-mkext >root.ext4
 is $? 0 'the image is made'
 
-# Questions, each answered by a line "name: answer".
+# Questions, each answered by a line "name: answer".  Messages are User-mode
+# Linux's own where it says that it has no folder for sockets (which vk-boot
+# does not want), that its input is /dev/null, and that it guards no memory.
+# KVM is there for two makes of processors; each complains of the other's.
 cat >questions <<'END'
 ask() { name=$1; shift; echo "$name: $(eval "$@" 2>&1 | tr '\n' ' ')"; }
 ask release uname -r
-ask messages 'dmesg -r | grep "^<[0-4]>" | sed "s/^<.>//"'
+ask messages 'dmesg -r | grep "^<[0-4]>" | sed "s/^<.>//" | grep -v \
+	-e " umid" -e make_umid -e "epollctl add err" \
+	-e "architecture does not have kernel memory protection" \
+	-e "kvm_intel: VMX not supp" -e "kvm_amd: SVM not supp"'
 ask unbound 'for d in /sys/bus/virtio/devices/*; do
 	[ -e $d/driver ] || cat $d/device; done'
 ask drivers 'for d in /sys/bus/virtio/devices/*/driver; do
@@ -62,25 +79,25 @@ ask userns 'unshare -Urm sh -c "mount -t tmpfs none /tmp && echo mounted"'
 ask memory 'sed -n "s/^Mem\(Total\|Free\): *//p" /proc/meminfo'
 ask kallsyms 'grep " _text$" /proc/kallsyms'
 ask devptp 'ls /dev/ptp0'
+ask processor 'grep -c -w -e svm -e vmx /proc/cpuinfo'
+ask nested 'ls /dev/kvm && vk-boot -k /dev/null /inner.ext4 -- true'
 END
 
+# An emulated processor changes its XCR0 unseen by KVM, which then tells
+# another size than it has, and it has no microcode.  Without these two there
+# is no cause to complain of the machine.
+append=
+[ -z "${VK_LAB:-}" ] || append='noxsave spec_rstack_overflow=off'
 run timeout 300 vk-boot --engine "$engine" -k "$kernel" -m 256M \
-	--boot-timeout 240s -u root root.ext4 -- sh -c "$(cat questions)" \
+	-a "$append" --boot-timeout 240s -u root root.ext4 -- sh -c "$(cat questions)" \
 	</dev/null
 is "$rc" 0 'it boots' || diag "$(cat "$err")"
 answer() { sed -n "s/^$1: *\(.*[^ ]\) *$/\1/p" "$out"; }
 
 like "$(answer release)" '^[0-9.]+-vk$' 'what uname -r says'
 
-# An emulated processor has states that do not add up, and no microcode:
-# neither is the kernel's doing, nor ours.
-messages=$(answer messages | sed -e 's/^$/none/')
-if [ -n "${VK_LAB:-}" ]; then
-	skip 'no message of level warning or worse' \
-		"an emulated processor gives cause for some: $(printf %.60s "$messages")..."
-else
-	is "${messages:-none}" none 'no message of level warning or worse'
-fi
+messages=$(answer messages)
+is "${messages:-none}" none 'no message of level warning or worse'
 is "$(answer unbound)" '' 'each virtio device has its driver'
 case $engine in
 uml) drivers='virtio_blk virtio_console virtio_rng vmw_vsock_virtio_transport' ;;
@@ -111,6 +128,13 @@ if [ "$engine" = kvm ]; then
 	like "$(answer kallsyms)" '^ffffffff' 'the kernel is where KASLR put it'
 	unlike "$(answer kallsyms)" '^ffffffff81000000 ' 'not where it was linked'
 	is "$(answer devptp)" /dev/ptp0 "the host's clock"
+	if [ "$(answer processor)" != 0 ]; then
+		# It gets as far as the kernel that it was given.
+		like "$(answer nested)" '^/dev/kvm .*not a Linux kernel' \
+			'a guest can have guests'
+	else
+		skip 'a guest can have guests' 'not on this host'
+	fi
 fi
 diag "memory: $(answer memory)"
 done_testing

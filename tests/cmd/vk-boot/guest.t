@@ -115,10 +115,18 @@ like "$(cat crash.status)" '"event":"crash".*"console":".*(sysrq|panic|RIP)' \
 like "$(cat "$err")" 'sysrq|Kernel panic|end Kernel|RIP' \
 	"with the console's last lines"
 
-vk-boot --boot-timeout 180s --name two root.ext4 -- sleep 1000 </dev/null >two.out 2>&1 &
+SECRET=of-$$ vk-boot --boot-timeout 180s --name two root.ext4 -- sleep 1000 </dev/null >two.out 2>&1 &
 vm=$!
 await 120 vk-exec two -- true
 ok $? 'another VM is up'
+if [ "${VK_ENGINE:-}" = uml ]; then
+	# What its program has in memory, the guest's kernel has.
+	for process in $(pgrep -f '^/dev/null/vk-uml'); do
+		cat "/proc/$process/environ"
+	done >environment 2>/dev/null
+	ok "$(grep -q rseq=0 environment; echo $?)" 'UML has an environment'
+	ok "$(! grep -q "SECRET=of-$$" environment; echo $?)" 'without ours'
+fi
 kill -KILL "$vm"
 wait "$vm" 2>/dev/null
 await 2 sh -c '! ls "$XDG_RUNTIME_DIR/vk" | grep -q .'
