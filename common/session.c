@@ -13,7 +13,7 @@
  * The end: EXITED tells the status as soon as the guest knows it; the session
  * is over when both streams have had their EOF too and all is written.
  */
-#include "common/session.h"
+#include "common/session_parts.h"
 
 #include "common/io.h"
 
@@ -30,9 +30,6 @@
 #include <time.h>
 #include <unistd.h>
 
-/* An agent answers at once; a guest under heavy load within seconds. */
-#define GREETING_MS 30000
-
 const struct filter_call session_calls[] = {
     CALL(poll),
     CALL(read),
@@ -44,32 +41,8 @@ const struct filter_call session_calls[] = {
     CALLS_END,
 };
 
-struct output {
-	struct sink sink;
-	struct buf waiting;
-	uint32_t granted; /* what the guest may still send */
-	uint32_t written; /* not told the guest yet */
-	bool eof;         /* the guest sends no more */
-	bool gone;        /* nobody reads it here */
-};
-
-struct session {
-	const struct session_request *request;
-	struct session_result *result;
-	struct err *e;
-	int fd;
-	struct frame_reader reader;
-	struct buf out;                     /* to the guest */
-	struct output output[STREAM_COUNT]; /* [STREAM_IN] is unused */
-	bool in_open;
-	uint32_t in_credit;
-	bool greeted, ended;
-	int64_t deadline_ms; /* of what comes next; 0: none */
-	bool timed_out, hung_up;
-};
-
-static int64_t
-now_ms(void)
+int64_t
+session_now_ms(void)
 {
 	struct timespec t;
 
@@ -169,265 +142,6 @@ take_input(struct session *s)
 	return 0;
 }
 
-/* ---- from the guest -------------------------------------------------------
- */
-
-/* Nobody reads this stream any more: the command is to feel that. */
-static void
-lose_output(struct session *s, struct output *o)
-{
-	o->gone = true;
-	buf_release(&o->waiting);
-	if (!o->eof)
-		frame_add(
-		    &s->out, FRAME_EOF, (unsigned)(o - s->output), NULL, 0);
-}
-
-static void
-count_written(struct session *s, struct output *o, size_t n)
-{
-	o->written += (uint32_t)n;
-	if (o->written < STREAM_WINDOW / 2 || o->eof)
-		return;
-	frame_add_u32(
-	    &s->out, FRAME_CREDIT, (unsigned)(o - s->output), o->written);
-	o->granted += o->written;
-	o->written = 0;
-}
-
-/* Writes as much as goes. Returns the count. */
-static size_t
-write_out(struct session *s, struct output *o, const uint8_t *from, size_t len)
-{
-	size_t done = 0;
-
-	while (done < len && !o->gone) {
-		ssize_t n = sink_write(&o->sink, from + done, len - done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-			break;
-		if (n < 0) {
-			if (errno != EPIPE && errno != EIO &&
-			    errno != ECONNRESET && !s->e->text[0])
-				err_errno(s->e, EX_IOERR, "output");
-			lose_output(s, o);
-			break;
-		}
-		done += (size_t)n;
-	}
-	count_written(s, o, done);
-	return done;
-}
-
-static void
-drain_output(struct session *s, struct output *o)
-{
-	size_t n =
-	    write_out(s, o, (const uint8_t *)o->waiting.data, o->waiting.len);
-
-	if (!o->gone)
-		buf_drop(&o->waiting, n);
-}
-
-/* A connection's other half is told; a plain stdout has no such thing. */
-static void
-finish_output(struct session *s, struct output *o)
-{
-	if (o->sink.fd >= 0 && o->sink.fd == s->request->in && !o->gone &&
-	    o->waiting.len == 0)
-		shutdown(o->sink.fd, SHUT_WR);
-}
-
-static int
-take_data(struct session *s, const struct frame *f)
-{
-	struct output *o = &s->output[f->stream];
-	size_t n = 0;
-
-	if (f->stream == STREAM_IN || o->eof || f->len == 0 ||
-	    f->len > o->granted)
-		return err_set(s->e, EX_PROTOCOL,
-		    "the guest sent %u bytes out of turn", f->len);
-	o->granted -= f->len;
-	if (o->sink.fd < 0 || o->gone) {
-		count_written(s, o, f->len);
-		return 0;
-	}
-	if (o->waiting.len == 0)
-		n = write_out(s, o, f->data, f->len);
-	if (n < f->len && !o->gone &&
-	    buf_add(&o->waiting, f->data + n, f->len - n) < 0)
-		return err_set(s->e, EX_OSERR, "out of memory");
-	return 0;
-}
-
-static int
-take_credit(struct session *s, const struct frame *f)
-{
-	struct cursor c = cursor_of(f->data, f->len);
-	uint32_t more = get_le32(&c);
-
-	if (c.bad || f->stream != STREAM_IN ||
-	    more > STREAM_WINDOW - s->in_credit)
-		return err_set(
-		    s->e, EX_PROTOCOL, "the guest gave credit out of bounds");
-	s->in_credit += more;
-	return 0;
-}
-
-static int
-take_eof(struct session *s, const struct frame *f)
-{
-	struct output *o = &s->output[f->stream];
-
-	if (f->stream == STREAM_IN) {
-		s->in_open = false; /* the command reads no more */
-		return 0;
-	}
-	o->eof = true;
-	finish_output(s, o);
-	return 0;
-}
-
-static int
-take_started(struct session *s, const struct frame *f)
-{
-	struct cursor c = cursor_of(f->data, f->len);
-	uint32_t id = get_le32(&c), pid = get_le32(&c);
-
-	if (c.bad || s->result->id != 0)
-		return err_set(s->e, EX_PROTOCOL, "the guest started it twice");
-	s->result->id = id;
-	s->result->pid = pid;
-	if (s->request->started)
-		s->request->started(s->request->context, id, pid);
-	if (s->request->flags & OPEN_DETACH) {
-		s->result->end = SESSION_DETACHED;
-		s->ended = true;
-		for (int i = STREAM_OUT; i < STREAM_COUNT; i++)
-			s->output[i].eof = true;
-	}
-	return 0;
-}
-
-static int
-take_exited(struct session *s, const struct frame *f)
-{
-	struct cursor c = cursor_of(f->data, f->len);
-	int status = (int)get_le32(&c);
-
-	if (c.bad || s->ended || !(WIFEXITED(status) || WIFSIGNALED(status)))
-		return err_set(
-		    s->e, EX_PROTOCOL, "the guest told no proper status");
-	s->ended = true;
-	s->in_open = false;
-	if (WIFEXITED(status)) {
-		s->result->end = SESSION_EXITED;
-		s->result->code = WEXITSTATUS(status);
-	} else {
-		s->result->end = SESSION_KILLED;
-		s->result->code = WTERMSIG(status);
-		s->result->core = WCOREDUMP(status);
-	}
-	if (s->timed_out)
-		s->result->end = SESSION_TIMED_OUT;
-	return 0;
-}
-
-static int
-take_failed(struct session *s, const struct frame *f)
-{
-	struct cursor c = cursor_of(f->data, f->len);
-	uint8_t code = get_u8(&c);
-
-	if (c.bad || code < 125 || code > 127)
-		return err_set(
-		    s->e, EX_PROTOCOL, "the guest told no proper failure");
-	s->result->end = SESSION_FAILED;
-	s->result->code = code;
-	snprintf(s->result->text, sizeof(s->result->text), "%.*s",
-	    (int)(c.left < ERR_TEXT_MAX ? c.left : ERR_TEXT_MAX - 1),
-	    c.left ? (const char *)c.at : "");
-	err_printable(s->result->text);
-	s->ended = true;
-	s->in_open = false;
-	for (int i = STREAM_OUT; i < STREAM_COUNT; i++)
-		s->output[i].eof = true;
-	return 0;
-}
-
-static int
-take_accepted(struct session *s, const struct frame *f)
-{
-	struct cursor c = cursor_of(f->data, f->len);
-	uint64_t token = get_le64(&c);
-
-	if (c.bad || s->request->kind != OPEN_LISTEN)
-		return err_set(s->e, EX_PROTOCOL,
-		    "the guest accepted what nobody asked for");
-	if (s->request->accepted)
-		s->request->accepted(s->request->context, token);
-	return 0;
-}
-
-static int
-take_frame(struct session *s, const struct frame *f)
-{
-	struct cursor c;
-
-	if (!s->greeted) {
-		if (frame_check_hello(f, &c, "the guest's agent", s->e) < 0)
-			return -1;
-		s->greeted = true;
-		s->deadline_ms =
-		    s->request->timeout_ms
-			? now_ms() + (int64_t)s->request->timeout_ms
-			: 0;
-		return 0;
-	}
-	switch (f->type) {
-	case FRAME_DATA:
-		return take_data(s, f);
-	case FRAME_CREDIT:
-		return take_credit(s, f);
-	case FRAME_EOF:
-		return take_eof(s, f);
-	case FRAME_STARTED:
-		return take_started(s, f);
-	case FRAME_EXITED:
-		return take_exited(s, f);
-	case FRAME_FAILED:
-		return take_failed(s, f);
-	case FRAME_ACCEPTED:
-		return take_accepted(s, f);
-	default:
-		return err_set(s->e, EX_PROTOCOL,
-		    "the guest sent a frame of type %u", f->type);
-	}
-}
-
-/* Reads once from the guest and acts on all frames that are whole. */
-static int
-take_connection(struct session *s)
-{
-	struct frame f;
-	ssize_t n = frame_fill(&s->reader, s->fd);
-	int got;
-
-	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-		return 0;
-	if (n <= 0)
-		return err_set(s->e, EX_IOERR,
-		    s->greeted ? "the connection to the guest was lost"
-			       : "the guest's agent does not answer");
-	while ((got = frame_next(&s->reader, &f, s->e)) > 0)
-		if (take_frame(s, &f) < 0)
-			return -1;
-	return got;
-}
-
 /* ---- the loop -------------------------------------------------------------
  */
 
@@ -446,7 +160,8 @@ take_signals(struct session *s)
 		/* Our terminal went away: a command that stays is ended. */
 		if (numbers[i] == SIGHUP && !s->deadline_ms) {
 			s->hung_up = true;
-			s->deadline_ms = now_ms() + s->request->grace_ms;
+			s->deadline_ms =
+			    session_now_ms() + s->request->grace_ms;
 		}
 		if (numbers[i] != SIGTSTP || !s->request->stop_self)
 			continue;
@@ -471,7 +186,7 @@ pass_deadline(struct session *s)
 	}
 	s->timed_out = true;
 	say_signal(s, SIGTERM);
-	s->deadline_ms = now_ms() + s->request->grace_ms + 1;
+	s->deadline_ms = session_now_ms() + s->request->grace_ms + 1;
 	return 0;
 }
 
@@ -512,7 +227,7 @@ wait_for(struct session *s, struct pollfd *p)
 		    .fd = s->output[i].waiting.len ? s->output[i].sink.fd : -1,
 		    .events = POLLOUT};
 	if (s->deadline_ms) {
-		left = s->deadline_ms - now_ms();
+		left = s->deadline_ms - session_now_ms();
 		if (left <= 0)
 			return pass_deadline(s) < 0 ? -1 : 0;
 		if (left > INT_MAX)
@@ -547,11 +262,11 @@ turn(struct session *s)
 		return -1;
 	for (int i = STREAM_OUT; i < STREAM_COUNT; i++)
 		if (p[AT_STDOUT + i - STREAM_OUT].revents) {
-			drain_output(s, &s->output[i]);
+			session_output_drain(s, &s->output[i]);
 			if (s->output[i].eof)
-				finish_output(s, &s->output[i]);
+				session_output_finish(s, &s->output[i]);
 		}
-	if (p[AT_GUEST].revents & ~POLLOUT && take_connection(s) < 0)
+	if (p[AT_GUEST].revents & ~POLLOUT && session_guest_take(s) < 0)
 		return -1;
 	if (p[AT_STDIN].revents && in_wanted(s) && take_input(s) < 0)
 		return -1;
@@ -578,9 +293,13 @@ start(struct session *s)
 	s->in_open =
 	    (r->flags & OPEN_STDIN) && r->in >= 0 && !(r->flags & OPEN_DETACH);
 	s->in_credit = STREAM_WINDOW;
-	s->deadline_ms = now_ms() + GREETING_MS;
+	s->deadline_ms = session_now_ms() + r->greeting_ms;
 	if (io_nonblock(s->fd, 1) < 0)
 		return err_errno(s->e, EX_OSERR, "connection to the guest");
+	/* All of it in one piece: nothing in it waits for an answer. */
+	s->connected = r->port == 0;
+	if (r->port)
+		buf_printf(&s->out, "CONNECT %u\n", r->port);
 	if (frame_reader_init(&s->reader, FRAME_DATA_MAX) < 0 ||
 	    frame_add_hello(&s->out) < 0)
 		return err_set(s->e, EX_OSERR, "out of memory");

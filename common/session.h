@@ -2,8 +2,9 @@
 /*
  * session.h - the host's end of one session with the guest's agent
  *
- *	fd = session_connect(".../vsock", EXEC_PORT, &e);
+ *	fd = session_connect(".../vsock", &e);
  *	struct session_request r = SESSION_REQUEST_INIT;
+ *	r.port = EXEC_PORT;
  *	r.argv = argv;
  *	r.flags = OPEN_STDIN | OPEN_DEFAULTS;
  *	if (session_run(fd, &r, &result, &e) < 0)
@@ -32,6 +33,11 @@
 #include <stdint.h>
 
 struct session_request {
+	/* Where the connection is a VM's `vsock` socket that still has to be
+	 * asked for a port of the guest; 0: it is the agent's already. */
+	unsigned port;
+	unsigned greeting_ms; /* how long the agent may not answer */
+
 	enum open_kind kind;
 	unsigned flags;      /* OPEN_* */
 	char *const *argv;   /* ends with NULL; NULL: none */
@@ -77,10 +83,13 @@ struct session_request {
 };
 
 #define SESSION_GRACE_MS 1000
+/* An agent answers at once; a guest under heavy load within seconds. */
+#define SESSION_GREETING_MS 30000
 #define SESSION_REQUEST_INIT                                                   \
 	{                                                                      \
 		.kind = OPEN_EXEC, .grace_ms = SESSION_GRACE_MS, .in = -1,     \
-		.out = -1, .err = -1, .tty = -1, .signals = -1, .cancel = -1   \
+		.out = -1, .err = -1, .tty = -1, .signals = -1, .cancel = -1,  \
+		.greeting_ms = SESSION_GREETING_MS                             \
 	}
 
 /* What a session asks of the host; with sinks, nothing is opened (filter.h). */
@@ -104,18 +113,13 @@ struct session_result {
 	char text[ERR_TEXT_MAX]; /* SESSION_FAILED; printable */
 };
 
-/*
- * Connects to a port of the guest through the VM's `vsock` socket: "CONNECT
- * port", "OK port". Waits for the answer at most timeout_ms. Returns the
- * descriptor, -1 with err: EX_NOINPUT no such VM, EX_UNAVAILABLE nobody
- * listens.
- */
-int session_connect(
-    const char *path, unsigned port, unsigned timeout_ms, struct err *);
+/* Connects to a VM's `vsock` socket. Returns the descriptor, -1 with err:
+ * EX_NOINPUT no such VM. */
+int session_connect(const char *path, struct err *);
 
 /* Runs a session over a connected stream. Returns 0 with the result, -1 with
- * err: the connection was lost, or the guest broke the rules. fd is not
- * closed. */
+ * err: EX_UNAVAILABLE nobody listens or answers, EX_IOERR the connection was
+ * lost, EX_PROTOCOL the guest broke the rules. fd is not closed. */
 int session_run(int fd, const struct session_request *, struct session_result *,
     struct err *);
 

@@ -4,74 +4,17 @@
 #include "common/session.h"
 
 #include <errno.h>
-#include <poll.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
-static int64_t
-now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-/* The answer's one line, read no further than its newline. */
-static int
-read_answer(int fd, unsigned timeout_ms, char *line, size_t size)
-{
-	int64_t until = now_ms() + timeout_ms;
-	size_t len = 0;
-
-	while (len + 1 < size) {
-		struct pollfd p = {.fd = fd, .events = POLLIN};
-		int64_t left = until - now_ms();
-		char *end;
-		ssize_t got;
-		int ready;
-
-		if (left < 0)
-			left = 0;
-		ready = poll(&p, 1, (int)left);
-		if (ready < 0 && errno == EINTR)
-			continue;
-		if (ready == 0)
-			errno = ETIMEDOUT;
-		if (ready <= 0)
-			return -1;
-		/* What follows the line is the agent's. */
-		got = recv(fd, line + len, size - 1 - len, MSG_PEEK);
-		if (got <= 0) {
-			errno = ECONNRESET;
-			return -1;
-		}
-		end = memchr(line + len, '\n', (size_t)got);
-		if (end)
-			got = end + 1 - (line + len);
-		if (recv(fd, line + len, (size_t)got, 0) != got)
-			return -1;
-		len += (size_t)got;
-		if (end)
-			break;
-	}
-	line[len] = '\0';
-	return 0;
-}
-
 int
-session_connect(
-    const char *path, unsigned port, unsigned timeout_ms, struct err *e)
+session_connect(const char *path, struct err *e)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	cleanup_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	char line[32];
-	int len;
 
 	if (fd < 0)
 		return err_errno(e, EX_OSERR, "socket");
@@ -80,18 +23,6 @@ session_connect(
 	memcpy(address.sun_path, path, strlen(path) + 1);
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		return err_errno(e, 0, "%s", path);
-	len = snprintf(line, sizeof(line), "CONNECT %u\n", port);
-	if (send(fd, line, (size_t)len, MSG_NOSIGNAL) != len ||
-	    read_answer(fd, timeout_ms, line, sizeof(line)) < 0) {
-		if (errno == ECONNRESET || errno == EPIPE)
-			return err_set(e, EX_UNAVAILABLE,
-			    "%s: nobody listens on port %u of the guest", path,
-			    port);
-		return err_errno(e, EX_UNAVAILABLE, "%s", path);
-	}
-	if (strncmp(line, "OK ", 3) != 0)
-		return err_set(
-		    e, EX_PROTOCOL, "%s: answered \"%s\"", path, line);
 	return steal_fd(&fd);
 }
 

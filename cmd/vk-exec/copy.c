@@ -79,16 +79,12 @@ run(const struct copy *c, const struct place *vm_of, struct session_request *r,
 {
 	struct session_result result;
 	struct vm vm;
-	cleanup_fd int fd = -1;
 
 	if (vm_find(&vm, vm_of->vm, c->options->socket, e) < 0)
 		return -1;
-	fd = vm_connect(&vm, e);
-	if (fd < 0)
-		return -1;
 	r->err = STDERR_FILENO;
-	if (session_run(fd, r, &result, e) < 0)
-		return err_prefix(e, "%s", vm.name);
+	if (vm_session(&vm, r, &result, e) < 0)
+		return -1;
 	if (result.end == SESSION_FAILED)
 		return err_set(
 		    e, EX_UNAVAILABLE, "%s: %s", vm.name, result.text);

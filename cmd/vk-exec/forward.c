@@ -134,11 +134,10 @@ join(int local, struct session_request *r)
 {
 	struct err e = ERR_INIT;
 	struct session_result result;
-	cleanup_fd int fd = vm_connect(running.vm, &e);
 
 	r->flags |= OPEN_STDIN;
 	r->in = r->out = local;
-	if (fd < 0 || session_run(fd, r, &result, &e) < 0) {
+	if (vm_session(running.vm, r, &result, &e) < 0) {
 		log_warn("%s", e.text);
 		_exit(1);
 	}
@@ -194,14 +193,13 @@ listen_remote(struct forward *f)
 	struct session_request r = SESSION_REQUEST_INIT;
 	struct session_result result;
 	struct err e = ERR_INIT;
-	cleanup_fd int fd = vm_connect(running.vm, &e);
 
 	running.count = 0;
 	r.kind = OPEN_LISTEN;
 	r.target = f->listen;
 	r.accepted = accept_remote;
 	r.context = f;
-	if (fd < 0 || session_run(fd, &r, &result, &e) < 0)
+	if (vm_session(running.vm, &r, &result, &e) < 0)
 		log_warn("%s", e.text);
 	else if (result.end == SESSION_FAILED)
 		log_warn("%s: %s", running.vm->name, result.text);

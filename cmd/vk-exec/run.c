@@ -102,11 +102,8 @@ run_session(const struct vm *vm, const struct options *o,
     struct session_request *r, struct err *e)
 {
 	struct session_result result;
-	cleanup_fd int fd = vm_connect(vm, e);
 	int status;
 
-	if (fd < 0)
-		return -1;
 	if (catch_signals(&r->signals) < 0)
 		return err_errno(e, EX_OSERR, "signals");
 	r->stop_self = stop_self;
@@ -116,10 +113,10 @@ run_session(const struct vm *vm, const struct options *o,
 		    terminal_raw(&terminal, STDIN_FILENO, e) < 0)
 			return -1;
 	}
-	status = session_run(fd, r, &result, e);
+	status = vm_session(vm, r, &result, e);
 	terminal_restore(&terminal);
 	if (status < 0)
-		return err_prefix(e, "%s", vm->name);
+		return -1;
 	tell_status(o->status_fd, &result);
 	if (result.end == SESSION_FAILED)
 		log_warn("%s: %s", vm->name, result.text);

@@ -186,12 +186,10 @@ table_print(const struct vm *vm, enum open_kind kind, bool json, struct err *e)
 	struct session_request r = SESSION_REQUEST_INIT;
 	struct session_result result;
 	struct reader reader = {.text = BUF_INIT(TEXT_LIMIT)};
-	cleanup_fd int fd = vm_connect(vm, e), writer = -1;
+	cleanup_fd int writer = -1;
 	pthread_t thread;
 	int ends[2], status;
 
-	if (fd < 0)
-		return -1;
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return err_errno(e, EX_OSERR, "pipe");
 	reader.fd = ends[0];
@@ -201,17 +199,19 @@ table_print(const struct vm *vm, enum open_kind kind, bool json, struct err *e)
 	r.kind = kind;
 	r.out = writer;
 	r.err = STDERR_FILENO;
-	status = session_run(fd, &r, &result, e);
+	status = vm_session(vm, &r, &result, e);
 	fd_close(&writer);
 	pthread_join(thread, NULL);
-	if (status == 0 && result.end == SESSION_FAILED)
-		status = err_set(e, EX_UNAVAILABLE, "%s", result.text);
-	if (status == 0 && reader.text.failed)
-		status =
-		    err_set(e, EX_PROTOCOL, "the guest's table has no end");
-	if (status == 0)
-		status = table_format(reader.text.data, kind, json, stdout, e);
+	if (status == 0) {
+		if (result.end == SESSION_FAILED)
+			err_set(e, EX_UNAVAILABLE, "%s", result.text);
+		else if (reader.text.failed)
+			err_set(e, EX_PROTOCOL, "the guest's table has no end");
+		else
+			table_format(reader.text.data, kind, json, stdout, e);
+		if (e->text[0])
+			status = err_prefix(e, "%s", vm->name);
+	}
 	buf_release(&reader.text);
-	return status < 0 ? err_prefix(e, "%s", vm->name)
-			  : session_status(&result);
+	return status < 0 ? -1 : session_status(&result);
 }

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* vm.c - the VM that is meant, and connections to it */
+/* vm.c - the VM that is meant, and sessions with it */
 #include "cmd/vk-exec/vm.h"
 
 #include "common/run_folder.h"
 #include "common/scope.h"
-#include "common/session.h"
 
 #include <libgen.h>
 #include <poll.h>
@@ -14,9 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* The agent accepts at once; a guest under load, or not up yet, may not. */
-#define CONNECT_MS 10000
-#define WAIT_MS    60000
+#define WAIT_MS 60000
 /* Between two tries where nothing in the run folder tells. */
 #define RETRY_MS 50
 
@@ -34,28 +31,32 @@ vm_find(struct vm *vm, const char *name, const char *socket, struct err *e)
 }
 
 int
-vm_connect(const struct vm *vm, struct err *e)
+vm_session(const struct vm *vm, struct session_request *r,
+    struct session_result *result, struct err *e)
 {
-	int fd = session_connect(vm->path, EXEC_PORT, CONNECT_MS, e);
+	cleanup_fd int fd = session_connect(vm->path, e);
 
 	if (fd < 0 && e->status == EX_NOINPUT) {
 		err_set(e, EX_NOINPUT, "%s: no such VM runs", vm->name);
 		err_hint(e, "its socket would be %s", vm->path);
 	}
-	return fd;
+	if (fd < 0)
+		return -1;
+	r->port = EXEC_PORT;
+	return session_run(fd, r, result, e) < 0 ? err_prefix(e, "%s", vm->name)
+						 : 0;
 }
 
 static int
-ping(const struct vm *vm, struct err *e)
+ping(const struct vm *vm, int64_t limit_ms, struct err *e)
 {
 	struct session_request r = SESSION_REQUEST_INIT;
 	struct session_result result;
-	cleanup_fd int fd = vm_connect(vm, e);
 
 	r.kind = OPEN_PING;
-	if (fd < 0)
-		return -1;
-	return session_run(fd, &r, &result, e);
+	if (limit_ms < r.greeting_ms)
+		r.greeting_ms = limit_ms > 0 ? (unsigned)limit_ms : 0;
+	return vm_session(vm, &r, &result, e);
 }
 
 static int64_t
@@ -75,7 +76,7 @@ vm_wait(const struct vm *vm, uint64_t timeout_ms, struct err *e)
 	char folder[sizeof(vm->path)], events[4096];
 
 	memcpy(folder, vm->path, sizeof(folder));
-	while (ping(vm, e) < 0) {
+	while (ping(vm, until - now_ms(), e) < 0) {
 		struct pollfd p = {.fd = watch, .events = POLLIN};
 
 		/* A version that does not fit will never. */

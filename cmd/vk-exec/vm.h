@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* vm.h - the VM that is meant, and connections to it */
+/* vm.h - the VM that is meant, and sessions with it */
 #ifndef VK_EXEC_VM_H
 #define VK_EXEC_VM_H
 
 #include "common/err.h"
+#include "common/session.h"
 
 #include <stdint.h>
 
@@ -15,8 +16,9 @@ struct vm {
 /* By name, or by the socket's path where that is not NULL. 0, -1 with err. */
 int vm_find(struct vm *, const char *name, const char *socket, struct err *);
 
-/* A connection to the agent. The descriptor, -1 with err. */
-int vm_connect(const struct vm *, struct err *);
+/* A session over a connection of its own, as session_run() does it. */
+int vm_session(const struct vm *, struct session_request *,
+    struct session_result *, struct err *);
 
 /* Waits until the agent answers, at most that long (0: a minute). 0, -1. */
 int vm_wait(const struct vm *, uint64_t timeout_ms, struct err *);

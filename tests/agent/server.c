@@ -121,13 +121,13 @@ run(struct session_request *r, struct session_result *result, char *text,
     size_t size)
 {
 	struct err e = ERR_INIT;
-	cleanup_fd int fd =
-	    session_connect(path_of("vsock"), EXEC_PORT, 5000, &e);
+	cleanup_fd int fd = session_connect(path_of("vsock"), &e);
 	int ends[2], status;
 	ssize_t n;
 
 	if (fd < 0 || pipe2(ends, O_CLOEXEC) < 0)
 		return -1;
+	r->port = EXEC_PORT;
 	r->out = ends[1];
 	r->err = STDERR_FILENO;
 	status = session_run(fd, r, result, &e);
@@ -197,9 +197,9 @@ run_main(void *context)
 	struct session_request *r = context;
 	struct session_result *result = malloc(sizeof(*result));
 	struct err e = ERR_INIT;
-	cleanup_fd int fd =
-	    session_connect(path_of("vsock"), EXEC_PORT, 5000, &e);
+	cleanup_fd int fd = session_connect(path_of("vsock"), &e);
 
+	r->port = EXEC_PORT;
 	if (session_run(fd, r, result, &e) < 0)
 		printf("# %s\n", e.text);
 	return result;
@@ -294,11 +294,12 @@ static void
 say_raw(const void *bytes, size_t len, char *answer, size_t size)
 {
 	struct err e = ERR_INIT;
-	cleanup_fd int fd =
-	    session_connect(path_of("vsock"), EXEC_PORT, 5000, &e);
+	cleanup_fd int fd = session_connect(path_of("vsock"), &e);
+	char line[16];
 	ssize_t n;
 
-	if (io_write(fd, bytes, len) < 0)
+	if (io_write(fd, "CONNECT 30315\n", 14) < 0 ||
+	    io_read(fd, line, 9) != 9 || io_write(fd, bytes, len) < 0)
 		perror("write");
 	shutdown(fd, SHUT_WR);
 	n = io_read(fd, answer, size - 1);

@@ -316,6 +316,90 @@ test_text(void)
 	    "without escape sequences: %s", result.text);
 }
 
+/* ---- the way to the guest's port -------------------------------------------
+ */
+
+static void
+take_all(int fd)
+{
+	char asked[256];
+
+	if (read(fd, asked, sizeof(asked)) < 0)
+		_exit(0);
+}
+
+static void
+closes(int fd)
+{
+	take_all(fd);
+}
+
+static void
+refuses(int fd)
+{
+	take_all(fd);
+	if (io_write(fd, "NO\033[2J\n", 8) < 0)
+		_exit(0);
+	pause();
+}
+
+static void
+has_no_end(int fd)
+{
+	take_all(fd);
+	for (;;)
+		if (io_write(fd, "OK OK OK ", 9) < 0)
+			_exit(0);
+}
+
+/* All that the host says comes before it has heard anything. */
+static void
+answers_in_pieces(int fd)
+{
+	static const char asks[] = "CONNECT 30315\n\x08\0\0\0\1\0\0\0vkxe";
+	char asked[256];
+	ssize_t n = read(fd, asked, sizeof(asked));
+
+	if (n < (ssize_t)sizeof(asks) || memcmp(asked, asks, 26) != 0)
+		_exit(0);
+	for (const char *at = "OK 30315\n"; *at; at++)
+		if (io_write(fd, at, 1) < 0)
+			_exit(0);
+	greet(fd);
+	say(fd, FRAME_EOF, STREAM_OUT, NULL, 0);
+	say(fd, FRAME_EOF, STREAM_ERR, NULL, 0);
+	say_u32(fd, FRAME_EXITED, 0, 7 << 8);
+	pause();
+}
+
+static void
+silent(int fd)
+{
+	(void)fd;
+	pause();
+}
+
+static void
+test_port(void)
+{
+	struct session_request r = SESSION_REQUEST_INIT;
+
+	r.port = EXEC_PORT;
+	ok(against(closes, &r) < 0 && e.status == EX_UNAVAILABLE &&
+		strstr(e.text, "nobody listens on port 30315"),
+	    "a port that nobody has: %s", e.text);
+	ok(against(refuses, &r) < 0 && e.status == EX_PROTOCOL &&
+		strstr(e.text, "answered") && !strchr(e.text, '\033'),
+	    "a socket that is none of a VM: %s", e.text);
+	ok(against(has_no_end, &r) < 0 && e.status == EX_PROTOCOL,
+	    "an answer without an end: %s", e.text);
+	is_int(against(answers_in_pieces, &r), 0, "an answer byte by byte");
+	is_int(session_status(&result), 7, "its session's end");
+	r.greeting_ms = 50;
+	ok(against(silent, &r) < 0 && e.status == EX_UNAVAILABLE,
+	    "no answer in the time that was given: %s", e.text);
+}
+
 /* stdin without end into a guest that does not read, and a way out of it. */
 static void *
 cancel_soon(void *context)
@@ -360,6 +444,7 @@ main(void)
 	test_breaches();
 	test_raw();
 	test_text();
+	test_port();
 	test_blocked();
 	return tap_done();
 }

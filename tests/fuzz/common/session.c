@@ -29,6 +29,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fd = feed_socket(data + 1, size - 1);
 	r.kind = kinds[data[0] % 4];
 	r.flags = data[0] & 4 ? OPEN_DETACH : OPEN_STDIN;
+	r.port = data[0] & 16 ? EXEC_PORT : 0;
 	r.argv = argv;
 	r.out = data[0] & 8 ? -1 : null;
 	r.err = null;

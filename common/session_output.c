@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/* session_output.c - from the guest's streams to the caller's descriptors */
+#include "common/session_parts.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+/* Nobody reads this stream any more: the command is to feel that. */
+static void
+lose_output(struct session *s, struct output *o)
+{
+	o->gone = true;
+	buf_release(&o->waiting);
+	if (!o->eof)
+		frame_add(
+		    &s->out, FRAME_EOF, (unsigned)(o - s->output), NULL, 0);
+}
+
+static void
+count_written(struct session *s, struct output *o, size_t n)
+{
+	o->written += (uint32_t)n;
+	if (o->written < STREAM_WINDOW / 2 || o->eof)
+		return;
+	frame_add_u32(
+	    &s->out, FRAME_CREDIT, (unsigned)(o - s->output), o->written);
+	o->granted += o->written;
+	o->written = 0;
+}
+
+/* Writes as much as goes. Returns the count. */
+static size_t
+write_out(struct session *s, struct output *o, const uint8_t *from, size_t len)
+{
+	size_t done = 0;
+
+	while (done < len && !o->gone) {
+		ssize_t n = sink_write(&o->sink, from + done, len - done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+			break;
+		if (n < 0) {
+			if (errno != EPIPE && errno != EIO &&
+			    errno != ECONNRESET && !s->e->text[0])
+				err_errno(s->e, EX_IOERR, "output");
+			lose_output(s, o);
+			break;
+		}
+		done += (size_t)n;
+	}
+	count_written(s, o, done);
+	return done;
+}
+
+int
+session_output_add(
+    struct session *s, struct output *o, const uint8_t *from, size_t len)
+{
+	size_t n = 0;
+
+	if (o->sink.fd < 0 || o->gone) {
+		count_written(s, o, len);
+		return 0;
+	}
+	if (o->waiting.len == 0)
+		n = write_out(s, o, from, len);
+	if (n < len && !o->gone && buf_add(&o->waiting, from + n, len - n) < 0)
+		return err_set(s->e, EX_OSERR, "out of memory");
+	return 0;
+}
+
+void
+session_output_drain(struct session *s, struct output *o)
+{
+	size_t n =
+	    write_out(s, o, (const uint8_t *)o->waiting.data, o->waiting.len);
+
+	if (!o->gone)
+		buf_drop(&o->waiting, n);
+}
+
+void
+session_output_finish(struct session *s, struct output *o)
+{
+	if (o->sink.fd >= 0 && o->sink.fd == s->request->in && !o->gone &&
+	    o->waiting.len == 0)
+		shutdown(o->sink.fd, SHUT_WR);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/* session_parts.h - what the files of session.h share */
+#ifndef VK_COMMON_SESSION_PARTS_H
+#define VK_COMMON_SESSION_PARTS_H
+
+#include "common/session.h"
+
+/* A stream of the guest's on its way to the caller's descriptor. */
+struct output {
+	struct sink sink;
+	struct buf waiting;
+	uint32_t granted; /* what the guest may still send */
+	uint32_t written; /* not told the guest yet */
+	bool eof;         /* the guest sends no more */
+	bool gone;        /* nobody reads it here */
+};
+
+struct session {
+	const struct session_request *request;
+	struct session_result *result;
+	struct err *e;
+	int fd;
+	struct frame_reader reader;
+	struct buf out;                     /* to the guest */
+	struct output output[STREAM_COUNT]; /* [STREAM_IN] is unused */
+	bool in_open;
+	uint32_t in_credit;
+	bool connected; /* the guest's port is known to be there */
+	bool greeted, ended;
+	int64_t deadline_ms; /* of what comes next; 0: none */
+	bool timed_out, hung_up;
+};
+
+/* CLOCK_MONOTONIC. */
+int64_t session_now_ms(void);
+
+/* session_output.c: takes bytes of the guest's in turn: written as far as that
+ * goes, the rest waits. 0, -1 with err. */
+int session_output_add(
+    struct session *, struct output *, const uint8_t *from, size_t len);
+
+/* Writes what waits. */
+void session_output_drain(struct session *, struct output *);
+
+/* The guest's EOF: a connection's other half is told, once all is written; a
+ * plain stdout has no such thing. */
+void session_output_finish(struct session *, struct output *);
+
+/* session_guest.c: reads once from the guest and acts on all that is whole.
+ * 0, -1 with err. */
+int session_guest_take(struct session *);
+
+#endif
