@@ -29,6 +29,10 @@ void feed_free(struct feed *);
  * end, -1 with errno when reading failed. */
 ssize_t feed_next(struct feed *, const void **data);
 
+/* Whether what starts here, out of a piece, is valid until feed_free: it is
+ * mapped. If the file is cut meanwhile, touching it raises SIGBUS. */
+bool feed_lasts(const struct feed *, const void *data);
+
 /* Bytes handed out so far; may be asked from another thread. */
 uint64_t feed_count(const struct feed *);
 

@@ -29,6 +29,14 @@ undo(int number)
 		cut_fd = -1;
 	if (name)
 		unlink(name);
+	if (number == SIGBUS) {
+		static const char text[] =
+		    "vk-mkext: the input was cut while it was read\n";
+
+		/* A mapped file (feed.h) ended before its end. */
+		io_write(STDERR_FILENO, text, sizeof(text) - 1);
+		_exit(EX_IOERR);
+	}
 	/* SA_RESETHAND: the second time it ends us. */
 	raise(number);
 }
@@ -37,7 +45,7 @@ static void
 catch_signals(void)
 {
 	static const int numbers[] = {
-	    SIGHUP, SIGINT, SIGTERM, SIGPIPE, SIGXFSZ, SIGXCPU};
+	    SIGHUP, SIGINT, SIGTERM, SIGPIPE, SIGXFSZ, SIGXCPU, SIGBUS};
 	struct sigaction action = {
 	    .sa_handler = undo, .sa_flags = SA_RESETHAND | SA_NODEFER};
 

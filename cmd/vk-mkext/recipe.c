@@ -102,6 +102,30 @@ add_sum(struct work *w, const char *label, struct err *e)
 
 /* ---- reading what it is made from --------------------------------------- */
 
+static bool
+lasts(const void *with, const void *data)
+{
+	return feed_lasts(with, data);
+}
+
+/* The content of a tar: what of it is mapped is not copied. */
+static int
+read_content(struct work *w, struct err *e)
+{
+	struct store *store = w->in->store;
+	struct err unheard = ERR_INIT;
+	int result;
+
+	store->lasts = lasts;
+	store->with = w->feed;
+	result = tar_read(w->feed, w->in, e);
+	/* Also after a failure nobody may look at the mapping any more. */
+	if (store_flush(store, result < 0 ? &unheard : e) < 0)
+		result = -1;
+	store->lasts = NULL;
+	return result;
+}
+
 static int
 read_tar(struct work *w, struct err *e)
 {
@@ -113,7 +137,7 @@ read_tar(struct work *w, struct err *e)
 	if (!w->feed)
 		return -1;
 	if (w->in)
-		result = tar_read(w->feed, w->in, e);
+		result = read_content(w, e);
 	else {
 		while ((got = feed_next(w->feed, &data)) > 0)
 			continue;
@@ -248,7 +272,7 @@ recipe_build(const struct recipe *r, const struct recipe_input *input, int fd,
 	}
 	if (tree_init(&tree, e) == 0 &&
 	    store_init(&store, fd, &tree, &space, e) == 0 &&
-	    read_all(&w, wish.uuid, e) == 0 && store_flush(&store, e) == 0) {
+	    read_all(&w, wish.uuid, e) == 0) {
 		wish.time = time_of(&w);
 		intake_report(&in);
 		result = image_finish(fd, &tree, &space, &store, &wish, e);

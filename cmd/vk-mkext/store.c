@@ -2,72 +2,46 @@
 /* store.c - file content on its way into blocks of the image */
 #include "cmd/vk-mkext/store.h"
 
-#include "common/io.h"
+#include "cmd/vk-mkext/drain.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/uio.h>
 
-/* What is as long as this is not worth copying first. */
-#define DIRECT ((size_t)16 << 10)
+/* What is shorter is copied: a piece of its own costs a write more. */
+#define LEND_MIN ((size_t)8 << 10)
 
 int
 store_init(struct store *s, int fd, struct tree *tree, struct space *space,
     struct err *e)
 {
 	*s = (struct store){.fd = fd, .tree = tree, .space = space};
-	s->gathered = malloc(STORE_GATHER);
 	s->partial = malloc(BLOCK_SIZE);
-	if (!s->gathered || !s->partial)
+	if (!s->partial)
 		return err_set(e, EX_OSERR, "out of memory");
-	return 0;
+	s->drain = drain_new(fd, e);
+	return s->drain ? 0 : -1;
 }
 
 void
 store_release(struct store *s)
 {
-	free(s->gathered);
+	drain_free(s->drain);
 	free(s->partial);
-	s->gathered = s->partial = NULL;
+	s->drain = NULL;
+	s->partial = NULL;
 }
 
 static int
-write_at(struct store *s, uint64_t block, const void *data, size_t length,
-    struct err *e)
+written(int result, struct err *e)
 {
-	if (io_pwrite(s->fd, data, length, block * BLOCK_SIZE) < 0)
-		return err_errno(e, EX_IOERR, "writing the image");
-	return 0;
+	return result < 0 ? err_errno(e, EX_IOERR, "writing the image") : 0;
 }
 
 int
 store_flush(struct store *s, struct err *e)
 {
-	size_t length = s->length;
-
-	s->length = 0;
-	return length ? write_at(s, s->block, s->gathered, length, e) : 0;
-}
-
-/* What is gathered and, right behind it, data, in one call. */
-static int
-write_both(struct store *s, const uint8_t *data, size_t length, struct err *e)
-{
-	struct iovec parts[2] = {
-	    {.iov_base = s->gathered, .iov_len = s->length},
-	    {.iov_base = (void *)data, .iov_len = length}};
-	ssize_t n = pwritev(s->fd, parts, 2, (off_t)(s->block * BLOCK_SIZE));
-	uint64_t block = s->block + s->length / BLOCK_SIZE;
-
-	/* The usual case; the rest does all again, so that an error shows. */
-	if (n == (ssize_t)(s->length + length)) {
-		s->length = 0;
-		return 0;
-	}
-	if (store_flush(s, e) < 0)
-		return -1;
-	return write_at(s, block, data, length, e);
+	return written(drain_flush(s->drain), e);
 }
 
 /* Whole blocks to a place in the image. */
@@ -75,20 +49,11 @@ static int
 put(struct store *s, uint64_t block, const uint8_t *data, size_t length,
     struct err *e)
 {
-	bool next = s->length > 0 && s->block + s->length / BLOCK_SIZE == block;
+	uint64_t at = block * BLOCK_SIZE;
 
-	if (next && length >= DIRECT)
-		return write_both(s, data, length, e);
-	if (s->length > 0 && (!next || length > STORE_GATHER - s->length) &&
-	    store_flush(s, e) < 0)
-		return -1;
-	if (length >= DIRECT)
-		return write_at(s, block, data, length, e);
-	if (s->length == 0)
-		s->block = block;
-	memcpy(s->gathered + s->length, data, length);
-	s->length += length;
-	return 0;
+	if (length >= LEND_MIN && s->lasts && s->lasts(s->with, data))
+		return written(drain_lend(s->drain, at, data, length), e);
+	return written(drain_copy(s->drain, at, data, length), e);
 }
 
 int
@@ -175,9 +140,9 @@ erase(struct store *s, const struct run *r, struct err *e)
 		return 0;
 	memset(s->partial, 0, BLOCK_SIZE);
 	for (uint32_t i = 0; i < r->count; i++)
-		if (write_at(s, r->physical + i, s->partial, BLOCK_SIZE, e) < 0)
+		if (put(s, r->physical + i, s->partial, BLOCK_SIZE, e) < 0)
 			return -1;
-	return 0;
+	return store_flush(s, e);
 }
 
 static int

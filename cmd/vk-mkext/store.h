@@ -4,7 +4,8 @@
  *
  * Takes a file's bytes in order, with gaps; gives blocks that are not all
  * zero a place and writes them there. Blocks of zeros and gaps become holes.
- * Small pieces that lie next to each other leave in one write.
+ * Pieces that lie next to each other leave in one write, by a thread of its own
+ * (drain.h).
  *
  *	store_open(s, object, err);
  *	store_write(s, offset, data, length, err);   any number of times
@@ -19,14 +20,14 @@
 #include "cmd/vk-mkext/tree.h"
 #include "common/err.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 /* ext4 with 4 KiB blocks: block numbers within a file have 32 bits. */
 #define STORE_FILE_MAX ((uint64_t)BLOCK_SIZE * (UINT32_MAX - 1))
 
-/* Small files are gathered up to this; it stays in the processor's cache. */
-#define STORE_GATHER ((size_t)256 << 10)
+struct drain;
 
 struct store {
 	int fd; /* of the image, borrowed */
@@ -38,9 +39,11 @@ struct store {
 	uint64_t offset;  /* where in the file we are */
 	uint8_t *partial; /* the block that offset lies in */
 
-	uint8_t *gathered; /* not written yet ... */
-	uint64_t block;    /* ... belongs here */
-	size_t length;
+	struct drain *drain;
+	/* Whether bytes stay where they are until store_flush, so that they
+	 * need not be copied; NULL: none do. */
+	bool (*lasts)(const void *with, const void *data);
+	const void *with;
 };
 
 int store_init(

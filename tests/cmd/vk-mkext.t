@@ -135,6 +135,21 @@ wait "$pid" 2>/dev/null
 exec 9>&-
 is "$(stat -c %s "$tmp/in-place")" 0 "SIGTERM cuts > file to nothing"
 
+# A gigabyte of zeros, of which most goes away while it is read.
+mkdir "$tmp/cut"
+truncate -s 1G "$tmp/cut/zeros"
+tar -cf - -C "$tmp/cut" zeros 2>/dev/null | head -c 512 >"$tmp/cut.tar"
+truncate -s 1G "$tmp/cut.tar"
+vk-mkext -o "$tmp/cut/image" "$tmp/cut.tar" 2>"$err" &
+pid=$!
+await 10 sh -c "ls -l /proc/$pid/fd | grep -q '/cut/#'" || diag "no output seen"
+truncate -s 100M "$tmp/cut.tar"
+wait "$pid"
+rc=$?
+like "$rc" '^(65|74)$' "a tar that is cut while it is read is refused"
+is "$(lines) $(ls -A "$tmp/cut")" "1 zeros" "in one line, and nothing is left"
+rm -r "$tmp/cut" "$tmp/cut.tar"
+
 # ---- the same bytes everywhere ----------------------------------------------
 
 cp "$tmp/a.tar" "$tmp/same.tar"
