@@ -32,8 +32,6 @@ meter_open(struct meter *m, int fd, bool wanted)
 	*m = (struct meter){.on = wanted && isatty(STDERR_FILENO)};
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
 		m->total = (uint64_t)st.st_size;
-	m->started_ms = now_ms();
-	m->next_ms = m->started_ms + FIRST_MS;
 }
 
 static void
@@ -64,6 +62,11 @@ meter_step(void *with, uint64_t bytes_read)
 	if (!m->on)
 		return;
 	now = now_ms();
+	/* Whoever writes into a pipe may have been long about it. */
+	if (m->started_ms == 0) {
+		m->started_ms = now;
+		m->next_ms = now + FIRST_MS;
+	}
 	if (now < m->next_ms)
 		return;
 	m->next_ms = now + EVERY_MS;

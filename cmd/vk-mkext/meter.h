@@ -15,8 +15,8 @@
 struct meter {
 	bool on;
 	bool shown;
-	uint64_t total; /* bytes, 0: not known */
-	uint64_t started_ms, next_ms;
+	uint64_t total;               /* bytes, 0: not known */
+	uint64_t started_ms, next_ms; /* 0: nothing has come yet */
 };
 
 /* fd is the input's, whose size may be known. */

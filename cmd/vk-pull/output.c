@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static int
@@ -28,6 +29,15 @@ print_digest(const struct digest *d, struct err *e)
 	return print(line, strlen(line), e);
 }
 
+/* What reads a pipe shows how far it is; two would write over each other. */
+static bool
+is_pipe(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode);
+}
+
 static int
 write_tar(const struct options *o, struct image *m, struct err *e)
 {
@@ -37,7 +47,8 @@ write_tar(const struct options *o, struct image *m, struct err *e)
 
 	if (tarout_init(&out, STDOUT_FILENO, "stdout", e) < 0)
 		return -1;
-	progress_write(&progress, &out.written, m->totals.size, o->quiet);
+	progress_write(&progress, &out.written, m->totals.size,
+	    o->quiet || is_pipe(STDOUT_FILENO));
 	rc = emit(
 	    &out, m->merge, &m->config, m->layers, m->image.layer_count, e);
 	progress_stop(&progress);

@@ -90,6 +90,22 @@ run vk-mkext -s 100K -o "$tmp/none" "$tmp/a.tar"
 is "$rc" 65 "too small a size"
 like "$(cat "$err")" 'needs' "says what is needed"
 
+# ---- progress ---------------------------------------------------------------
+
+if command -v script >/dev/null; then
+	# What takes longer than half a second is shown.
+	# shellcheck disable=SC2016
+	cat >"$tmp/slowly" <<-'END'
+		{ head -c 1000000; sleep 0.7; cat; } <"$1" | vk-mkext -o "$2"
+	END
+	script -qec "sh $tmp/slowly $tmp/a.tar $tmp/shown" /dev/null \
+		>"$out" 2>&1 </dev/null
+	like "$(cat "$out")" 'vk-mkext: .* [KM]iB/s' "progress, on a terminal"
+	rm "$tmp/shown"
+else
+	skip "progress, on a terminal" "no script(1)"
+fi
+
 # ---- a disk that is full, and untimely ends ---------------------------------
 
 run sh -c 'vk-mkext "$1" >/dev/full' sh "$tmp/a.tar"
