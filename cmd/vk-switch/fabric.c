@@ -18,7 +18,7 @@ isolated(const struct lan *lan, const struct port *a, const struct port *b)
 static void
 flood(struct lan *lan, const struct port *from, const struct packet *p)
 {
-	for (uint32_t i = 0; i < PORTS_MAX; i++) {
+	for (uint32_t i = 0; i < lan->port_top; i++) {
 		struct port *to = &lan->ports[i];
 
 		if (to->fd >= 0 && to != from && !isolated(lan, from, to))

@@ -132,10 +132,14 @@ matches(const struct flow *f, const struct flow_key *k)
 struct flow *
 flow_find(struct lan *lan, const struct flow_key *k)
 {
-	struct flow *f = at(lan, *bucket_of(lan, k));
+	struct flow *f = at(lan, lan->flows.found);
 
+	if (f && matches(f, k))
+		return f;
+	f = at(lan, *bucket_of(lan, k));
 	while (f && !matches(f, k))
 		f = at(lan, f->hash_next);
+	lan->flows.found = f ? reference_of(lan, f) : 0;
 	return f;
 }
 
@@ -219,7 +223,7 @@ make_place(struct lan *lan, const struct port *asking)
 	    FLOWS_DATAGRAM_NEW, FLOWS_DATAGRAM, FLOWS_HALF_OPEN, FLOWS_OPEN};
 	const struct port *victim = asking;
 
-	for (uint32_t i = 0; i < PORTS_MAX; i++)
+	for (uint32_t i = 0; i < lan->port_top; i++)
 		if (lan->ports[i].flows > victim->flows)
 			victim = &lan->ports[i];
 	for (size_t i = 0; i < sizeof(order); i++) {
@@ -332,6 +336,8 @@ flow_free(struct lan *lan, struct flow *f)
 {
 	struct flow_table *t = &lan->flows;
 
+	if (t->found == reference_of(lan, f))
+		t->found = 0;
 	unhash(lan, f);
 	list_remove(lan, f);
 	wheel_remove(lan, f);
@@ -525,7 +531,7 @@ expire_list(struct lan *lan, struct flow_queue *q, uint64_t idle_ms)
 void
 flows_expire(struct lan *lan)
 {
-	for (uint32_t i = 0; i < PORTS_MAX; i++) {
+	for (uint32_t i = 0; i < lan->port_top; i++) {
 		struct flow_queue *q = lan->queues[i];
 
 		expire_list(lan, &q[FLOWS_DATAGRAM_NEW], UDP_NEW_IDLE_MS);

@@ -134,8 +134,9 @@ struct flow_table {
 	struct flow *flows;
 	uint32_t *buckets;
 	uint32_t size, bucket_mask;
-	uint32_t free; /* head of the free list */
-	uint32_t top;  /* places from here on were never used */
+	uint32_t free;  /* head of the free list */
+	uint32_t top;   /* places from here on were never used */
+	uint32_t found; /* what was looked up last, mostly again */
 	uint32_t used;
 	uint64_t key[2];
 	uint32_t wheel[WHEEL_SLOTS];

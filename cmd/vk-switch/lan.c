@@ -148,7 +148,7 @@ tick(struct lan *lan)
 	resolver_retry(lan);
 	dns_streams_expire(lan);
 	pcap_flush(lan);
-	for (uint32_t i = 0; i < PORTS_MAX; i++)
+	for (uint32_t i = 0; i < lan->port_top; i++)
 		if (lan->ports[i].fd >= 0 &&
 		    lan->ticks % NDP_ADVERTISE_EVERY_S == 0)
 			ndp_advertise(lan, &lan->ports[i]);
@@ -160,7 +160,7 @@ resume(struct lan *lan)
 {
 	bool more = false;
 
-	for (uint32_t i = 0; i < PORTS_MAX; i++) {
+	for (uint32_t i = 0; i < lan->port_top; i++) {
 		struct port *p = &lan->ports[i];
 
 		if (p->fd < 0 || !p->waiting || p->blocked)
@@ -176,7 +176,7 @@ resume(struct lan *lan)
 static bool
 limited(const struct lan *lan)
 {
-	for (uint32_t i = 0; i < PORTS_MAX; i++) {
+	for (uint32_t i = 0; i < lan->port_top; i++) {
 		const struct port *p = &lan->ports[i];
 
 		if (p->fd >= 0 && p->in_rate.rate &&

@@ -57,6 +57,7 @@ struct lan {
 	uint32_t ticks;
 
 	struct port ports[PORTS_MAX];
+	uint32_t port_top; /* ports from here on were never used */
 	void *port_memory;
 	uint32_t dirty_ports;
 	uint32_t pending_ports; /* how many */

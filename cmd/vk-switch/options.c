@@ -159,7 +159,7 @@ static const struct opt table[] = {
 	set_control},
     {0, "pcap", "FILE", "record frames; - is the output", set_pcap},
     {0, "pcap-vm", "NAME", "record this VM only", set_pcap_vm},
-    {0, "fd", "N", "a VM connected already", set_port_fd},
+    {0, "fd", "N", "a VM connected already, or a tap", set_port_fd},
     {0, "ready-fd", "N", "write a newline there when ready", set_ready_fd},
     {0, "status-fd", "N", "write events there", set_status_fd},
     {0, "die-with-parent", NULL, "end when the parent does",
@@ -376,6 +376,6 @@ options_open(const struct options *o, struct lan *lan, struct err *e)
 		return -1;
 	if (o->port_fd >= 0 && (io_nonblock(o->port_fd, 1) < 0 ||
 				   !port_open(lan, o->port_fd, NULL)))
-		return err_set(e, EX_USAGE, "--fd: not a socket");
+		return err_set(e, EX_USAGE, "--fd: neither a socket nor a tap");
 	return 0;
 }

@@ -4,6 +4,7 @@
 
 #include "cmd/vk-switch/fabric.h"
 #include "cmd/vk-switch/lan.h"
+#include "cmd/vk-switch/tap.h"
 #include "common/hello.h"
 #include "common/log.h"
 #include "common/scope.h"
@@ -67,11 +68,32 @@ listener_taken(const struct lan *lan, const struct listener *l)
 	return false;
 }
 
+/* What the descriptor is, and what that means. */
+static int
+adopt(struct port *p)
+{
+	struct err e = ERR_INIT;
+	int size = SOCKET_BUFFER, kind = tap_prepare(p->fd, &e);
+
+	if (kind < 0) {
+		log_warn("%s", e.text);
+		return -1;
+	}
+	if (kind == TAP_NONE) {
+		setsockopt(p->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+		setsockopt(p->fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+		return 0;
+	}
+	p->tap = p->greeted = true;
+	p->in_headers = p->out_headers = kind == TAP_HEADERS;
+	p->features = kind == TAP_HEADERS ? OFFLOADS_ALL : 0;
+	return 0;
+}
+
 struct port *
 port_open(struct lan *lan, int fd, const struct listener *l)
 {
 	struct port *p = NULL;
-	int size = SOCKET_BUFFER;
 	struct watch w;
 
 	for (uint32_t i = 0; i < PORTS_MAX && !p; i++)
@@ -89,12 +111,16 @@ port_open(struct lan *lan, int fd, const struct listener *l)
 	    .listener = l,
 	    .in = p->in,
 	    .out = p->out};
+	if (lan->port_top <= p->index)
+		lan->port_top = p->index + 1;
 	if (l) {
 		p->in_rate = (struct bucket){.rate = l->rate, .level = l->rate};
 		p->out_rate = p->in_rate;
 	}
-	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	if (adopt(p) < 0) {
+		fd_close(&p->fd);
+		return NULL;
+	}
 	w = watch_of(p);
 	if (loop_watch(&lan->loop, fd, &w, EPOLLIN)) {
 		fd_close(&p->fd);
@@ -205,14 +231,24 @@ port_send(struct lan *lan, struct port *p, const void *frame, size_t len,
 	return true;
 }
 
+static ssize_t
+port_write(struct port *p)
+{
+	const uint8_t *from = p->out + p->out_start;
+	size_t len = p->out_end - p->out_start;
+
+	if (p->tap)
+		return tap_write(p->fd, from, len);
+	return send(p->fd, from, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 static void
 port_flush(struct lan *lan, struct port *p)
 {
 	struct watch w = watch_of(p);
 
 	while (p->out_start < p->out_end) {
-		ssize_t n = send(p->fd, p->out + p->out_start,
-		    p->out_end - p->out_start, MSG_DONTWAIT | MSG_NOSIGNAL);
+		ssize_t n = port_write(p);
 
 		if (n >= 0) {
 			p->out_start += (size_t)n;
@@ -267,7 +303,7 @@ bucket_fill(struct bucket *b, uint64_t now_ms)
 void
 ports_refill(struct lan *lan)
 {
-	for (uint32_t i = 0; i < PORTS_MAX; i++) {
+	for (uint32_t i = 0; i < lan->port_top; i++) {
 		struct port *p = &lan->ports[i];
 		struct watch w = watch_of(p);
 
@@ -400,7 +436,7 @@ frames_input(struct lan *lan, struct port *p)
 void
 ports_continue(struct lan *lan)
 {
-	for (uint32_t i = 0; i < PORTS_MAX && lan->pending_ports; i++) {
+	for (uint32_t i = 0; i < lan->port_top && lan->pending_ports; i++) {
 		struct port *p = &lan->ports[i];
 		const char *wrong = p->pending ? frames_input(lan, p) : NULL;
 
@@ -412,8 +448,10 @@ ports_continue(struct lan *lan)
 static void
 port_read(struct lan *lan, struct port *p)
 {
-	ssize_t n = recv(
-	    p->fd, p->in + p->in_have, PORT_IN_SIZE - p->in_have, MSG_DONTWAIT);
+	uint8_t *into = p->in + p->in_have;
+	size_t size = PORT_IN_SIZE - p->in_have;
+	ssize_t n = p->tap ? tap_read(p->fd, into, size)
+			   : recv(p->fd, into, size, MSG_DONTWAIT);
 	const char *wrong;
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))

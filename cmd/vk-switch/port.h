@@ -11,7 +11,10 @@
  * out is built at the end of the out buffer and written once a turn of the
  * loop, so that frames of all flows share a system call; what does not fit is
  * dropped for datagrams, and not even fetched from the socket for TCP, which
- * then waits (port_wait).
+ * then waits (flow_wait).
+ *
+ * In place of a socket there may be a tap (tap.h), whose other end is a network
+ * namespace.
  *
  * A VM that sends without end does not keep others waiting: a turn takes
  * TURN_BUDGET of a port, the rest stays in its buffer for the next.
@@ -40,9 +43,9 @@
 
 /* What a port may use of one turn: a frame is 1, a new flow, which costs some
  * system calls, COST_OF_FLOW. That is about 20 us, half of what a request
- * through the switch takes, and 90 KB of a stream in frames of 1500. */
-#define TURN_BUDGET  64
-#define COST_OF_FLOW 32
+ * through the switch takes, and 185 KB of a stream in frames of 1500. */
+#define TURN_BUDGET  128
+#define COST_OF_FLOW 64
 
 struct lan;
 struct listener;
@@ -76,6 +79,7 @@ struct port {
 	bool dirty;       /* has output, in the list of this turn */
 	bool blocked;     /* the socket is full, EPOLLOUT awaited */
 	bool throttled;   /* reading stopped by the rate limit */
+	bool tap;         /* fd is one of the kernel's (tap.h) */
 	bool greeted;     /* the first frame was seen */
 	bool out_headers; /* a header stands before what we send */
 	bool in_headers;  /* and before what we get */
@@ -92,8 +96,8 @@ struct port {
 int ports_init(struct lan *, struct err *);
 void ports_release(struct lan *);
 
-/* Takes a connected socket. Returns NULL when all places are taken or the VM
- * that the listener names is here already; fd is then closed. */
+/* Takes a connected socket, or a tap. Returns NULL when all places are taken or
+ * the VM that the listener names is here already; fd is then closed. */
 struct port *port_open(struct lan *, int fd, const struct listener *);
 /* why is logged; NULL: quietly. */
 void port_close(struct lan *, struct port *, const char *why);

@@ -3,11 +3,15 @@
  * vk-tap.c - a network namespace as a VM: joins a tap to a switch's socket
  *
  *	vk-tap [-o] [-m MTU] [-a MAC] SOCKET IFACE
+ *	vk-tap [-o] [-m MTU] [-a MAC] -n NETNS IFACE COMMAND [ARG...]
  *
  * Makes the tap IFACE in the namespace that it runs in, connects to SOCKET
  * (vk-switch, passt, QEMU), prints one line when both stand, and carries
  * frames until either ends. -o asks for offloads as vk-boot does. A tool for
  * tests: it trusts its switch.
+ *
+ * With -n it makes the tap in that namespace, and becomes COMMAND where it
+ * was started, with the tap as descriptor 3. -o then gives the tap headers.
  */
 #include "cmd/vk-switch/vnet.h"
 #include "common/hello.h"
@@ -17,6 +21,7 @@
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -200,23 +205,54 @@ switch_input(void)
 	return true;
 }
 
+/* open_tap() of a namespace; we come back. */
+static int
+open_tap_in(
+    const char *netns, const char *name, bool offload, int mtu, const char *mac)
+{
+	int here = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	int there = open(netns, O_RDONLY | O_CLOEXEC), fd;
+
+	if (here < 0 || there < 0 || setns(there, CLONE_NEWNET) < 0)
+		fail(netns);
+	fd = open_tap(name, offload, mtu, mac);
+	if (setns(here, CLONE_NEWNET) < 0)
+		fail(netns);
+	return fd;
+}
+
+_Noreturn static void
+become(int fd, char **argv)
+{
+	/* A copy is not closed by exec; a descriptor that is 3 is. */
+	if (fd == 3 ? fcntl(fd, F_SETFD, 0) < 0 : dup2(fd, 3) < 0)
+		fail("descriptor 3");
+	execvp(argv[0], argv);
+	fail(argv[0]);
+}
+
 int
 main(int argc, char **argv)
 {
-	const char *mac = NULL;
+	const char *mac = NULL, *netns = NULL;
 	bool offload = false;
 	int mtu = 1500, option;
 
-	while ((option = getopt(argc, argv, "oa:m:")) != -1) {
+	while ((option = getopt(argc, argv, "+oa:m:n:")) != -1) {
 		if (option == 'o')
 			offload = true;
 		else if (option == 'a')
 			mac = optarg;
 		else if (option == 'm')
 			mtu = (int)strtol(optarg, NULL, 10);
+		else if (option == 'n')
+			netns = optarg;
 		else
 			return 64;
 	}
+	if (netns && argc - optind >= 2)
+		become(open_tap_in(netns, argv[optind], offload, mtu, mac),
+		    argv + optind + 1);
 	if (argc - optind != 2)
 		return 64;
 	tap = open_tap(argv[optind + 1], offload, mtu, mac);

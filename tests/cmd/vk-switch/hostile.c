@@ -317,11 +317,13 @@ say(uint8_t flags, const void *data, size_t len)
 	ours.len = len;
 	wire_drain(vm);
 	wire_send(vm, frame, wire_tcp(frame, sizeof(frame), &ours));
-	for (int i = 0; i < 20; i++) {
+	for (int quiet = 0; quiet < 20;) {
 		lan_turn(&lan, 5);
 		n = wire_take(vm, got, sizeof(got));
-		if (n < 0)
+		if (n < 0) {
+			quiet++;
 			continue;
+		}
 		packet_ethernet(&p, got, (size_t)n);
 		if (packet_ip(&p) < 0 || packet_tcp(&p, &t) < 0)
 			return -2;
