@@ -73,8 +73,12 @@ static int
 adopt(struct port *p)
 {
 	struct err e = ERR_INIT;
-	int size = SOCKET_BUFFER, kind = tap_prepare(p->fd, &e);
+	int size = SOCKET_BUFFER, kind = TAP_NONE;
 
+	/* What connects to a socket is one; only what is inherited, before the
+	 * filter, is asked. */
+	if (!p->listener)
+		kind = tap_prepare(p->fd, &e);
 	if (kind < 0) {
 		log_warn("%s", e.text);
 		return -1;
