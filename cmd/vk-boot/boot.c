@@ -81,12 +81,26 @@ want_modules(struct boot *boot, const struct options *o,
 	return modules_put(&boot->modules, &boot->initramfs, &boot->config, e);
 }
 
+/* Nanoseconds, always as many digits. */
+#define TIME_DIGITS 19
+
+static const char *
+time_text(char *text)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	snprintf(text, TIME_DIGITS + 1, "%010lld%09ld", (long long)now.tv_sec,
+	    now.tv_nsec);
+	return text;
+}
+
 static void
 make_config(
     struct boot *boot, const struct options *o, const struct image *root)
 {
 	const char *hostname = o->hostname ? o->hostname : o->name;
-	struct timespec now;
+	char text[TIME_DIGITS + 1];
 
 	if (root && !o->ram)
 		buf_printf(&boot->config, "root /dev/vda %s %s\n",
@@ -101,9 +115,29 @@ make_config(
 		buf_puts(&boot->config, "sandbox\n");
 	for (unsigned i = 0; i < o->nic_count; i++)
 		nic_config(&o->nics[i], i, &boot->config);
-	clock_gettime(CLOCK_REALTIME, &now);
-	buf_printf(&boot->config, "time %lld%09ld\n", (long long)now.tv_sec,
-	    now.tv_nsec);
+	buf_printf(&boot->config, "time %s\n", time_text(text));
+}
+
+/* The archive's last file; the time is the last that it says. */
+static void
+add_config(struct boot *boot)
+{
+	struct initramfs *fs = &boot->initramfs;
+	size_t end = (boot->config.len + 3) & ~(size_t)3;
+
+	initramfs_add(
+	    fs, "vk/config", 0600, boot->config.data, boot->config.len);
+	boot->time_at =
+	    fs->archive.len - end + boot->config.len - (TIME_DIGITS + 1);
+}
+
+void
+boot_again(struct boot *boot)
+{
+	char text[TIME_DIGITS + 1];
+
+	memcpy(boot->initramfs.archive.data + boot->time_at, time_text(text),
+	    TIME_DIGITS);
 }
 
 static int
@@ -191,8 +225,7 @@ make_initramfs(struct boot *boot, const struct options *o,
 		return err_set(e, EX_SOFTWARE,
 		    "the agent's configuration is "
 		    "too long");
-	initramfs_add(&boot->initramfs, "vk/config", 0600, boot->config.data,
-	    boot->config.len);
+	add_config(boot);
 	return initramfs_finish(&boot->initramfs, steal_fd(&initrd), e);
 }
 
@@ -279,6 +312,7 @@ boot_prepare(struct boot *boot, const struct engine_guest *guest,
 	    make_initramfs(boot, o, root, e) < 0)
 		return -1;
 	inside_close(&boot->inside);
+	modules_close(&boot->modules);
 	return make_cmdline(boot, o, e);
 }
 

@@ -25,6 +25,7 @@ struct boot {
 	struct inside inside; /* open while files of the image are read */
 	struct initramfs initramfs;
 	struct buf config;  /* /vk/config, vk-agent(8) */
+	size_t time_at;     /* where the archive tells the time */
 	struct buf cmdline; /* kernel parameters */
 };
 
@@ -32,6 +33,9 @@ struct boot {
  * where there is none. 0, -1 with err. */
 int boot_prepare(struct boot *, const struct engine_guest *,
     const struct options *, const struct image *root, struct err *);
+
+/* It is loaded once more: tells the guest what time it is now. */
+void boot_again(struct boot *);
 
 /* Takes a half-made one, and may be called twice. */
 void boot_release(struct boot *);

@@ -45,6 +45,15 @@ engine_over(struct engine *engine, enum engine_end how, const char *text)
 	eventfd_give(engine->end_fd);
 }
 
+void
+engine_runs(struct engine *engine)
+{
+	pthread_mutex_lock(&engine->lock);
+	engine->end = ENGINE_RUNS;
+	pthread_mutex_unlock(&engine->lock);
+	eventfd_take(engine->end_fd);
+}
+
 enum engine_end
 engine_how(struct engine *engine, char *text)
 {

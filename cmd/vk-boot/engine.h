@@ -29,7 +29,7 @@ struct virtio_device;
 enum engine_end {
 	ENGINE_RUNS,
 	ENGINE_POWERED_OFF,
-	ENGINE_RESET,   /* perhaps a panic: the agent knows */
+	ENGINE_RESET,   /* the guest's own wish, as far as it can be told */
 	ENGINE_CRASHED, /* it is beyond help */
 	ENGINE_FAILED,  /* not the guest's fault; text says why */
 };
@@ -60,8 +60,8 @@ struct engine_ops {
 	const struct gmem *(*memory)(struct engine *, struct err *);
 	/* Joins the device (borrowed) to the guest. */
 	int (*add)(struct engine *, struct virtio_device *, struct err *);
-	/* Puts everything of the guest in place: memory, processes. boot is not
-	 * needed any more afterwards. */
+	/* Puts everything of the guest in place: memory, processes. boot is
+	 * needed again only by again. */
 	int (*load)(struct engine *, const struct boot *, struct err *);
 	/* Compiles the filters of its threads. */
 	int (*confine)(struct engine *, struct err *);
@@ -77,6 +77,11 @@ struct engine_ops {
 	int (*show)(struct engine *, uint64_t bytes, struct err *);
 	/* Presses the power button; NULL: there is none. Any thread. */
 	void (*power_button)(struct engine *);
+	/* Begins anew after ENGINE_RESET: memory is zero and loaded again,
+	 * devices are as they were first, and it runs. 0, -1 with err. What
+	 * that asks of the host beside main_calls is added by allow_again. */
+	void (*allow_again)(struct filter *);
+	int (*again)(struct engine *, const struct boot *, struct err *);
 	/* Puts what it knows of its processors and memory into the object. */
 	void (*stats)(struct engine *, json_t *into);
 	/* The guest stops and touches no device any more. May be called twice,
@@ -112,6 +117,8 @@ int engine_init(struct engine *, const struct engine_ops *,
     const struct engine_config *, struct err *);
 void engine_release(struct engine *);
 void engine_over(struct engine *, enum engine_end, const char *text);
+
+void engine_runs(struct engine *); /* not over any more */
 
 /* How it ended; text holds 128. */
 enum engine_end engine_how(struct engine *, char *text);

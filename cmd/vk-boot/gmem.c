@@ -166,6 +166,18 @@ gmem_discard(const struct gmem *mem, void *hva, uint64_t len)
 	return 0;
 }
 
+int
+gmem_clear(const struct gmem *mem, struct err *e)
+{
+	for (unsigned i = 0; i < mem->count; i++) {
+		const struct gmem_region *r = &mem->regions[i];
+
+		if (gmem_discard(mem, r->hva, r->len) != r->len)
+			return err_errno(e, EX_OSERR, "guest memory");
+	}
+	return 0;
+}
+
 const struct filter_call gmem_calls[] = {
     CALL(mincore),
     CALLS_END,

@@ -85,6 +85,10 @@ void *gmem_at(const struct gmem *, uint64_t gpa, uint64_t len);
  * the host; they read as zero afterwards. Returns the bytes given back. */
 uint64_t gmem_discard(const struct gmem *, void *hva, uint64_t len);
 
+/* All of it is zero, as when it was made; the guest does not run. 0, -1 with
+ * err. */
+int gmem_clear(const struct gmem *, struct err *);
+
 /* What gmem_resident asks of the host (filter.h). */
 extern const struct filter_call gmem_calls[];
 

@@ -33,6 +33,7 @@ static const char *const state_names[] = {
     "booting",
     "starting",
     "running",
+    "rebooting",
     "stopping",
     "ended",
 };
@@ -66,9 +67,8 @@ guest_finish(struct guest *g, int status, const char *why)
 	loop_stop(g->loop);
 }
 
-/* Prints the console's end; events have it as well. */
-static void
-last_words(struct guest *g, const char *why)
+void
+guest_last_words(struct guest *g, const char *why)
 {
 	const char *text = g->config->last_words(g->config->owner);
 	json_t *members = json_pack("{s:s}", "text", why);
@@ -113,6 +113,13 @@ guest_expect_end(struct guest *g, uint64_t ms)
 {
 	g->stop_timeout_ms = ms;
 	timer_set(&g->stop_timer, ms + STOP_GRACE_MS);
+}
+
+void
+guest_boots(struct guest *g)
+{
+	timer_set(&g->boot_timer, g->options->boot_timeout_ms);
+	timer_set(&g->stop_timer, 0);
 }
 
 void
@@ -182,7 +189,7 @@ stop_expired(struct loop_source *source, uint32_t events)
 	struct guest *g = source->owner;
 
 	(void)events;
-	if (g->session_joined && !g->session_ok) {
+	if (g->session_over && !g->session_ok) {
 		log_warn("the command's connection: %s", g->session_err.text);
 		guest_finish(g, EXIT_FAILED, "failure");
 		return;
@@ -200,7 +207,7 @@ boot_expired(struct loop_source *source, uint32_t events)
 	(void)events;
 	log_warn("the guest was not up after %llu s",
 	    (unsigned long long)g->options->boot_timeout_ms / 1000);
-	last_words(g, "not up in time");
+	guest_last_words(g, "not up in time");
 	guest_finish(g, EXIT_TIMED_OUT, "timeout");
 }
 
@@ -251,28 +258,32 @@ engine_ended(struct loop_source *source, uint32_t events)
 	struct guest *g = source->owner;
 	char text[128];
 	enum engine_end how = engine_how(g->config->engine, text);
+	bool off = how == ENGINE_POWERED_OFF || how == ENGINE_RESET;
 
 	(void)events;
 	eventfd_take(source->fd);
-	if (how == ENGINE_POWERED_OFF)
+	if (how == ENGINE_RESET && guest_reboots(g)) {
+		guest_reboot(g);
+		return;
+	}
+	if (off)
 		guest_command_settle(g);
-	if (how == ENGINE_POWERED_OFF && !g->ready &&
-	    g->state != GUEST_STOPPING) {
+	if (off && !g->ready && g->state != GUEST_STOPPING) {
 		log_warn("the guest went off before it was up; its last "
 			 "words:");
-		last_words(g, "off before it was up");
+		guest_last_words(g, "off before it was up");
 		guest_finish(g, EXIT_FAILED, "failure");
 	} else if (how == ENGINE_POWERED_OFF) {
 		guest_finish(g, g->status, g->why ? g->why : "power-off");
 	} else if (how == ENGINE_FAILED) {
 		log_warn("%s", text);
-		last_words(g, text);
+		guest_last_words(g, text);
 		guest_finish(g, EXIT_FAILED, "failure");
-	} else if (g->going_down) {
+	} else if (how == ENGINE_RESET || g->going_down) {
 		guest_finish(g, g->status, g->why ? g->why : "reboot");
 	} else {
 		log_warn("the guest crashed (%s); its last words:", text);
-		last_words(g, text);
+		guest_last_words(g, text);
 		guest_finish(g, EXIT_GUEST_CRASHED, "crash");
 	}
 }
@@ -322,7 +333,7 @@ open_sources(struct guest *g, struct err *e)
 		return -1;
 	if (guest_clock_start(&g->clock, g->loop, &g->agent.fd, e) < 0)
 		return -1;
-	timer_set(&g->boot_timer, g->options->boot_timeout_ms);
+	guest_boots(g);
 	timer_set(&g->life_timer, g->options->timeout_ms);
 	return 0;
 }
@@ -334,7 +345,7 @@ release(struct guest *g)
 	/* The device closes its end of the session; what the command wrote up
 	 * to now is still passed on. */
 	virtio_device_stop(g->config->vsock);
-	guest_command_join(g);
+	guest_command_await(g);
 	guest_orders_ended(g);
 	guest_command_release(g);
 	guest_agent_release(g);
@@ -369,6 +380,8 @@ confine(struct guest *g, struct err *e)
 	filter_add(filter, calls);
 	filter_add(filter, status_calls);
 	filter_add(filter, engine->ops->main_calls);
+	if (!g->options->no_reboot)
+		engine->ops->allow_again(filter);
 	if (guest_command_confine(g, e) < 0 || sandbox_filter(filter, e) < 0)
 		return -1;
 	return engine->ops->confine(engine, e);

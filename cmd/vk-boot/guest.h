@@ -9,6 +9,7 @@
  *	booting		vCPUs run, the agent has not called yet
  *	starting	it has: version and image configuration are known
  *	running		the command runs
+ *	rebooting	it was reset, and the command's end is waited for
  *	stopping	asked to end in order, with a deadline
  *	ended		nothing is to be expected any more
  */
@@ -24,12 +25,14 @@
 #define EXIT_TIMED_OUT     124
 #define EXIT_FAILED        125
 
+struct boot;
 struct control;
 struct views;
 struct terminal;
 
 struct guest_config {          /* borrowed */
 	struct engine *engine; /* ready to start */
+	struct boot *boot;     /* to load again when it reboots */
 	struct gate *gate;     /* the other threads wait there */
 	struct filter *filter; /* of the main thread; NULL: nothing binds the
 				* threads of this VM */

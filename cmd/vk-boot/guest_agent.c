@@ -66,6 +66,7 @@ event_arrived(struct guest *g, const struct announce_event *event)
 	case EVENT_POWER_OFF:
 	case EVENT_REBOOT:
 		g->going_down = true;
+		g->rebooting = event->kind == EVENT_REBOOT;
 		json_decref(members);
 		return;
 	case EVENT_FATAL:
@@ -176,6 +177,28 @@ agent_arrived(struct loop_source *source, uint32_t events)
 		guest_finish(g, EXIT_FAILED, "failure");
 }
 
+void
+guest_agent_hear(struct guest *g)
+{
+	if (g->agent.fd >= 0)
+		agent_says(&g->agent, EPOLLIN);
+}
+
+int
+guest_agent_again(struct guest *g, struct err *e)
+{
+	int fd;
+
+	loop_close(g->loop, &g->agent);
+	while (read(g->arrivals.fd, &fd, sizeof(fd)) == sizeof(fd))
+		close(fd);
+	announce_release(&g->announce);
+	if (announce_init(&g->announce) < 0)
+		return err_errno(e, EX_OSERR, "memory");
+	g->ready = g->going_down = g->rebooting = g->init_ready = false;
+	return 0;
+}
+
 int
 guest_agent_open(struct guest *g, struct err *e)
 {
@@ -183,7 +206,7 @@ guest_agent_open(struct guest *g, struct err *e)
 
 	if (announce_init(&g->announce) < 0)
 		return err_errno(e, EX_OSERR, "memory");
-	if (pipe2(ends, O_CLOEXEC) < 0)
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
 		return err_errno(e, EX_OSERR, "pipe");
 	g->arrival_writer = ends[1];
 	g->arrivals = (struct loop_source){

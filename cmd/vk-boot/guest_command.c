@@ -31,7 +31,7 @@ session_runs(void *context, uint32_t id, uint32_t pid)
 bool
 guest_command_pending(const struct guest *g)
 {
-	return g->session_started && !g->session_joined &&
+	return g->session_started && !g->session_over &&
 	       !atomic_load(&g->session_runs);
 }
 
@@ -72,6 +72,7 @@ run_session(struct guest *g)
 	g->session_ok = session_run(g->session_fd, &request, &g->result,
 			    &g->session_err) == 0;
 	atomic_store(&g->session_ended, true);
+	sem_post(&g->session_done);
 	eventfd_give(g->finished.fd);
 }
 
@@ -83,10 +84,12 @@ session_main(void *with)
 	pthread_setname_np(pthread_self(), "session");
 	if (!gate_enter(g->config->gate, &g->session_filter))
 		return NULL;
-	eventfd_take(g->session_call);
-	if (g->session_fd >= 0)
+	for (;;) {
+		eventfd_take(g->session_call);
+		if (g->session_fd < 0)
+			return NULL;
 		run_session(g);
-	return NULL;
+	}
 }
 
 static int
@@ -122,16 +125,28 @@ guest_command_start(struct guest *g, struct err *e)
 }
 
 void
-guest_command_join(struct guest *g)
+guest_command_await(struct guest *g)
 {
-	if (!g->session_made || g->session_joined)
+	if (!g->session_started || g->session_over)
 		return;
-	if (!g->session_started)
-		eventfd_give(g->session_call);
-	pthread_join(g->session_thread, NULL);
-	if (g->session_started && g->options->tty)
+	while (sem_wait(&g->session_done) < 0)
+		continue;
+	if (g->options->tty)
 		terminal_pause(g->config->terminal);
-	g->session_joined = true;
+	g->session_over = true;
+}
+
+void
+guest_command_again(struct guest *g)
+{
+	fd_close(&g->session_fd);
+	eventfd_take(g->finished.fd);
+	command_release(&g->command);
+	g->session_started = g->session_over = g->session_ok = false;
+	atomic_store(&g->session_runs, false);
+	atomic_store(&g->session_ended, false);
+	g->result = (struct session_result){0};
+	g->session_err = (struct err)ERR_INIT;
 }
 
 /* Its end is known: what that means for ours. */
@@ -154,12 +169,12 @@ count_result(struct guest *g)
 void
 guest_command_settle(struct guest *g)
 {
-	if (!g->session_started || g->session_joined)
+	if (!g->session_started || g->session_over)
 		return;
 	/* Its end of the connection is closed: the session ends with what it
 	 * was told before. */
 	virtio_device_stop(g->config->vsock);
-	guest_command_join(g);
+	guest_command_await(g);
 	if (g->session_ok)
 		count_result(g);
 }
@@ -172,11 +187,21 @@ session_moved(struct loop_source *source, uint32_t events)
 
 	(void)events;
 	eventfd_take(source->fd);
+	if (g->session_over)
+		return; /* that was known */
 	if (!atomic_load(&g->session_ended)) {
 		guest_stop_tell(g);
 		return;
 	}
-	guest_command_join(g);
+	guest_command_await(g);
+	/* What it was going to do is said before its command ends. */
+	guest_agent_hear(g);
+	if (g->state == GUEST_ENDED)
+		return;
+	if (g->state == GUEST_REBOOTING) {
+		guest_reboot_go_on(g);
+		return;
+	}
 	if (!g->session_ok) {
 		/* The machine is often about to say more: a power-off, or a
 		 * crash. It has a moment for that. */
@@ -185,6 +210,10 @@ session_moved(struct loop_source *source, uint32_t events)
 	}
 	count_result(g);
 	fd_close(&g->session_fd); /* tells the agent that we have it */
+	if (g->rebooting && guest_reboots(g)) {
+		guest_expect_end(g, g->options->stop_timeout_ms);
+		return;
+	}
 	if (g->options->keep)
 		return;
 	if (g->config->throw_away) {
@@ -240,6 +269,7 @@ guest_command_open(struct guest *g, struct err *e)
 	sink_init(&g->sinks[1], STDERR_FILENO);
 	sink_learn(&g->sinks[0]);
 	sink_learn(&g->sinks[1]);
+	sem_init(&g->session_done, 0, 0);
 	g->session_call = eventfd(0, EFD_CLOEXEC);
 	g->finished = (struct loop_source){
 	    .fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
@@ -257,12 +287,16 @@ guest_command_open(struct guest *g, struct err *e)
 void
 guest_command_release(struct guest *g)
 {
+	fd_close(&g->session_fd);
+	if (g->session_made) {
+		eventfd_give(g->session_call);
+		pthread_join(g->session_thread, NULL);
+	}
 	command_release(&g->command);
 	filter_release(&g->session_filter);
 	sink_release(&g->sinks[0]);
 	sink_release(&g->sinks[1]);
 	fd_close(&g->session_call);
-	fd_close(&g->session_fd);
 	fd_close(&g->forward[0]);
 	fd_close(&g->forward[1]);
 	loop_close(g->loop, &g->finished);

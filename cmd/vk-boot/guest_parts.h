@@ -5,6 +5,7 @@
  *	guest.c          states, start and end, signals, time limits; theory
  *	guest_agent.c    what the agent announces
  *	guest_command.c  the command: a session in a thread of its own
+ *	guest_reboot.c   a guest that was reset begins anew
  *	guest_orders.c   what is asked through the control socket
  *
  * All of it but the session's thread runs in the main loop.
@@ -21,12 +22,14 @@
 #include "common/session.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 
 enum guest_state {
 	GUEST_BOOTING,
 	GUEST_STARTING,
 	GUEST_RUNNING,
+	GUEST_REBOOTING,
 	GUEST_STOPPING,
 	GUEST_ENDED,
 	GUEST_STATES,
@@ -53,6 +56,7 @@ struct guest {
 	struct announce announce;
 	bool ready;      /* sessions are served */
 	bool going_down; /* the agent said that it powers off or reboots */
+	bool rebooting;  /* the latter */
 	unsigned events; /* shown so far */
 	unsigned init_events;
 	bool init_ready;
@@ -60,18 +64,25 @@ struct guest {
 	/* guest_command.c */
 	struct loop_source finished;
 	struct command command;
-	bool session_made, session_started, session_joined;
+	bool session_made, session_started;
+	bool session_over; /* nothing of the session is left in its thread */
 	struct filter session_filter;
 	struct sink sinks[2]; /* stdout, stderr */
 	int session_call; /* an eventfd: session_fd is there, or is not to be */
 	atomic_bool session_runs;  /* the guest has started the command */
-	atomic_bool session_ended; /* the thread has nothing more to do */
+	atomic_bool session_ended; /* result, session_err, session_ok hold */
+	sem_t session_done;        /* the same, to wait for */
 	pthread_t session_thread;
 	int session_fd;
 	int forward[2]; /* signal numbers for the command */
 	struct session_result result;
 	struct err session_err;
 	bool session_ok;
+
+	/* guest_reboot.c */
+	unsigned reboots;  /* so far */
+	unsigned brief;    /* lives in a row that came to nothing */
+	uint64_t began_ms; /* this one */
 };
 
 /* ---- guest.c ---- */
@@ -94,14 +105,24 @@ int guest_pause(struct guest *, bool on, struct err *);
 /* The end is near: only so long is waited for it. */
 void guest_expect_end(struct guest *, uint64_t ms);
 
-/* Nothing more to wait for at boot. */
+/* It boots: so long is waited for it to be up. And nothing is any more. */
+void guest_boots(struct guest *);
 void guest_is_up(struct guest *);
+
+/* Prints the console's end; events have it as well. */
+void guest_last_words(struct guest *, const char *why);
 
 /* ---- guest_agent.c ---- */
 
 /* Waits for the agent's call from now on. 0, -1 with err. */
 int guest_agent_open(struct guest *, struct err *);
 void guest_agent_release(struct guest *);
+
+/* Takes what it has said up to now. */
+void guest_agent_hear(struct guest *);
+
+/* Forgets it: another will call. 0, -1 with err. */
+int guest_agent_again(struct guest *, struct err *);
 
 /* ---- guest_command.c ---- */
 
@@ -118,7 +139,10 @@ void guest_command_release(struct guest *);
 int guest_command_start(struct guest *, struct err *);
 
 /* Waits for its end; the connection is closed, or will be. */
-void guest_command_join(struct guest *);
+void guest_command_await(struct guest *);
+
+/* It is over; it may be started once more. */
+void guest_command_again(struct guest *);
 
 /* The guest is gone: if it said how the command ended, that counts. */
 void guest_command_settle(struct guest *);
@@ -128,6 +152,17 @@ bool guest_command_pending(const struct guest *);
 
 /* Passes a signal on to it. */
 void guest_command_signal(struct guest *, int number);
+
+/* ---- guest_reboot.c ---- */
+
+/* Whether the guest's reset is to be a reboot. */
+bool guest_reboots(const struct guest *);
+
+/* It was reset. */
+void guest_reboot(struct guest *);
+
+/* Its command has ended. */
+void guest_reboot_go_on(struct guest *);
 
 /* ---- guest_orders.c ---- */
 

@@ -36,6 +36,23 @@ const struct filter_call kvm_device_calls[] = {
     CALLS_END,
 };
 
+const struct filter_call kvm_again_calls[] = {
+    CALL_IF(ioctl, 1, KVM_CREATE_VM),
+    CALL_IF(ioctl, 1, KVM_CHECK_EXTENSION),
+    CALL_IF(ioctl, 1, KVM_SET_IDENTITY_MAP_ADDR),
+    CALL_IF(ioctl, 1, KVM_SET_TSS_ADDR),
+    CALL_IF(ioctl, 1, KVM_ENABLE_CAP),
+    CALL_IF(ioctl, 1, KVM_SET_USER_MEMORY_REGION),
+    CALL_IF(ioctl, 1, KVM_CREATE_VCPU),
+    CALL_IF(ioctl, 1, KVM_GET_SUPPORTED_CPUID),
+    CALL_IF(ioctl, 1, KVM_SET_CPUID2),
+    CALL_IF(ioctl, 1, KVM_GET_SREGS),
+    CALL_IF(ioctl, 1, KVM_SET_SREGS),
+    CALL_IF(ioctl, 1, KVM_SET_REGS),
+    CALL_IF(ioctl, 1, KVM_SET_MSRS),
+    CALLS_END,
+};
+
 /* Says who may open it and how to become one of them. */
 static void
 hint_permission(struct err *e)
@@ -118,6 +135,14 @@ kvm_create(struct kvm *kvm, struct err *e)
 		return err_errno(
 		    e, EX_UNAVAILABLE, "/dev/kvm: no split irqchip");
 	return 0;
+}
+
+void
+kvm_leave(struct kvm *kvm)
+{
+	fd_close(&kvm->vm);
+	memset(kvm->routed, 0, sizeof(kvm->routed));
+	kvm->routes_due = false;
 }
 
 void

@@ -46,6 +46,9 @@ struct kvm_cpu {
  * guest runs: ioeventfds, interrupts (filter.h). */
 extern const struct filter_call kvm_run_calls[], kvm_device_calls[];
 
+/* And for another VM in the place of one that was left. */
+extern const struct filter_call kvm_again_calls[];
+
 /*
  * Opens /dev/kvm. Where it is missing or not permitted, err says so with what
  * mends it, and the status is EX_UNAVAILABLE.
@@ -54,6 +57,10 @@ int kvm_open(struct kvm *, struct err *);
 
 /* Makes the VM and its split irqchip. */
 int kvm_create(struct kvm *, struct err *);
+
+/* Leaves the VM, whose vCPUs are released; kvm_create makes another. Numbers of
+ * interrupt sources stay. */
+void kvm_leave(struct kvm *);
 
 /* Ends it all; may be called twice. */
 void kvm_release(struct kvm *);

@@ -30,6 +30,12 @@
 /* Reset control (PCI bridges have it): bit 2 pulls. */
 #define RESET_PULL 0x04
 
+/* Of a PC's firmware, 40:72: how it is to start. Linux says there what kind of
+ * reset it makes, and by its parameter reboot=panic_warm a panic's is of this
+ * kind, and no other. */
+#define START_KIND 0x472
+#define START_WARM 0x1234
+
 struct machine {
 	struct engine engine; /* first */
 	struct kvm kvm;
@@ -42,6 +48,7 @@ struct machine {
 	struct serial *serial;
 	struct vcpu *cpus;
 	unsigned cpu_count;
+	atomic_bool over;     /* vCPUs that see it run no more */
 	struct filter filter; /* of the vCPUs' threads */
 	struct virtio_pci *transports[PCI_DEVICES_MAX];
 	unsigned transport_count;
@@ -50,19 +57,37 @@ struct machine {
 /* ---- what ends it ---- */
 
 static void
+machine_over(struct machine *m, enum engine_end how, const char *text)
+{
+	atomic_store(&m->over, true);
+	engine_over(&m->engine, how, text);
+}
+
+static void
 vcpu_ended(void *owner, enum vcpu_end how, const char *text)
 {
-	engine_over(owner,
+	machine_over(owner,
 	    how == VCPU_TRIPLE_FAULT ? ENGINE_CRASHED : ENGINE_FAILED, text);
+}
+
+static void
+was_reset(struct machine *m)
+{
+	const uint8_t *kind = gmem_at(&m->mem, START_KIND, 2);
+
+	if (kind && bus_value(kind, 2) == START_WARM)
+		machine_over(m, ENGINE_CRASHED, "panic");
+	else
+		machine_over(m, ENGINE_RESET, "reset");
 }
 
 static void
 acpi_requested(void *owner, enum acpi_request request)
 {
 	if (request == ACPI_POWER_OFF)
-		engine_over(owner, ENGINE_POWERED_OFF, "powered off");
+		machine_over(owner, ENGINE_POWERED_OFF, "powered off");
 	else
-		engine_over(owner, ENGINE_RESET, "reset");
+		was_reset(owner);
 }
 
 static void
@@ -72,7 +97,7 @@ keyboard_access(
 	if (!write)
 		bus_answer(data, len, 0); /* nothing waits, ready for more */
 	else if (offset == KEYBOARD_COMMAND && data[0] == KEYBOARD_RESET)
-		engine_over(owner, ENGINE_RESET, "reset");
+		was_reset(owner);
 }
 
 static void
@@ -83,7 +108,7 @@ reset_access(
 	if (!write)
 		bus_answer(data, len, 0);
 	else if (data[0] & RESET_PULL)
-		engine_over(owner, ENGINE_RESET, "reset");
+		was_reset(owner);
 }
 
 static void
@@ -142,9 +167,6 @@ add_memory(struct machine *m, struct err *e)
 		return -1;
 	if (high && gmem_add(&m->mem, HOLE_END, high, 0, e) < 0)
 		return -1;
-	for (unsigned i = 0; i < m->mem.count; i++)
-		if (kvm_map(&m->kvm, i, &m->mem.regions[i], e) < 0)
-			return -1;
 	if (max > m->engine.config.memory)
 		return pluggable_add(
 		    &m->pluggable, &m->mem, max - m->engine.config.memory, e);
@@ -162,23 +184,35 @@ add_cpus(struct machine *m, unsigned count, struct err *e)
 	m->cpus = calloc(count, sizeof(*m->cpus));
 	if (!m->cpus)
 		return err_errno(e, EX_OSERR, "vCPUs");
-	for (unsigned i = 0; i < count; i++)
-		m->cpus[i].cpu.fd = -1;
-	for (m->cpu_count = 0; m->cpu_count < count; m->cpu_count++) {
-		struct vcpu *vcpu = &m->cpus[m->cpu_count];
+	m->cpu_count = count;
+	for (unsigned i = 0; i < count; i++) {
+		struct vcpu *vcpu = &m->cpus[i];
 
+		vcpu->cpu.fd = -1;
 		vcpu->ports = &m->ports;
 		vcpu->memory = &m->memory;
 		vcpu->filter = &m->filter;
+		vcpu->over = &m->over;
 		vcpu->ended = vcpu_ended;
 		vcpu->owner = m;
-		if (kvm_cpu_create(
-			&m->kvm, &vcpu->cpu, m->cpu_count, count, e) < 0) {
-			m->cpu_count++;
-			return -1;
-		}
 	}
 	return 0;
+}
+
+/* Shows the memory and the processors to the VM, and the tables to the
+ * guest. */
+static int
+join(struct machine *m, struct err *e)
+{
+	for (unsigned i = 0; i < m->mem.count; i++)
+		if (!m->mem.regions[i].blocks &&
+		    kvm_map(&m->kvm, i, &m->mem.regions[i], e) < 0)
+			return -1;
+	for (unsigned i = 0; i < m->cpu_count; i++)
+		if (kvm_cpu_create(
+			&m->kvm, &m->cpus[i].cpu, i, m->cpu_count, e) < 0)
+			return -1;
+	return acpi_tables(&m->mem, m->cpu_count, e);
 }
 
 static void
@@ -211,7 +245,7 @@ build(struct machine *m, struct err *e)
 
 	if (kvm_open(&m->kvm, e) < 0 || kvm_create(&m->kvm, e) < 0 ||
 	    vcpu_prepare(e) < 0 || add_memory(m, e) < 0 ||
-	    add_cpus(m, cpus, e) < 0)
+	    add_cpus(m, cpus, e) < 0 || join(m, e) < 0)
 		return -1;
 	pci_init(&m->pci);
 	ioapic_init(&m->ioapic, &m->kvm);
@@ -226,7 +260,7 @@ build(struct machine *m, struct err *e)
 	if (!m->engine.config.no_probe &&
 	    probe_run(&m->cpus[0].cpu, &m->mem, e) < 0)
 		return -1;
-	return acpi_tables(&m->mem, cpus, e);
+	return 0;
 }
 
 /* ---- the engine's operations ---- */
@@ -337,6 +371,40 @@ show(struct engine *engine, uint64_t bytes, struct err *e)
 }
 
 static void
+allow_again(struct filter *filter)
+{
+	filter_add(filter, kvm_again_calls);
+	filter_add(filter, loader_calls);
+}
+
+/* Another VM around the same memory, in the same threads: nothing that the
+ * guest did to the first is in it. */
+static int
+again(struct engine *engine, const struct boot *boot, struct err *e)
+{
+	struct machine *m = (struct machine *)engine;
+
+	pause_all(engine, true, e);
+	pci_reset(&m->pci);
+	ioapic_reset(&m->ioapic);
+	serial_free(m->serial);
+	m->serial = NULL;
+	for (unsigned i = 0; i < m->cpu_count; i++)
+		kvm_cpu_release(&m->kvm, &m->cpus[i].cpu);
+	kvm_leave(&m->kvm);
+	if (gmem_clear(&m->mem, e) < 0 || add_serial(m, e) < 0 ||
+	    kvm_create(&m->kvm, e) < 0 || join(m, e) < 0 ||
+	    pluggable_again(&m->pluggable, &m->kvm, e) < 0 ||
+	    load(engine, boot, e) < 0)
+		return -1;
+	atomic_store(&m->over, false);
+	engine_runs(engine);
+	for (unsigned i = 0; i < m->cpu_count; i++)
+		vcpu_again(&m->cpus[i]);
+	return pause_all(engine, false, e);
+}
+
+static void
 power_button(struct engine *engine)
 {
 	acpi_power_button(&((struct machine *)engine)->acpi);
@@ -404,9 +472,11 @@ machine_free(struct engine *engine)
  *	panic=-1	  a panic resets at once, which is how we learn of it
  *	reboot=k	  by the keyboard controller's port: what Linux takes by
  *			  default without firmware ends in a loop
+ *	panic_warm	  so that a panic's reset is not taken for a reboot
  */
 static const struct engine_guest guest = {
-    .parameters = "rdinit=/vk/agent console=ttyS0 quiet panic=-1 reboot=k",
+    .parameters = "rdinit=/vk/agent console=ttyS0 quiet panic=-1 "
+		  "reboot=k,panic_warm",
     .find_kernel = find_kernel,
     .loads_kernel = true,
     .modules = (const char *const[]){"virtio_pci", NULL},
@@ -435,6 +505,8 @@ static const struct engine_ops machine_ops = {
     .start = start,
     .pause = pause_all,
     .show = show,
+    .allow_again = allow_again,
+    .again = again,
     .power_button = power_button,
     .stats = stats,
     .stop = stop,

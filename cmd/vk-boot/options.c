@@ -82,6 +82,7 @@ STRING_SETTER(entrypoint)
 STRING_SETTER(user)
 STRING_SETTER(dir)
 FLAG_SETTER(no_probe)
+FLAG_SETTER(no_reboot)
 FLAG_SETTER(no_nested)
 FLAG_SETTER(show)
 FLAG_SETTER(write)
@@ -358,6 +359,7 @@ static const struct opt table[] = {
     {0, "sandbox", NULL, "commands have the rights of a container's",
 	set_sandbox},
     {0, "keep", NULL, "the VM outlives its command", set_keep},
+    {0, "no-reboot", NULL, "a guest that reboots has ended", set_no_reboot},
     {0, "console", "WHERE",
 	"the guest's console: log, none, stdio, pty, unix:PATH (log)",
 	set_console},

@@ -87,8 +87,22 @@ pci_add(struct pci *pci, struct pci_device *dev)
 		pci->next_window += size;
 		dev->config[PCI_COMMAND] |= PCI_COMMAND_MEMORY;
 	}
+	memcpy(dev->first, dev->config, sizeof(dev->first));
 	pci->devices[pci->count++] = dev;
 	return 0;
+}
+
+void
+pci_reset(struct pci *pci)
+{
+	for (unsigned i = 0; i < pci->count; i++) {
+		struct pci_device *dev = pci->devices[i];
+
+		if (dev->reset)
+			dev->reset(dev);
+		memcpy(dev->config, dev->first, sizeof(dev->config));
+	}
+	pci->address = 0;
 }
 
 uint64_t

@@ -24,10 +24,14 @@
 
 struct pci_device {
 	uint8_t config[PCI_CONFIG_SIZE];
+	uint8_t first[PCI_CONFIG_SIZE];    /* as it was put on the bus */
 	uint8_t writable[PCI_CONFIG_SIZE]; /* which bits a driver may change */
 	uint32_t window_size;              /* a power of two; 0: no window */
 	uint8_t capability_end;            /* where the next one goes */
 	uint8_t capability_last;           /* the one that points there */
+
+	/* As it was first but for config. NULL: there is nothing to do. */
+	void (*reset)(struct pci_device *);
 
 	/* All called with the bus's lock held. */
 	/* Before a read of configuration space reaches the bytes. */
@@ -66,6 +70,9 @@ uint8_t pci_capability(struct pci_device *, const void *from, uint8_t len);
 
 /* Puts the device on the bus and gives its window an address. -1: full. */
 int pci_add(struct pci *, struct pci_device *);
+
+/* Everything as it was put there; the guest does not run. */
+void pci_reset(struct pci *);
 
 /* Where the window is now, 0 while the guest has memory decoding off. */
 uint64_t pci_window_at(const struct pci_device *);

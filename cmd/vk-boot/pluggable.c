@@ -42,7 +42,7 @@ pluggable_add(
 		return err_set(e, EX_USAGE,
 		    "memory: processors here address no more than %s",
 		    size_text(1ull << cpuid_address_bits(), text));
-	p->slot = mem->count;
+	p->first = p->slot = mem->count;
 	if (gmem_add_blocks(mem, gpa, len, MEM_BLOCK, e) < 0)
 		return -1;
 	p->region = &mem->regions[mem->count - 1];
@@ -67,4 +67,16 @@ pluggable_show(
 	p->slot++;
 	p->region->blocks->reach = wanted;
 	return 0;
+}
+
+int
+pluggable_again(struct pluggable *p, struct kvm *kvm, struct err *e)
+{
+	uint64_t shown = p->region ? p->region->blocks->reach : 0;
+
+	if (shown == 0)
+		return 0;
+	p->slot = p->first;
+	p->region->blocks->reach = 0;
+	return pluggable_show(p, kvm, shown, e);
 }

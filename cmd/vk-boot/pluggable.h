@@ -20,12 +20,12 @@
 struct pluggable {
 	const struct gmem_region *region; /* NULL: there is none */
 	uint64_t step;                    /* in which more of it is shown */
-	unsigned slot;                    /* KVM's next */
+	unsigned first, slot;             /* KVM's: its own, the next */
 };
 
 /*
  * Adds a region for `more` bytes (not 0) to the memory that is there, all of
- * which was shown to KVM. Returns 0, -1 with err.
+ * which has KVM's slots before. Returns 0, -1 with err.
  */
 int pluggable_add(
     struct pluggable *, struct gmem *, uint64_t more, struct err *);
@@ -33,5 +33,8 @@ int pluggable_add(
 /* Shows at least so many bytes of it. Returns 0, -1 with err. */
 int pluggable_show(
     struct pluggable *, struct kvm *, uint64_t bytes, struct err *);
+
+/* The VM is another one: shows it as much. Returns 0, -1 with err. */
+int pluggable_again(struct pluggable *, struct kvm *, struct err *);
 
 #endif

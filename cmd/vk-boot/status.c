@@ -92,6 +92,7 @@ state_after(const char *event)
 	    {"start", "booting"},
 	    {"boot", "starting"},
 	    {"ready", "running"},
+	    {"reboot", "booting"},
 	    {"stopping", "stopping"},
 	    {"exit", "ended"},
 	};
@@ -144,4 +145,5 @@ status_ready(struct status *status)
 	status_event(status, "ready", NULL);
 	if (status->ready_fd >= 0 && io_write(status->ready_fd, "\n", 1) < 0)
 		log_info("--ready-fd: %s", strerror(errno));
+	status->ready_fd = -1; /* once */
 }

@@ -50,6 +50,7 @@ struct uml {
 	struct loop *loop;
 	struct loop_source console, ended;
 	struct warden warden;
+	int initrd; /* what UML reads at each start */
 };
 
 /* What the new process needs; made before it, for it may not allocate. */
@@ -157,34 +158,42 @@ keep(struct launch *l, int fd, struct err *e)
 }
 
 static int
-make_initrd(const struct boot *boot, struct err *e)
+fill_initrd(struct uml *uml, const struct boot *boot, struct err *e)
 {
-	cleanup_fd int fd = memfd_create("vk-initramfs", MFD_CLOEXEC);
 	uint64_t size = initramfs_size(&boot->initramfs);
-	void *at;
+	void *at = mmap(
+	    NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, uml->initrd, 0);
 	int result;
 
-	if (fd < 0 || ftruncate(fd, (off_t)size) < 0)
-		return err_errno(e, EX_OSERR, "initramfs");
-	at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (at == MAP_FAILED)
 		return err_errno(e, EX_OSERR, "initramfs");
 	result = initramfs_copy(&boot->initramfs, at, e);
 	munmap(at, size);
-	return result < 0 ? -1 : steal_fd(&fd);
+	return result;
 }
 
 static int
-make_arguments(struct uml *uml, const struct boot *boot, struct launch *l,
-    int initrd, struct err *e)
+make_initrd(struct uml *uml, const struct boot *boot, struct err *e)
 {
-	int kept = keep(l, initrd, e);
+	uml->initrd = memfd_create("vk-initramfs", MFD_CLOEXEC);
+	if (uml->initrd < 0 ||
+	    ftruncate(uml->initrd, (off_t)initramfs_size(&boot->initramfs)) < 0)
+		return err_errno(e, EX_OSERR, "initramfs");
+	return fill_initrd(uml, boot, e);
+}
+
+static int
+make_arguments(
+    struct uml *uml, const struct boot *boot, struct launch *l, struct err *e)
+{
+	int kept = keep(l, uml->initrd, e);
 
 	if (kept < 0)
 		return -1;
-	/* A name that cannot be executed: on a reboot UML would start itself
-	 * anew by it, with sockets that are gone. It ends instead. */
-	if (add_argument(l, e, "/dev/null/vk-uml") < 0 ||
+	/* What it executes on a reboot, where it would start itself anew with
+	 * devices that know nothing of it. This ends with a status other than
+	 * a power-off's. */
+	if (add_argument(l, e, "false") < 0 ||
 	    add_argument(l, e, "mem=%lluK",
 		(unsigned long long)uml->engine.config.memory / 1024) < 0 ||
 	    add_argument(l, e, "initrd=/proc/self/fd/%d", kept) < 0 ||
@@ -239,7 +248,6 @@ warden_says(struct loop_source *source, uint32_t events)
 	char text[64];
 
 	(void)events;
-	loop_remove(uml->loop, source);
 	/* What it said last comes first. */
 	while (uml->console.added) {
 		struct pollfd more = {.fd = uml->console.fd, .events = POLLIN};
@@ -249,6 +257,7 @@ warden_says(struct loop_source *source, uint32_t events)
 		console_says(&uml->console, EPOLLIN);
 	}
 	if (read(source->fd, &status, sizeof(status)) != sizeof(status)) {
+		loop_remove(uml->loop, source);
 		engine_over(&uml->engine, ENGINE_FAILED, "UML was killed");
 	} else if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
 		engine_over(&uml->engine, ENGINE_POWERED_OFF, "powered off");
@@ -336,12 +345,11 @@ load(struct engine *engine, const struct boot *boot, struct err *e)
 	struct launch l = {
 	    .kernel = boot->kernel_path,
 	};
-	cleanup_fd int initrd = make_initrd(boot, e);
 	int result;
 
-	if (initrd < 0)
+	if (make_initrd(uml, boot, e) < 0)
 		return -1;
-	result = make_arguments(uml, boot, &l, initrd, e);
+	result = make_arguments(uml, boot, &l, e);
 	if (result == 0)
 		result = make_environment(&l, e);
 	if (result == 0)
@@ -414,6 +422,38 @@ go(struct engine *engine, struct err *e)
 }
 
 static void
+disconnect(void *with)
+{
+	vhost_user_disconnect(with);
+}
+
+static const struct filter_call again_calls[] = {
+    CALL(pread64), /* the user's initrd */
+    CALLS_END,
+};
+
+static void
+allow_again(struct filter *filter)
+{
+	filter_add(filter, again_calls);
+}
+
+static int
+again(struct engine *engine, const struct boot *boot, struct err *e)
+{
+	struct uml *uml = (struct uml *)engine;
+
+	for (unsigned i = 0; i < uml->count; i++)
+		if (uml->devices[i].vhost)
+			loop_call(uml->devices[i].dev->loop, disconnect,
+			    uml->devices[i].vhost);
+	if (fill_initrd(uml, boot, e) < 0)
+		return -1;
+	engine_runs(engine);
+	return go(engine, e);
+}
+
+static void
 stop(struct engine *engine)
 {
 	struct uml *uml = (struct uml *)engine;
@@ -431,6 +471,7 @@ uml_free(struct engine *engine)
 	loop_free(uml->loop);
 	fd_close(&uml->console.fd);
 	fd_close(&uml->ended.fd);
+	fd_close(&uml->initrd);
 	for (unsigned i = 0; i < uml->count; i++) {
 		vhost_user_free(uml->devices[i].vhost);
 		fd_close(&uml->devices[i].path);
@@ -463,6 +504,8 @@ static const struct engine_ops uml_ops = {
     .pause = pause_uml,
     .stats = stats,
     .go = go,
+    .allow_again = allow_again,
+    .again = again,
     .stop = stop,
     .free = uml_free,
 };
@@ -486,6 +529,7 @@ uml_new(const struct engine_config *config, struct err *e)
 		return NULL;
 	}
 	uml->console.fd = uml->ended.fd = uml->warden.line = -1;
+	uml->initrd = -1;
 	if (engine_init(&uml->engine, &uml_ops, config, e) < 0) {
 		uml_free(&uml->engine);
 		return NULL;

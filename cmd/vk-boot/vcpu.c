@@ -5,6 +5,10 @@
  * Stopping and pausing: immediate_exit makes the next KVM_RUN return at once
  * (it completes a port or memory access that is under way), and a signal ends
  * the one that may run; the two together leave no gap.
+ *
+ * What ends the machine holds its vCPU where it is: whether the machine goes on
+ * from its beginning (vcpu_again) or not is decided elsewhere, and until then
+ * the guest must not run into the next end.
  */
 #include "cmd/vk-boot/vcpu.h"
 
@@ -36,6 +40,8 @@ vcpu_prepare(struct err *e)
 static void
 exit_at_once(struct vcpu *vcpu, bool yes)
 {
+	if (!vcpu->cpu.run)
+		return; /* it is held, and has nothing to run */
 	__atomic_store_n(&vcpu->cpu.run->immediate_exit, yes, __ATOMIC_SEQ_CST);
 }
 
@@ -62,7 +68,7 @@ fail(struct vcpu *vcpu, const char *what, unsigned long long code)
 	vcpu->ended(vcpu->owner, VCPU_FAILED, text);
 }
 
-/* Handles one exit; false ends the thread. */
+/* Handles one exit; false: it is the last. */
 static bool
 handle_exit(struct vcpu *vcpu)
 {
@@ -115,17 +121,28 @@ static void
 hold(struct vcpu *vcpu)
 {
 	pthread_mutex_lock(&vcpu->lock);
-	if (vcpu->pause) {
+	if (vcpu->pause || vcpu->halted) {
 		/* So that a watchdog in the guest does not take the time that
 		 * is lost for a processor that hangs. */
 		kvm_cpu_was_paused(&vcpu->cpu);
 		settle(vcpu, true);
-		while (vcpu->pause && !atomic_load(&vcpu->stop))
+		while (
+		    (vcpu->pause || vcpu->halted) && !atomic_load(&vcpu->stop))
 			pthread_cond_wait(&vcpu->moved, &vcpu->lock);
 		settle(vcpu, false);
 		exit_at_once(vcpu, false);
 	}
 	pthread_mutex_unlock(&vcpu->lock);
+}
+
+/* Nothing more of this guest is run here. */
+static void
+halt(struct vcpu *vcpu)
+{
+	pthread_mutex_lock(&vcpu->lock);
+	vcpu->halted = true;
+	pthread_mutex_unlock(&vcpu->lock);
+	hold(vcpu);
 }
 
 static void *
@@ -140,13 +157,13 @@ vcpu_main(void *with)
 		return NULL;
 	while (!atomic_load(&vcpu->stop)) {
 		if (kvm_cpu_run(&vcpu->cpu) == 0) {
-			if (!handle_exit(vcpu))
-				break;
+			if (!handle_exit(vcpu) || atomic_load(vcpu->over))
+				halt(vcpu);
 		} else if (errno == EINTR) {
 			hold(vcpu);
 		} else if (errno != EAGAIN) {
 			fail(vcpu, strerror(errno), (unsigned)errno);
-			break;
+			halt(vcpu);
 		}
 	}
 	pthread_mutex_lock(&vcpu->lock);
@@ -233,6 +250,14 @@ vcpu_resume(struct vcpu *vcpu)
 	pthread_mutex_lock(&vcpu->lock);
 	vcpu->pause = false;
 	pthread_cond_broadcast(&vcpu->moved);
+	pthread_mutex_unlock(&vcpu->lock);
+}
+
+void
+vcpu_again(struct vcpu *vcpu)
+{
+	pthread_mutex_lock(&vcpu->lock);
+	vcpu->halted = false;
 	pthread_mutex_unlock(&vcpu->lock);
 }
 

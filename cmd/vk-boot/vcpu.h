@@ -13,7 +13,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-/* Why a vCPU's thread ended by itself. */
+/* Why a vCPU runs no more by itself. */
 enum vcpu_end {
 	VCPU_STOPPED,      /* vcpu_stop */
 	VCPU_TRIPLE_FAULT, /* the guest is beyond help, or reset that way */
@@ -31,9 +31,12 @@ struct vcpu {
 	pthread_mutex_t lock; /* with moved: guards pause and still */
 	pthread_cond_t moved;
 	bool pause;          /* asked for */
+	bool halted;         /* by its own doing: until vcpu_again */
 	bool still;          /* it is held, or has ended */
 	atomic_ullong exits; /* counted for stats */
-	/* Called in the thread when it ends for anything but vcpu_stop. */
+	/* The machine has ended: who sees it runs no more. */
+	const atomic_bool *over;
+	/* Called in the thread when it can run no more; it is held then. */
 	void (*ended)(void *owner, enum vcpu_end, const char *text);
 	void *owner;
 };
@@ -48,6 +51,10 @@ int vcpu_start(struct vcpu *, struct err *);
 void vcpu_ask_pause(struct vcpu *);
 void vcpu_await_pause(struct vcpu *);
 void vcpu_resume(struct vcpu *);
+
+/* Held still, and another of KVM's processors in cpu: its thread runs that one
+ * once it is let go on. */
+void vcpu_again(struct vcpu *);
 
 /* The processor time that its thread used, 0 when it does not run. */
 uint64_t vcpu_time_ns(const struct vcpu *);

@@ -484,7 +484,9 @@ vm_build(struct vm *vm, struct err *e)
 		return 0;
 	if (vm->engine->ops->load(vm->engine, &vm->boot, e) < 0)
 		return -1;
-	boot_release(&vm->boot); /* it is in the guest's memory now */
+	/* It is in the guest's memory now. */
+	if (vm->options.no_reboot)
+		boot_release(&vm->boot);
 	return 0;
 }
 
@@ -535,6 +537,7 @@ vm_run(struct vm *vm, struct err *e)
 {
 	struct guest_config config = {
 	    .engine = vm->engine,
+	    .boot = &vm->boot,
 	    .loop = vm->main_loop,
 	    .balloon = vm->balloon,
 	    .mem = vm->mem,

@@ -94,26 +94,28 @@ time_used(void)
 	return ms;
 }
 
-/* The socket's end, and whatever is no order, end it all. */
-static void
+/* The socket's end, and whatever is no order, end it all. uml is 0 while it
+ * does not run. True: it is to begin. */
+static bool
 obey(const struct start *s, pid_t uml)
 {
 	uint64_t ms;
 	char order = 0;
 
 	if (read(s->line, &order, 1) < 0 && errno == EINTR)
-		return;
+		return false;
 	switch (order) {
+	case WARDEN_BEGIN:
+		return true;
 	case WARDEN_HOLD:
-		kill(uml, SIGSTOP);
-		return;
 	case WARDEN_GO_ON:
-		kill(uml, SIGCONT);
-		return;
+		if (uml)
+			kill(uml, order == WARDEN_HOLD ? SIGSTOP : SIGCONT);
+		return false;
 	case WARDEN_TIME:
 		ms = time_used();
 		if (write(s->line, &ms, sizeof(ms)) == sizeof(ms))
-			return;
+			return false;
 		break;
 	}
 	kill(0, SIGKILL); /* our group; a namespace ends with us */
@@ -137,8 +139,10 @@ watch(const struct start *s, pid_t uml)
 	wait[1].events = POLLIN;
 	for (;;) {
 		while ((ended = waitpid(-1, &status, WNOHANG)) > 0)
-			if (ended == uml)
+			if (ended == uml) {
+				close(wait[1].fd);
 				return status;
+			}
 		if (poll(wait, 2, -1) < 0 && errno != EINTR)
 			_exit(1);
 		if (wait[0].revents)
@@ -148,13 +152,30 @@ watch(const struct start *s, pid_t uml)
 	}
 }
 
+/* One life of UML, and its end told. */
+static void
+live(const struct start *s, bool namespaces)
+{
+	int status = 127 << 8;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		run_uml(s);
+	if (pid > 0)
+		status = watch(s, pid);
+	/* What is left of it is in the way of the next. */
+	if (namespaces)
+		kill(-1, SIGKILL);
+	while (waitpid(-1, NULL, 0) > 0)
+		continue;
+	if (write(s->launch->status, &status, sizeof(status)) < 0)
+		_exit(1);
+}
+
 static _Noreturn void
 run_warden(const struct start *s, bool namespaces)
 {
-	int status = 127 << 8;
 	sigset_t all;
-	pid_t pid;
-	char order;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	prctl(PR_SET_NAME, "vk-boot: warden");
@@ -165,16 +186,9 @@ run_warden(const struct start *s, bool namespaces)
 	if (namespaces)
 		map_user(s);
 	/* If vk-boot was gone before the first line, nobody writes this. */
-	if (read(s->line, &order, 1) != 1 || order != WARDEN_BEGIN)
-		_exit(1);
-	pid = fork();
-	if (pid == 0)
-		run_uml(s);
-	if (pid > 0)
-		status = watch(s, pid);
-	if (write(s->launch->status, &status, sizeof(status)) < 0)
-		_exit(1);
-	_exit(0);
+	for (;;)
+		if (obey(s, 0))
+			live(s, namespaces);
 }
 
 /* fork, in a user and a PID namespace of its own where that is allowed. */

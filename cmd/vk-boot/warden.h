@@ -6,7 +6,8 @@
  *
  * The warden is there for the end: when vk-boot goes, by whatever signal, the
  * warden is killed with it (parent-death signal), and with the namespace's
- * process 1 every process of the guest. It also tells how UML ended. Where an
+ * process 1 every process of the guest. It also tells how UML ended, and starts
+ * it once more if asked to. Where an
  * ordinary user may have no namespaces the warden is there all the same, and
  * UML and its processes die by their own parent-death signals.
  *
@@ -38,8 +39,8 @@ struct warden {
 };
 
 enum warden_order {
-	WARDEN_BEGIN = 'b',
-	WARDEN_HOLD = 'h', /* UML stops */
+	WARDEN_BEGIN = 'b', /* UML does not run */
+	WARDEN_HOLD = 'h',  /* UML stops */
 	WARDEN_GO_ON = 'g',
 	WARDEN_TIME = 't', /* answered with 8 bytes: milliseconds */
 };

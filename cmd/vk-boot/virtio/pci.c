@@ -572,6 +572,26 @@ config_written(struct pci_device *pci, unsigned offset, unsigned len)
 }
 
 static void
+mask_all(struct virtio_pci *tp)
+{
+	memset(tp->table, 0, sizeof(tp->table));
+	for (unsigned i = 0; i < tp->source_count; i++)
+		tp->table[i].control = ENTRY_MASKED;
+}
+
+/* The whole machine is reset. */
+static void
+reset_device(struct pci_device *pci)
+{
+	struct virtio_pci *tp = (struct virtio_pci *)pci;
+
+	pthread_mutex_lock(&tp->lock);
+	reset(tp);
+	mask_all(tp);
+	pthread_mutex_unlock(&tp->lock);
+}
+
+static void
 add_structure(
     struct virtio_pci *tp, uint8_t type, uint32_t offset, uint32_t len)
 {
@@ -639,11 +659,11 @@ add_sources(struct virtio_pci *tp, struct err *e)
 		    .gsi = kvm_gsi_new(tp->kvm),
 		    .vector = NO_VECTOR,
 		};
-		tp->table[i].control = ENTRY_MASKED;
 		if (tp->sources[i].gsi < 0)
 			return err_set(e, EX_SOFTWARE, "%s: too many devices",
 			    tp->dev->ops->name);
 	}
+	mask_all(tp);
 	return 0;
 }
 
@@ -673,6 +693,7 @@ virtio_pci_new(
 	pci_device_init(&tp->pci, &id);
 	tp->pci.window_size = WINDOW_SIZE;
 	tp->pci.window = window;
+	tp->pci.reset = reset_device;
 	tp->pci.config_reading = config_reading;
 	tp->pci.config_written = config_written;
 	if (add_sources(tp, e) < 0) {

@@ -570,9 +570,11 @@ handle(struct vhost_user *vu)
 	}
 }
 
-static void
-disconnect(struct vhost_user *vu)
+void
+vhost_user_disconnect(struct vhost_user *vu)
 {
+	if (vu->front.fd < 0)
+		return;
 	reset(vu);
 	for (unsigned i = 0; i < vu->dev->queue_count; i++)
 		virtio_device_set_call(vu->dev, i, -1);
@@ -594,7 +596,7 @@ front_says(struct loop_source *source, uint32_t events)
 
 	(void)events;
 	if (receive(source->fd, m) < 0) {
-		disconnect(vu);
+		vhost_user_disconnect(vu);
 		return;
 	}
 	result = handle(vu);
@@ -605,7 +607,7 @@ front_says(struct loop_source *source, uint32_t events)
 	if (result < 0) {
 		log_warn("vhost-user: %s: request %u is wrong, disconnected",
 		    vu->dev->ops->name, m->request);
-		disconnect(vu);
+		vhost_user_disconnect(vu);
 	}
 }
 
@@ -688,8 +690,7 @@ vhost_user_free(struct vhost_user *vu)
 	if (!vu)
 		return;
 	vu->config.changed = NULL;
-	if (vu->front.fd >= 0)
-		disconnect(vu);
+	vhost_user_disconnect(vu);
 	loop_remove(vu->dev->loop, &vu->listener);
 	fd_close(&vu->listener.fd);
 	vu->dev->transport_ops = NULL;

@@ -40,6 +40,10 @@ struct vhost_user_config {
 struct vhost_user *vhost_user_new(
     const struct vhost_user_config *, struct err *);
 
+/* The front end is gone, if there is one, and another may come. In the
+ * device's loop. */
+void vhost_user_disconnect(struct vhost_user *);
+
 /* After the device's loop has ended. NULL is fine. */
 void vhost_user_free(struct vhost_user *);
 

@@ -22,6 +22,14 @@ ioapic_init(struct ioapic *ioapic, struct kvm *kvm)
 {
 	*ioapic = (struct ioapic){.kvm = kvm};
 	pthread_mutex_init(&ioapic->lock, NULL);
+	ioapic_reset(ioapic);
+}
+
+void
+ioapic_reset(struct ioapic *ioapic)
+{
+	ioapic->select = 0;
+	ioapic->levels = ioapic->pending = 0;
 	for (unsigned i = 0; i < IOAPIC_PINS; i++)
 		ioapic->pins[i] = ENTRY_MASKED;
 }

@@ -26,6 +26,9 @@ struct ioapic {
 
 void ioapic_init(struct ioapic *, struct kvm *);
 
+/* As it was first; the guest does not run. */
+void ioapic_reset(struct ioapic *);
+
 /* A bus range's access. */
 void ioapic_access(
     void *ioapic, uint64_t offset, uint8_t *data, unsigned len, bool write);

@@ -32,6 +32,12 @@
 
 /* ---- the memory map ----------------------------------------------------- */
 
+const struct filter_call loader_calls[] = {
+    CALL(pread64), /* kernel and initrd */
+    CALL(getrandom),
+    CALLS_END,
+};
+
 /* The same numbers in e820 and in PVH's map. */
 enum { MAP_RAM = 1, MAP_RESERVED = 2 };
 

@@ -32,6 +32,8 @@
 #include "cmd/vk-boot/initramfs.h"
 #include "cmd/vk-boot/kernel.h"
 
+#include "common/filter.h"
+
 /* The table at BOOT_GDT. */
 #define BOOT_CS        0x10
 #define BOOT_DS        0x18
@@ -60,6 +62,9 @@ struct loader {
 	uint64_t rsdp;                     /* gpa; 0: no ACPI */
 	enum entry_mode mode;
 };
+
+/* What it asks of the host (filter.h). */
+extern const struct filter_call loader_calls[];
 
 /*
  * Loads. Returns 0 with the entry filled in, -1 with err: EX_DATAERR for a

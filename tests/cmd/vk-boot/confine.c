@@ -9,6 +9,7 @@
 #include "cmd/vk-boot/virtio/rng.h"
 #include "cmd/vk-boot/virtio/vsock.h"
 #include "cmd/vk-boot/vm.h"
+#include "cmd/vk-boot/x86/loader.h"
 #include "common/scope.h"
 #include "tests/tap.h"
 
@@ -299,7 +300,7 @@ build(void)
 int
 main(void)
 {
-	static struct filter vcpu;
+	static struct filter vcpu, reboot;
 	struct err e = ERR_INIT;
 	char command[64];
 
@@ -315,6 +316,12 @@ main(void)
 		filter_compile(loop_filter(vm.device_loop), &e) == 0,
 	    "the filters: %s", e.text);
 	test_filter(&vcpu, 25);
+	filter_init(&reboot, "reboot", 20);
+	filter_add(&reboot, filter_libc);
+	filter_add(&reboot, kvm_again_calls);
+	filter_add(&reboot, loader_calls);
+	ok(filter_compile(&reboot, &e) == 0, "what a reboot adds: %s", e.text);
+	test_filter(&reboot, 13);
 	test_filter(loop_filter(vm.device_loop), 40);
 	snprintf(command, sizeof(command), "rm -rf %s", base);
 	return system(command) != 0 || tap_done();

@@ -115,6 +115,29 @@ like "$(cat crash.status)" '"event":"crash".*"console":".*(sysrq|panic|RIP)' \
 like "$(cat "$err")" 'sysrq|Kernel panic|end Kernel|RIP' \
 	"with the console's last lines"
 
+# ---- reboot ----
+
+# What was written stays; the command runs once more, its status then counts.
+boot --name again --status-fd 4 -u root root.ext4 -- sh -c '
+	echo x >>/root/lives; sync; n=$(wc -l </root/lives); echo "life $n"
+	[ "$n" -lt 3 ] || exit 9; sleep 1000' \
+	</dev/null >again.out 2>again.err 4>again.status &
+vm=$!
+await 120 grep -q 'life 1' again.out
+run vk-exec again -- reboot
+await 120 grep -q 'life 2' again.out
+ok $? 'reboot: the guest comes again' || diag "$(cat again.err again.status)"
+run vk-exec again -- reboot -f
+wait "$vm"
+is "$? $(cat again.out)" '9 life 1
+life 2
+life 3' 'reboot -f as well, and what was written is there'
+is "$(grep -c '"event":"reboot"' again.status)" 2 'both are events'
+is "$(grep -c '"event":"ready"' again.status)" 3 'and so is each ready'
+is "$(cat again.err)" '' 'nothing else is said'
+run boot --no-reboot -u root root.ext4 -- reboot -f </dev/null
+is "$rc" 0 '--no-reboot: a reboot ends it'
+
 SECRET=of-$$ vk-boot --boot-timeout 180s --name two root.ext4 -- sleep 1000 </dev/null >two.out 2>&1 &
 vm=$!
 await 120 vk-exec two -- true

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * reboot.c - a guest that resets its machine, and looks what is left of itself
+ *
+ * Parameters (vk-boot -a):
+ *
+ *	lives=N	  power off in the Nth life; resets before that are made in
+ *		  each of three ways, in turn
+ *	hold=1	  halt then instead
+ *	warm=1	  say to the firmware that the next start is a warm one, as Linux
+ *		  does in a panic
+ *	busy=1	  reset at once, for ever
+ *
+ * Lives are counted on the disk, which is to keep what is written there. In
+ * memory, in the disk's registers and in the processor's nothing may be left.
+ */
+#include "tests/bare/virtio.h"
+
+#define PAGE       4096
+#define MARK       0x6c69666573ull
+#define SCRATCH    0x0c /* the cache line's size: a byte that nobody reads */
+#define START_KIND 0x472
+#define START_WARM 0x1234
+#define GS_MSR     0xc0000102u /* another's base: of no use to us */
+
+static struct {
+	uint32_t type, reserved;
+	uint64_t sector;
+} request;
+
+static struct {
+	uint64_t mark, lives;
+	uint8_t rest[496];
+} sector;
+
+static uint8_t status;
+
+static bool
+transfer(const struct device *disk, bool write)
+{
+	struct ring *ring = &disk->rings[0];
+
+	if (!device_start(disk, 0))
+		return false;
+	request.type = write;
+	describe(ring, 0, &request, sizeof(request), NEXT, 1);
+	describe(ring, 1, &sector, sizeof(sector), write ? NEXT : NEXT | WRITE,
+	    2);
+	describe(ring, 2, &status, 1, WRITE, 0);
+	status = 0xff;
+	ring_post(ring, 0);
+	queue_notify(disk, 0);
+	return ring_await(ring, 1) && *(volatile uint8_t *)&status == 0;
+}
+
+static bool
+memory_is_zero(void)
+{
+	for (uint64_t at = SPARE_AT; at < SPARE_FIXED; at += PAGE)
+		if (read64(at) != 0)
+			return false;
+	return true;
+}
+
+static uint64_t
+read_msr(uint32_t number)
+{
+	uint32_t low, high;
+
+	__asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(number));
+	return (uint64_t)high << 32 | low;
+}
+
+static void
+write_msr(uint32_t number, uint64_t value)
+{
+	__asm__ volatile("wrmsr"
+			 :
+			 : "a"((uint32_t)value), "d"((uint32_t)(value >> 32)),
+			 "c"(number));
+}
+
+static void
+tell(bool good, const char *what)
+{
+	print(good ? "good: " : "bad: ");
+	print(what);
+	print("\n");
+}
+
+/* In this order: what a driver does to the disk comes after. */
+static void
+look(const struct device *disk)
+{
+	tell(memory_is_zero(), "memory is zero");
+	tell(read_msr(GS_MSR) == 0, "the processor is new");
+	tell(device_status(disk) == 0 && read8(disk->space + SCRATCH) == 0,
+	    "the disk is new");
+}
+
+static void
+leave_traces(const struct device *disk)
+{
+	for (uint64_t at = SPARE_AT; at < SPARE_FIXED; at += PAGE)
+		write64(at, MARK);
+	write_msr(GS_MSR, MARK);
+	write8(disk->space + SCRATCH, 0x55);
+}
+
+static void
+reset(uint64_t how)
+{
+	if (how == 0)
+		port_write(0x64, 0xfe); /* the keyboard's controller */
+	else if (how == 1)
+		port_write(0xcf9, 6); /* the bridge's */
+	else
+		port_write(0x602, 1); /* ACPI's register */
+	for (;;)
+		__asm__ volatile("hlt");
+}
+
+bool
+guest_main(const char *parameters)
+{
+	const char *lives = parameter(parameters, "lives");
+	struct device disk;
+
+	if (parameter(parameters, "busy"))
+		reset(0);
+	if (!device_find(&disk, BLK))
+		return false;
+	look(&disk);
+	if (!transfer(&disk, false))
+		return false;
+	if (sector.mark != MARK)
+		sector.lives = 0;
+	sector.mark = MARK;
+	sector.lives++;
+	print("life ");
+	print_number(sector.lives);
+	print("\n");
+	if (!transfer(&disk, true))
+		return false;
+	leave_traces(&disk);
+	if (parameter(parameters, "warm"))
+		write16(START_KIND, START_WARM);
+	if (lives && sector.lives < number(lives))
+		reset(sector.lives % 3);
+	while (parameter(parameters, "hold"))
+		__asm__ volatile("hlt");
+	return true;
+}

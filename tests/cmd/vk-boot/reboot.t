@@ -1,0 +1,90 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# reboot.t - a guest that resets its machine begins anew, and is not let do
+# nothing else
+#
+# The guest is tests/bare/reboot: no kernel, so that any KVM will do.
+
+. "$(dirname "$0")/../../lib.sh"
+
+if [ ! -r /dev/kvm ] || [ ! -w /dev/kvm ]; then
+	skip_all "/dev/kvm is not ours to use"
+fi
+mkdir -m 700 "$tmp/run"
+XDG_RUNTIME_DIR=$tmp/run
+export XDG_RUNTIME_DIR
+: >"$tmp/none"
+log=$tmp/run/vk/guest/console.log
+
+# Starts a guest with a disk of its own; its pid is $vm.
+start() { # option...
+	rm -f "$tmp/disk" "$tmp/overlay" "$tmp/events"
+	truncate -s 1M "$tmp/disk"
+	vk-boot --engine kvm --no-probe -m 64M -c 2 --name guest \
+		--status-fd 3 -k "$build/tests/bare/reboot" -i "$tmp/none" \
+		-d "$tmp/disk,format=raw,overlay=$tmp/overlay" "$@" \
+		</dev/null 3>"$tmp/events" >"$out" 2>"$err" &
+	vm=$!
+	at_exit "kill -9 $vm 2>/dev/null"
+}
+events() { grep -c "\"event\":\"$1\"" "$tmp/events"; }
+lives() { grep -ac '^life' "$log"; }
+finish() { # status what
+	wait "$vm"
+	is $? "$1" "$2" || diag "$(cat "$err")"
+}
+
+# Three reboots: by the keyboard's controller, the bridge, ACPI.
+start -a lives=4 -a hold=1
+await 30 grep -aq '^life 4' "$log"
+ok $? 'a guest reboots three times' || diag "$(cat "$log" "$err")"
+is "$(lives)" 4 'the console is kept, and what was written to the disk'
+is "$(events reboot)" 3 'each is an event'
+unlike "$(cat "$log")" '^bad' 'memory, processor and devices are new each time'
+is "$(grep -ac '^good' "$log")" 12 'and were looked at'
+like "$(cat "$tmp/run/vk/guest/status.json")" '"count": 3' \
+	'status.json has it'
+[ -s "$tmp/overlay" ] && cmp -s -n 1M "$tmp/disk" /dev/zero
+ok $? 'the disk is as it was: it has an overlay'
+four=$(find "/proc/$vm/fd" | wc -l)
+threads=$(find "/proc/$vm/task" -maxdepth 1 | wc -l)
+kib=$(sed -n 's/^RssAnon:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$vm/status")
+run vk-control guest status
+like "$(cat "$out")" '"state": *"booting"' 'the control socket is kept' ||
+	diag "$(cat "$out" "$err")"
+kill "$vm"
+finish 143 'SIGTERM ends it'
+
+start -a lives=1 -a hold=1
+await 30 grep -aq '^life 1' "$log"
+ok $? 'a guest that does not reboot'
+one=$(find "/proc/$vm/fd" | wc -l)
+once=$(find "/proc/$vm/task" -maxdepth 1 | wc -l)
+first=$(sed -n 's/^RssAnon:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$vm/status")
+kill "$vm"
+finish 143 'and ends'
+is "$four" "$one" "a reboot leaves no descriptor"
+is "$threads" "$once" "nor a thread"
+[ "$kib" -le $((first + 256)) ]
+ok $? "nor memory ($first, then $kib KiB)"
+
+start -a lives=2
+finish 125 'a guest goes off after a reboot, before it is up'
+is "$(events reboot)" 1 'after one'
+
+start -a lives=2 --no-reboot
+finish 125 '--no-reboot: a reset before the guest is up is a failure'
+is "$(events reboot)" 0 'and no reboot'
+
+start -a lives=2 -a warm=1
+finish 123 "a panic's reset is a crash"
+is "$(events reboot)" 0 'and no reboot'
+like "$(cat "$err")" 'crashed \(panic\)' 'which is said'
+
+start -a busy=1
+finish 123 'a guest that does nothing but reboot has crashed'
+is "$(events reboot)" 5 'after five'
+like "$(cat "$err")" 'nothing but reboot' 'which is said'
+
+done_testing
