@@ -148,6 +148,38 @@ set_disk(void *into, const char *value, struct err *e)
 }
 
 static int
+set_vsock_port(void *into, const char *value, struct err *e)
+{
+	struct options *o = into;
+
+	if (o->port_count == VSOCK_PORTS_MAX)
+		return err_set(
+		    e, EX_USAGE, "at most %d times", VSOCK_PORTS_MAX);
+	return vsock_port_parse(&o->ports[o->port_count++], value, e);
+}
+
+static int
+set_vsock_style(void *into, const char *value, struct err *e)
+{
+	((struct options *)into)->hyperkit = strcmp(value, "linuxkit") == 0;
+	if (strcmp(value, "linuxkit") != 0 && strcmp(value, "vk") != 0)
+		return err_set(e, EX_USAGE, "%s: not vk or linuxkit", value);
+	return 0;
+}
+
+/* Whether the sockets of vsock can be made. */
+static int
+check_ports(const struct options *o, struct err *e)
+{
+	for (unsigned i = 0; i < o->port_count; i++)
+		if (!o->ports[i].path && !o->name)
+			return err_set(e, EX_USAGE,
+			    "--vsock-port %u: without a path it needs --name",
+			    o->ports[i].port);
+	return 0;
+}
+
+static int
 set_overlay_max(void *into, const char *value, struct err *e)
 {
 	if (size_parse(value, &((struct options *)into)->overlay_max) < 0)
@@ -348,6 +380,11 @@ static const struct opt table[] = {
 	set_disk},
     {'n', "net", "SOCKET[,...]",
 	"a network interface: vk-switch's socket, passt's, or fd:N", set_net},
+    {0, "vsock-port", "P[=unix:PATH[,listen]]",
+	"a unix socket that the guest's vsock reaches, or that reaches it",
+	set_vsock_port},
+    {0, "vsock-style", "STYLE", "names of vsock's sockets: vk or linuxkit (vk)",
+	set_vsock_style},
     {'u', "user", "USER", "name or uid, with :group or :gid", set_user},
     {'w', "workdir", "DIR", "working directory, made if missing", set_dir},
     {'e', "env", "NAME[=VALUE]", "set a variable, or pass it on", set_env},
@@ -475,7 +512,7 @@ options_parse(struct options *o, int argc, char **argv, struct err *e)
 		return result;
 	dashes = first > 1 && strcmp(argv[first - 1], "--") == 0;
 	if (take_operands(o, argv + first, dashes, e) < 0 ||
-	    read_nics(o, e) < 0)
+	    check_ports(o, e) < 0 || read_nics(o, e) < 0)
 		return OPT_ERROR;
 	return OPT_RUN;
 }
@@ -489,6 +526,8 @@ options_release(struct options *o)
 	word_list_release(&o->net);
 	while (o->drive_count > 0)
 		drive_wish_release(&o->drives[--o->drive_count]);
+	while (o->port_count > 0)
+		free(o->ports[--o->port_count].path);
 	while (o->nic_count > 0)
 		nic_release(&o->nics[--o->nic_count]);
 }

@@ -6,6 +6,7 @@
 #include "cmd/vk-boot/command.h"
 #include "cmd/vk-boot/drive.h"
 #include "cmd/vk-boot/nic.h"
+#include "cmd/vk-boot/virtio/vsock_ports.h"
 
 #include "common/opt.h"
 
@@ -50,6 +51,11 @@ struct options {
 	struct word_list net; /* as given; read into: */
 	struct nic nics[NICS_MAX];
 	unsigned nic_count;
+
+	/* vsock */
+	struct vsock_port_wish ports[VSOCK_PORTS_MAX];
+	unsigned port_count;
+	bool hyperkit; /* names in the run folder */
 
 	/* command */
 	char **argv; /* NULL: the image's own */

@@ -2,6 +2,8 @@
 /* view.c - who watches the guest's console, and types into it */
 #include "cmd/vk-boot/view.h"
 
+#include "cmd/vk-boot/unix_place.h"
+
 #include "common/escape.h"
 #include "common/io.h"
 #include "common/log.h"
@@ -15,8 +17,6 @@
 #include <sys/eventfd.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <termios.h>
 
 /* One step of a copy. */
@@ -42,11 +42,10 @@ struct views {
 	struct ring *ring;
 	struct loop_source news;  /* something was said */
 	struct loop_source typed; /* the guest's input has room again */
-	int folder;               /* of path, O_PATH; -1 */
 	struct loop_source listener;
-	char path[108]; /* of the listener */
-	int input;      /* the guest's end of it */
-	int slave;      /* of the pseudo-terminal: keeps it open */
+	struct unix_place place; /* of the listener */
+	int input;               /* the guest's end of it */
+	int slave;               /* of the pseudo-terminal: keeps it open */
 	LIST_HEAD(, view) list;
 	unsigned count;
 };
@@ -287,7 +286,7 @@ views_new(struct loop *loop, struct ring *ring, struct err *e)
 		return NULL;
 	}
 	views->loop = loop;
-	views->folder = -1;
+	views->place = (struct unix_place)UNIX_PLACE_INIT;
 	views->ring = ring;
 	views->news = (struct loop_source){
 	    .fd = -1, .ready = something_said, .owner = views};
@@ -304,14 +303,6 @@ views_new(struct loop *loop, struct ring *ring, struct err *e)
 	return views;
 }
 
-static const char *
-base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
 void
 views_free(struct views *views)
 {
@@ -326,8 +317,8 @@ views_free(struct views *views)
 		view_free(view);
 	}
 	if (views->listener.fd >= 0)
-		unlinkat(views->folder, base_name(views->path), 0);
-	fd_close(&views->folder);
+		unix_place_remove(&views->place);
+	unix_place_close(&views->place);
 	loop_close(views->loop, &views->listener);
 	loop_close(views->loop, &views->news);
 	loop_close(views->loop, &views->typed);
@@ -391,46 +382,20 @@ views_open(struct views *views, const struct view_config *config,
 	return 0;
 }
 
-/* The folder that a path is in, O_PATH; -1. */
-static int
-open_folder(const char *path)
-{
-	cleanup_free char *folder =
-	    strndup(path, (size_t)(base_name(path) - path));
-
-	if (!folder)
-		return -1;
-	return open(*folder ? folder : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-}
-
 int
 views_keep(struct views *views, struct confine *confine, struct err *e)
 {
-	return confine_keep(confine, views->folder, CONFINE_REMOVE, e);
+	return confine_keep(confine, views->place.folder, CONFINE_REMOVE, e);
 }
 
 int
 views_listen(struct views *views, const char *path, struct err *e)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	if (strlen(path) >= sizeof(address.sun_path)) {
-		fd_close(&fd);
-		return err_set(e, EX_USAGE, "%s: too long for a socket", path);
-	}
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-	/* The mode that the file is made with (unix(7)). */
-	if (fd < 0 || fchmod(fd, 0600) < 0 ||
-	    bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-	    listen(fd, VIEWS_MAX) < 0) {
-		err_errno(e, EX_CANTCREAT, "%s", path);
-		fd_close(&fd);
+	if (unix_place_open(&views->place, path, e) < 0)
 		return -1;
-	}
-	views->listener.fd = fd;
-	snprintf(views->path, sizeof(views->path), "%s", path);
-	views->folder = open_folder(path);
+	views->listener.fd = unix_place_listen(&views->place, e);
+	if (views->listener.fd < 0)
+		return -1;
 	return loop_add(views->loop, &views->listener, EPOLLIN, e);
 }
 

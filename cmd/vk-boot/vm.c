@@ -295,7 +295,12 @@ add_drives(struct vm *vm, struct err *e)
 static int
 add_vsock(struct vm *vm, struct err *e)
 {
-	struct vsock_config config = {.run_folder = vm->folder.dir};
+	struct vsock_config config = {
+	    .run_folder = vm->folder.dir,
+	    .hyperkit = vm->options.hyperkit,
+	    .ports = vm->options.ports,
+	    .port_count = vm->options.port_count,
+	};
 	const struct gmem *mem = memory(vm, e);
 
 	if (!mem)

@@ -7,9 +7,8 @@
  *	lives=N	  power off in the Nth life; resets before that are made in
  *		  each of three ways, in turn
  *	hold=1	  halt then instead
- *	warm=1	  say to the firmware that the next start is a warm one, as Linux
- *		  does in a panic
- *	busy=1	  reset at once, for ever
+ *	warm=1	  say to the firmware that the next start is a warm one, as
+ *Linux does in a panic busy=1	  reset at once, for ever
  *
  * Lives are counted on the disk, which is to keep what is written there. In
  * memory, in the disk's registers and in the processor's nothing may be left.
@@ -44,8 +43,8 @@ transfer(const struct device *disk, bool write)
 		return false;
 	request.type = write;
 	describe(ring, 0, &request, sizeof(request), NEXT, 1);
-	describe(ring, 1, &sector, sizeof(sector), write ? NEXT : NEXT | WRITE,
-	    2);
+	describe(
+	    ring, 1, &sector, sizeof(sector), write ? NEXT : NEXT | WRITE, 2);
 	describe(ring, 2, &status, 1, WRITE, 0);
 	status = 0xff;
 	ring_post(ring, 0);
@@ -74,10 +73,10 @@ read_msr(uint32_t number)
 static void
 write_msr(uint32_t number, uint64_t value)
 {
-	__asm__ volatile("wrmsr"
-			 :
-			 : "a"((uint32_t)value), "d"((uint32_t)(value >> 32)),
-			 "c"(number));
+	__asm__ volatile(
+	    "wrmsr"
+	    :
+	    : "a"((uint32_t)value), "d"((uint32_t)(value >> 32)), "c"(number));
 }
 
 static void
@@ -124,8 +123,11 @@ bool
 guest_main(const char *parameters)
 {
 	const char *lives = parameter(parameters, "lives");
+	uint64_t kind = START_KIND;
 	struct device disk;
 
+	/* So near to 0 a compiler sees no memory. */
+	__asm__("" : "+r"(kind));
 	if (parameter(parameters, "busy"))
 		reset(0);
 	if (!device_find(&disk, BLK))
@@ -144,7 +146,7 @@ guest_main(const char *parameters)
 		return false;
 	leave_traces(&disk);
 	if (parameter(parameters, "warm"))
-		write16(START_KIND, START_WARM);
+		write16(kind, START_WARM);
 	if (lives && sector.lives < number(lives))
 		reset(sector.lives % 3);
 	while (parameter(parameters, "hold"))

@@ -516,8 +516,8 @@ net_free(struct virtio_device *dev)
 static int
 net_keep(struct virtio_device *dev, struct confine *confine, struct err *e)
 {
-	return confine_keep(
-	    confine, ((struct net *)dev)->peer.folder, CONFINE_CONNECT, e);
+	return confine_keep(confine, ((struct net *)dev)->peer.place.folder,
+	    CONFINE_CONNECT, e);
 }
 
 static const struct virtio_device_ops net_ops = {

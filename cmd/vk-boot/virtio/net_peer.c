@@ -298,34 +298,9 @@ begin(struct net_peer *p, int fd, struct err *e)
 static int
 connect_path(struct net_peer *p, struct err *e)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	cleanup_fd int fd = -1;
+	int fd = unix_place_connect(&p->place);
 
-	if (snprintf(address.sun_path, sizeof(address.sun_path),
-		"/proc/self/fd/%d/%s", p->folder,
-		p->name) >= (int)sizeof(address.sun_path)) {
-		errno = ENAMETOOLONG;
-		return err_errno(e, EX_USAGE, "%s", p->path);
-	}
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0 ||
-	    connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-		return err_errno(e, 0, "%s", p->path);
-	return begin(p, steal_fd(&fd), e);
-}
-
-static int
-open_folder(struct net_peer *p, struct err *e)
-{
-	const char *slash = strrchr(p->path, '/');
-	cleanup_free char *folder = NULL;
-
-	p->name = slash ? slash + 1 : p->path;
-	folder =
-	    slash ? strndup(p->path, (size_t)(p->name - p->path)) : strdup(".");
-	p->folder =
-	    folder ? open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
-	return p->folder < 0 ? err_errno(e, 0, "%s", p->path) : 0;
+	return fd < 0 ? err_errno(e, 0, "%s", p->path) : begin(p, fd, e);
 }
 
 static void
@@ -350,7 +325,7 @@ net_peer_init(struct net_peer *p, int fd, struct err *e)
 	p->timer =
 	    (struct loop_source){.fd = -1, .ready = try_again, .owner = p};
 	p->retry_ms = NET_RETRY_MS;
-	p->folder = -1;
+	p->place = (struct unix_place)UNIX_PLACE_INIT;
 	p->reading = true;
 	p->in = malloc(NET_IN_SIZE);
 	/* A CONFIRM may have to wait behind the rest of a frame. */
@@ -363,7 +338,8 @@ net_peer_init(struct net_peer *p, int fd, struct err *e)
 		return -1;
 	if (!p->path)
 		return begin(p, steal_fd(&given), e);
-	return open_folder(p, e) < 0 ? -1 : connect_path(p, e);
+	return unix_place_open(&p->place, p->path, e) < 0 ? -1
+							  : connect_path(p, e);
 }
 
 void
@@ -374,7 +350,7 @@ net_peer_release(struct net_peer *p)
 		loop_remove(p->loop, &p->timer);
 		fd_close(&p->socket.fd);
 		fd_close(&p->timer.fd);
-		fd_close(&p->folder);
+		unix_place_close(&p->place);
 	}
 	free(steal_ptr(&p->in));
 	free(steal_ptr(&p->rest));

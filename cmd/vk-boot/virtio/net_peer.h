@@ -19,6 +19,7 @@
 #define VK_BOOT_VIRTIO_NET_PEER_H
 
 #include "cmd/vk-boot/loop.h"
+#include "cmd/vk-boot/unix_place.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -71,10 +72,9 @@ struct net_peer {
 	uint8_t *in, *rest;
 	size_t in_at, in_end;
 	size_t rest_at, rest_end;
-	int folder;       /* path's, O_PATH; -1: none */
-	const char *name; /* in it */
-	bool reading;     /* the owner has room */
-	bool blocked;     /* the socket has none */
+	struct unix_place place; /* of path */
+	bool reading;            /* the owner has room */
+	bool blocked;            /* the socket has none */
 	bool warned;
 };
 

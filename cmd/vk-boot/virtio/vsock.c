@@ -81,6 +81,40 @@ client_asked(void *owner, int fd, uint32_t port)
 	ask(owner, fd, port, true);
 }
 
+static void
+port_asked(void *owner, int fd, uint32_t port)
+{
+	ask(owner, fd, port, false);
+}
+
+static int
+vsock_keep(struct virtio_device *dev, struct confine *confine, struct err *e)
+{
+	return vsock_ports_keep(&((struct vsock *)dev)->ports, confine, e);
+}
+
+static int
+add_ports(struct vsock *v, const struct vsock_config *config, struct err *e)
+{
+	v->ports.loop = v->dev.loop;
+	v->ports.asked = port_asked;
+	v->ports.owner = v;
+	for (unsigned i = 0; i < config->port_count; i++) {
+		const struct vsock_port_wish *wish = &config->ports[i];
+		char own[64];
+
+		/* LinuxKit's name for HyperKit's sockets. */
+		snprintf(own, sizeof(own),
+		    config->hyperkit ? "/proc/self/fd/%d/guest.%08x"
+				     : "/proc/self/fd/%d/guest_%u",
+		    config->run_folder, wish->port);
+		if (vsock_ports_add(
+			&v->ports, wish, wish->path ? wish->path : own, e) < 0)
+			return err_prefix(e, "--vsock-port");
+	}
+	return 0;
+}
+
 /* The guest forgets all connections, and we what it has not taken. */
 static void
 forget(struct vsock *v)
@@ -151,6 +185,7 @@ vsock_free(struct virtio_device *dev)
 	struct vsock_flow *flow;
 
 	vsock_host_release(&v->host);
+	vsock_ports_release(&v->ports);
 	while ((flow = LIST_FIRST(&v->all)))
 		vsock_drop(v, flow);
 	virtio_device_release(dev);
@@ -179,6 +214,7 @@ static const struct virtio_device_ops vsock_ops = {
     .start = vsock_start,
     .stop = vsock_stop,
     .notify = vsock_notify,
+    .keep = vsock_keep,
     .free = vsock_free,
 };
 
@@ -200,12 +236,13 @@ vsock_new(struct loop *loop, const struct gmem *mem,
 	TAILQ_INIT(&v->turns);
 	v->host.loop = loop;
 	v->host.run_folder = config->run_folder;
+	v->host.hyperkit = config->hyperkit;
 	v->host.asked = client_asked;
 	v->host.owner = v;
 	v->dev.offered = VSOCK_F_STREAM;
 	if (virtio_device_init(
 		&v->dev, &vsock_ops, loop, mem, VSOCK_QUEUES, e) < 0 ||
-	    vsock_host_init(&v->host, e) < 0) {
+	    vsock_host_init(&v->host, e) < 0 || add_ports(v, config, e) < 0) {
 		vsock_free(&v->dev);
 		return NULL;
 	}

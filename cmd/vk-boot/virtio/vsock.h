@@ -4,7 +4,7 @@
  *
  * The guest's AF_VSOCK streams are joined to unix sockets; the host needs no
  * kernel module, and any program that speaks unix sockets reaches the guest.
- * Three ways lead in and out:
+ * Four ways lead in and out:
  *
  *   run folder, "vsock"      a listening socket. A client writes
  *                            "CONNECT <port>\n", port being the guest's, and
@@ -16,7 +16,9 @@
  *                            connection to this unix socket, made by whoever
  *                            wants to be reached. Where there is none, or its
  *                            backlog is full, the guest is refused.
- *   vsock_dial, vsock_answer the same two within this process.
+ *   vsock_ports              single ports that have a socket of their own,
+ *                            wherever it is.
+ *   vsock_dial, vsock_answer the first two within this process.
  *
  * shutdown(2) of one direction is passed on, both ways. Nothing is lost in an
  * orderly end: what the guest sent before it closed still reaches the host's
@@ -35,6 +37,7 @@
 #define VK_BOOT_VIRTIO_VSOCK_H
 
 #include "cmd/vk-boot/virtio/device.h"
+#include "cmd/vk-boot/virtio/vsock_ports.h"
 
 /* The host's CID, and the first that a guest can have (5.10.4). */
 #define VSOCK_CID_HOST  2
@@ -49,6 +52,9 @@ struct vsock_config {
 	int run_folder;  /* directory, borrowed for the device's life; -1 */
 	unsigned limit;  /* connections; 0: VSOCK_CONNECTIONS_MAX */
 	uint32_t buffer; /* of a connection; 0: VSOCK_BUFFER */
+	bool hyperkit;   /* names in the run folder: see vsock_host.h */
+	const struct vsock_port_wish *ports;
+	unsigned port_count;
 };
 
 /* NULL with err. Makes the socket "vsock", replacing one that is there (the

@@ -8,6 +8,7 @@
  *	vsock_take.c   packets from the guest
  *	vsock_flow.c   one flow by itself: states, credit, backlog
  *	vsock_host.c   the run folder's sockets
+ *	vsock_ports.c  sockets of single ports
  *
  * All of it runs in the device's loop.
  */
@@ -61,6 +62,7 @@ struct vsock {
 	unsigned limit;
 	uint32_t buffer;
 	struct vsock_host host;
+	struct vsock_ports ports;
 	struct vsock_answer_to answers[VSOCK_ANSWERS_MAX];
 
 	struct vsock_flows buckets[VSOCK_BUCKETS], all;

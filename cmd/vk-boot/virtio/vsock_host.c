@@ -2,6 +2,7 @@
 /* vsock_host.c - the unix sockets of the vsock device in a VM's run folder */
 #include "cmd/vk-boot/virtio/vsock_host.h"
 
+#include "cmd/vk-boot/virtio/vsock.h"
 #include "common/scope.h"
 #include "common/size.h"
 
@@ -33,7 +34,11 @@ address_of(const struct vsock_host *host, const char *name, uint32_t port,
     struct sockaddr_un *address)
 {
 	*address = (struct sockaddr_un){.sun_family = AF_UNIX};
-	if (port)
+	if (port && host->hyperkit)
+		snprintf(address->sun_path, sizeof(address->sun_path),
+		    "/proc/self/fd/%d/%08x.%08x", host->run_folder,
+		    VSOCK_CID_HOST, port);
+	else if (port)
 		snprintf(address->sun_path, sizeof(address->sun_path),
 		    "/proc/self/fd/%d/%s_%u", host->run_folder, name, port);
 	else

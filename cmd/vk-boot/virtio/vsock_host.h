@@ -3,7 +3,9 @@
  * vsock_host.h - the unix sockets of the vsock device in a VM's run folder
  *
  * Listens on "vsock", hears out who connects ("CONNECT <port>\n", nothing read
- * beyond it) and hands the descriptor on; connects to "vsock_<port>".
+ * beyond it) and hands the descriptor on; connects to "vsock_<port>", or where
+ * it is asked to do as HyperKit does, "00000002.<port, of 8 hexadecimal
+ * digits>".
  */
 #ifndef VK_BOOT_VIRTIO_VSOCK_HOST_H
 #define VK_BOOT_VIRTIO_VSOCK_HOST_H
@@ -18,6 +20,7 @@ struct vsock_greeting;
 struct vsock_host {
 	struct loop *loop;
 	int run_folder; /* borrowed; -1: no sockets */
+	bool hyperkit;  /* names are as those of HyperKit */
 	struct loop_source listener;
 	TAILQ_HEAD(, vsock_greeting) greetings; /* oldest first */
 	unsigned count;

@@ -81,6 +81,7 @@ vsock_drop(struct vsock *v, struct vsock_flow *flow)
 	v->stats.connections--;
 	free(flow);
 	vsock_host_retry(&v->host);
+	vsock_ports_retry(&v->ports);
 }
 
 /* Half closes: what follows from what is known. */

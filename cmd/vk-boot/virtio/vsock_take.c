@@ -40,6 +40,8 @@ reach(struct vsock *v, uint32_t port)
 		answer->accepted(answer->owner, pair[1]);
 		return pair[0];
 	}
+	if (vsock_ports_has(&v->ports, port))
+		return vsock_ports_connect(&v->ports, port);
 	return vsock_host_connect(&v->host, port);
 }
 

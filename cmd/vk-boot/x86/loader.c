@@ -34,6 +34,7 @@
 
 const struct filter_call loader_calls[] = {
     CALL(pread64), /* kernel and initrd */
+    CALL(lseek),   /* holes in the kernel */
     CALL(getrandom),
     CALLS_END,
 };

@@ -299,6 +299,122 @@ test_run_folder(struct guest *g)
 	close(s);
 }
 
+/* A connected socket in the folder. */
+static int
+connect_to(const char *name)
+{
+	struct sockaddr_un address;
+	int fd = unix_socket(name, &address);
+
+	return connect(fd, (void *)&address, sizeof(address)) < 0 ? -1 : fd;
+}
+
+static bool
+parses(const char *text, uint32_t port, const char *path, bool listens)
+{
+	struct vsock_port_wish wish = {0};
+	struct err e = ERR_INIT;
+	bool same = vsock_port_parse(&wish, text, &e) == 0 &&
+		    wish.port == port && wish.listens == listens &&
+		    !wish.path == !path &&
+		    (!path || strcmp(wish.path, path) == 0);
+
+	free(wish.path);
+	return same;
+}
+
+static void
+test_port_parse(void)
+{
+	static const char *const wrong[] = {"", "0", "-1", "4294967295", "x",
+	    "5=", "5=/x", "5=unix:", "=unix:/x"};
+
+	ok(parses("7", 7, NULL, true), "a port alone");
+	ok(parses("7=unix:/a,b", 7, "/a,b", false), "and a path");
+	ok(parses("7=unix:x,listen", 7, "x", true), "to listen on");
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		struct vsock_port_wish wish = {0};
+		struct err e = ERR_INIT;
+
+		is_int(vsock_port_parse(&wish, wrong[i], &e), -1,
+		    "'%s' is none", wrong[i]);
+		free(wish.path);
+	}
+}
+
+/* A port that the host listens for, and one that it connects for. */
+static void
+test_ports(bool hyperkit)
+{
+	static char there[64], here[64];
+	struct vsock_port_wish ports[] = {
+	    {.port = 9, .path = there},
+	    {.port = 10, .path = here, .listens = true},
+	    {.port = 11, .listens = true},
+	};
+	struct vsock_config config = {
+	    .run_folder = folder_fd,
+	    .hyperkit = hyperkit,
+	    .ports = ports,
+	    .port_count = 3,
+	};
+	struct end end = {.port = 4000, .peer = 9, .alloc = 65536};
+	struct vsock_header h;
+	char bytes[RX_SIZE];
+	struct guest g;
+	int s, fd;
+
+	snprintf(there, sizeof(there), "%s/there", folder);
+	snprintf(here, sizeof(here), "%s/here", folder);
+	/* As one that was killed leaves it. */
+	close(server("here"));
+	guest_init(&g, &config, true);
+	guest_send(&g, &end, VSOCK_OP_REQUEST, 0);
+	is_int(guest_op(&g, &h), VSOCK_OP_RST, "nobody is there: refused");
+	s = server("there");
+	guest_send(&g, &end, VSOCK_OP_REQUEST, 0);
+	is_int(guest_op(&g, &h), VSOCK_OP_RESPONSE, "the port's socket");
+	fd = accept(s, NULL, NULL);
+	guest_data(&g, &end, "hello", 5);
+	ok(take(fd, bytes, 5) == 5 && !memcmp(bytes, "hello", 5), "joined");
+	close(fd);
+	close(s);
+	driver_turn(&g.d);
+	while (guest_receive(&g, &h, bytes))
+		continue;
+
+	fd = connect_to("here");
+	driver_turn(&g.d);
+	ok(guest_op(&g, &h) == VSOCK_OP_REQUEST && h.dst_port == 10,
+	    "a client of the port's socket is the guest's, without a word");
+	end = (struct end){.port = 10, .peer = h.src_port, .alloc = 65536};
+	guest_send(&g, &end, VSOCK_OP_RESPONSE, 0);
+	guest_data(&g, &end, "again", 5);
+	ok(take(fd, bytes, 5) == 5 && !memcmp(bytes, "again", 5), "joined");
+	guest_send(&g, &end, VSOCK_OP_RST, 0);
+	ok(at_end(fd), "RST ends it");
+	close(fd);
+
+	fd = connect_to(hyperkit ? "guest.0000000b" : "guest_11");
+	driver_turn(&g.d);
+	ok(guest_op(&g, &h) == VSOCK_OP_REQUEST && h.dst_port == 11,
+	    "one in the run folder");
+	close(fd);
+	driver_turn(&g.d);
+	guest_op(&g, NULL);
+	if (hyperkit) {
+		s = server("00000002.00000010");
+		end = (struct end){.port = 1, .peer = 16, .alloc = 65536};
+		guest_send(&g, &end, VSOCK_OP_REQUEST, 0);
+		is_int(guest_op(&g, &h), VSOCK_OP_RESPONSE,
+		    "and what HyperKit's guests reach");
+		close(s);
+		unlinkat(folder_fd, "00000002.00000010", 0);
+	}
+	driver_release(&g.d);
+	unlinkat(folder_fd, "there", 0);
+}
+
 static int answered_fd;
 
 static void
@@ -804,6 +920,9 @@ main(void)
 	test_no_buffers();
 	test_limits();
 	test_breaches();
+	test_port_parse();
+	test_ports(false);
+	test_ports(true);
 	unlinkat(folder_fd, "vsock_77", 0);
 	close(folder_fd);
 	is_int(rmdir(folder), 0, "nothing is left in the folder");
