@@ -99,6 +99,7 @@ struct engine_config {
 	void (*console)(void *owner, const void *text, size_t len);
 	void *owner;
 	const struct filter_call *console_calls; /* that it makes */
+	bool hugepages, prealloc;                /* gmem.h: huge, filled */
 	bool no_probe;                           /* take KVM as it is */
 	bool no_nested; /* no virtualisation in the guest */
 };

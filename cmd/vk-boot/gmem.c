@@ -6,17 +6,67 @@
 #include "common/size.h"
 
 #include <fcntl.h>
+#include <linux/mman.h> /* MAP_HUGE_2MB */
 #include <stdlib.h>
 #include <sys/mman.h>
+
+/* At that place, or anywhere (NULL). MAP_FAILED with errno. */
+static void *
+map(const struct gmem *mem, void *place, uint64_t len, int fd)
+{
+	int flags = fd >= 0 ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS;
+	void *at;
+
+	flags |= mem->huge ? MAP_HUGETLB | MAP_HUGE_2MB : MAP_NORESERVE;
+	flags |= place ? MAP_FIXED : 0;
+	at = mmap(place, len, PROT_READ | PROT_WRITE, flags, fd, 0);
+	if (at == MAP_FAILED)
+		return at;
+	/* Huge pages where there are any; a guest's memory is none of a core
+	 * dump's business. */
+	madvise(at, len, MADV_HUGEPAGE);
+	madvise(at, len, MADV_DONTDUMP);
+	return at;
+}
+
+/* Has the host give all of it now. 0, -1 with errno. */
+static int
+fill(uint8_t *at, uint64_t len)
+{
+	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	int result;
+
+	do
+		result = madvise(at, len, MADV_POPULATE_WRITE);
+	while (result < 0 && errno == EINTR);
+	if (result == 0 || errno != EINVAL)
+		return result;
+	/* Before Linux 5.14. */
+	for (uint64_t i = 0; i < len; i += page)
+		*(volatile uint8_t *)(at + i) = 0;
+	return 0;
+}
+
+static int
+no_memory(const struct gmem *mem, uint64_t len, struct err *e)
+{
+	char text[SIZE_TEXT_MAX];
+
+	if (!mem->huge)
+		return err_errno(
+		    e, EX_OSERR, "guest memory of %s", size_text(len, text));
+	err_errno(e, EX_UNAVAILABLE, "--hugepages: %ju huge pages of 2M",
+	    (uintmax_t)(len / GMEM_HUGE_PAGE));
+	return err_hint(
+	    e, "the host reserves them: sudo sysctl vm.nr_hugepages=N");
+}
 
 int
 gmem_add(
     struct gmem *mem, uint64_t gpa, uint64_t len, int shared, struct err *e)
 {
 	struct gmem_region *r = &mem->regions[mem->count];
-	int flags = shared ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS;
 	cleanup_fd int fd = -1;
-	char text[SIZE_TEXT_MAX];
 	void *at;
 
 	if (mem->count == GMEM_REGIONS_MAX)
@@ -26,15 +76,9 @@ gmem_add(
 		if (fd < 0 || ftruncate(fd, (off_t)len) < 0)
 			return err_errno(e, EX_OSERR, "memory");
 	}
-	at = mmap(
-	    NULL, len, PROT_READ | PROT_WRITE, flags | MAP_NORESERVE, fd, 0);
+	at = map(mem, NULL, len, fd);
 	if (at == MAP_FAILED)
-		return err_errno(
-		    e, EX_OSERR, "guest memory of %s", size_text(len, text));
-	/* Huge pages where there are any; a guest's memory is none of a core
-	 * dump's business, and what it writes is not the same page twice. */
-	madvise(at, len, MADV_HUGEPAGE);
-	madvise(at, len, MADV_DONTDUMP);
+		return no_memory(mem, len, e);
 	*r = (struct gmem_region){
 	    .gpa = gpa,
 	    .len = len,
@@ -42,7 +86,7 @@ gmem_add(
 	    .fd = steal_fd(&fd),
 	};
 	mem->count++;
-	return 0;
+	return mem->filled && fill(at, len) < 0 ? no_memory(mem, len, e) : 0;
 }
 
 int
@@ -166,14 +210,17 @@ gmem_discard(const struct gmem *mem, void *hva, uint64_t len)
 	return 0;
 }
 
+/* Anew in the same place; huge pages can be given back in no other way before
+ * Linux 5.18. */
 int
 gmem_clear(const struct gmem *mem, struct err *e)
 {
 	for (unsigned i = 0; i < mem->count; i++) {
 		const struct gmem_region *r = &mem->regions[i];
 
-		if (gmem_discard(mem, r->hva, r->len) != r->len)
-			return err_errno(e, EX_OSERR, "guest memory");
+		if (map(mem, r->hva, r->len, r->fd) == MAP_FAILED ||
+		    (mem->filled && fill(r->hva, r->len) < 0))
+			return no_memory(mem, r->len, e);
 	}
 	return 0;
 }

@@ -49,12 +49,18 @@ struct gmem_region {
 struct gmem {
 	struct gmem_region regions[GMEM_REGIONS_MAX];
 	unsigned count;
+	/* Before regions are added: of the host's reserved huge pages; all of
+	 * it is there from the start. */
+	bool huge, filled;
 };
+
+/* Of which the reserved ones are taken; regions are multiples of it. */
+#define GMEM_HUGE_PAGE (2ull << 20)
 
 /*
  * Maps len bytes of anonymous, lazily populated memory for gpa and adds it.
  * With shared set it lies in a memfd that other processes can map. Returns 0,
- * -1 with err.
+ * -1 with err: EX_UNAVAILABLE where the host has not so many huge pages.
  */
 int gmem_add(
     struct gmem *, uint64_t gpa, uint64_t len, int shared, struct err *);
@@ -85,8 +91,8 @@ void *gmem_at(const struct gmem *, uint64_t gpa, uint64_t len);
  * the host; they read as zero afterwards. Returns the bytes given back. */
 uint64_t gmem_discard(const struct gmem *, void *hva, uint64_t len);
 
-/* All of it is zero, as when it was made; the guest does not run. 0, -1 with
- * err. */
+/* All of it is zero, as when it was made; none is shared, and the guest does
+ * not run. 0, -1 with err. */
 int gmem_clear(const struct gmem *, struct err *);
 
 /* What gmem_resident asks of the host (filter.h). */

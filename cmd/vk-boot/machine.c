@@ -159,6 +159,8 @@ add_memory(struct machine *m, struct err *e)
 	uint64_t low = m->engine.config.memory, high = 0;
 	uint64_t max = m->engine.config.memory_max;
 
+	m->mem.huge = m->engine.config.hugepages;
+	m->mem.filled = m->engine.config.prealloc;
 	if (low > HOLE_START) {
 		high = low - HOLE_START;
 		low = HOLE_START;

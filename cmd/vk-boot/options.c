@@ -2,6 +2,7 @@
 /* options.c - what the user asked of vk-boot */
 #include "cmd/vk-boot/options.h"
 
+#include "cmd/vk-boot/gmem.h"
 #include "cmd/vk-boot/machine.h"
 
 #include "common/log.h"
@@ -81,6 +82,8 @@ STRING_SETTER(overlay)
 STRING_SETTER(entrypoint)
 STRING_SETTER(user)
 STRING_SETTER(dir)
+FLAG_SETTER(hugepages)
+FLAG_SETTER(prealloc)
 FLAG_SETTER(no_probe)
 FLAG_SETTER(no_reboot)
 FLAG_SETTER(no_nested)
@@ -369,6 +372,10 @@ static const struct opt table[] = {
 	set_cpus},
     {'m', "memory", "SIZE[,max=SIZE]",
 	"memory (512M), and how much it may become (no more)", set_memory},
+    {0, "hugepages", NULL, "memory of the host's reserved huge pages",
+	set_hugepages},
+    {0, "prealloc", NULL, "take all of the memory from the start",
+	set_prealloc},
     {0, "overlay", "FILE", "keep what the guest writes in FILE", set_overlay},
     {0, "write", NULL, "write into the image itself", set_write},
     {0, "read-only", NULL, "the guest cannot write its root", set_read_only},
@@ -473,6 +480,12 @@ take_operands(struct options *o, char **operands, bool dashes, struct err *e)
 		    "%s: options go before the image, a command after --",
 		    *operands);
 	o->argv = *operands ? operands : NULL;
+	if ((o->hugepages || o->prealloc) && o->memory_max)
+		return err_set(e, EX_USAGE,
+		    "-m: max= goes with neither --hugepages nor --prealloc");
+	if (o->hugepages && o->memory % GMEM_HUGE_PAGE != 0)
+		return err_set(
+		    e, EX_USAGE, "--hugepages: -m is not a multiple of 2M");
 	if (o->overlay && (o->write || o->read_only))
 		return err_set(e, EX_USAGE,
 		    "--overlay goes with neither --write nor --read-only");

@@ -34,6 +34,7 @@ struct options {
 	unsigned cpus;
 	uint64_t memory;     /* bytes */
 	uint64_t memory_max; /* that it may be given later; 0: no more */
+	bool hugepages, prealloc;
 	bool no_reboot, no_probe, no_nested;
 	bool show; /* say what would be booted, and end */
 

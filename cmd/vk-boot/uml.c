@@ -523,6 +523,12 @@ uml_new(const struct engine_config *config, struct err *e)
 		    config->cpus);
 		return NULL;
 	}
+	if (config->hugepages || config->prealloc) {
+		err_set(e, EX_USAGE,
+		    "%s: User-mode Linux sees to its memory itself",
+		    config->hugepages ? "--hugepages" : "--prealloc");
+		return NULL;
+	}
 	uml = calloc(1, sizeof(*uml));
 	if (!uml) {
 		err_errno(e, EX_OSERR, "uml");

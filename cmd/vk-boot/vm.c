@@ -343,6 +343,9 @@ add_balloon(struct vm *vm, struct err *e)
 	/* UML's memory is a file of its own, and it has no driver for this. */
 	if (!vm->engine->ops->isolates)
 		return 0;
+	/* What was to be taken from the start is not to be given back. */
+	if (vm->options.prealloc)
+		return 0;
 	mem = memory(vm, e);
 	if (!mem)
 		return -1;
@@ -413,6 +416,8 @@ make_engine(struct vm *vm, struct err *e)
 	    .console = console_output,
 	    .owner = vm->ring,
 	    .console_calls = ring_calls,
+	    .hugepages = vm->options.hugepages,
+	    .prealloc = vm->options.prealloc,
 	    .no_probe = vm->options.no_probe,
 	    .no_nested = vm->options.no_nested,
 	};

@@ -2,6 +2,7 @@
 /* tests of the sandbox: what a thread of vk-boot can do once it is closed */
 #include "cmd/vk-boot/sandbox.h"
 
+#include "cmd/vk-boot/kvm.h"
 #include "cmd/vk-boot/machine.h"
 #include "cmd/vk-boot/virtio/balloon.h"
 #include "cmd/vk-boot/virtio/console.h"
@@ -321,7 +322,7 @@ main(void)
 	filter_add(&reboot, kvm_again_calls);
 	filter_add(&reboot, loader_calls);
 	ok(filter_compile(&reboot, &e) == 0, "what a reboot adds: %s", e.text);
-	test_filter(&reboot, 13);
+	test_filter(&reboot, 14);
 	test_filter(loop_filter(vm.device_loop), 40);
 	snprintf(command, sizeof(command), "rm -rf %s", base);
 	return system(command) != 0 || tap_done();

@@ -49,7 +49,7 @@ like "$(cat "$tmp/run/vk/guest/status.json")" '"count": 3' \
 ok $? 'the disk is as it was: it has an overlay'
 four=$(find "/proc/$vm/fd" | wc -l)
 threads=$(find "/proc/$vm/task" -maxdepth 1 | wc -l)
-kib=$(sed -n 's/^RssAnon:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$vm/status")
+kib=$(sed -n 's/^VmData:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$vm/status")
 run vk-control guest status
 like "$(cat "$out")" '"state": *"booting"' 'the control socket is kept' ||
 	diag "$(cat "$out" "$err")"
@@ -61,7 +61,7 @@ await 30 grep -aq '^life 1' "$log"
 ok $? 'a guest that does not reboot'
 one=$(find "/proc/$vm/fd" | wc -l)
 once=$(find "/proc/$vm/task" -maxdepth 1 | wc -l)
-first=$(sed -n 's/^RssAnon:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$vm/status")
+first=$(sed -n 's/^VmData:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$vm/status")
 kill "$vm"
 finish 143 'and ends'
 is "$four" "$one" "a reboot leaves no descriptor"
