@@ -95,6 +95,7 @@ FLAG_SETTER(sandbox)
 FLAG_SETTER(tty)
 FLAG_SETTER(keep)
 FLAG_SETTER(prepare)
+FLAG_SETTER(die_with_parent)
 FLAG_SETTER(no_sandbox)
 DURATION_SETTER(timeout)
 DURATION_SETTER(boot_timeout)
@@ -416,6 +417,8 @@ static const struct opt table[] = {
 	set_boot_timeout},
     {0, "stop-timeout", "TIME", "then what does not stop is killed (10s)",
 	set_stop_timeout},
+    {0, "die-with-parent", NULL, "stop the VM when the parent ends",
+	set_die_with_parent},
     {0, "ready-fd", "FD", "a newline there when the guest is up", set_ready_fd},
     {0, "status-fd", "FD", "a JSON object a line there as things happen",
 	set_status_fd},

@@ -73,7 +73,8 @@ struct options {
 	const char *console_socket; /* its path, of CONSOLE_SOCKET */
 
 	/* life */
-	bool prepare;                         /* do not start it */
+	bool prepare; /* do not start it */
+	bool die_with_parent;
 	const char *name;                     /* NULL: no run folder */
 	int ready_fd, status_fd;              /* -1: none */
 	uint64_t timeout_ms, boot_timeout_ms; /* 0: none */

@@ -9,7 +9,10 @@
 #include "common/log.h"
 
 #include <malloc.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 /* ---- what is kept ---- */
 
@@ -53,6 +56,21 @@ fix_limits(struct err *e)
 		   : 0;
 }
 
+/* ---- the parent ---- */
+
+static int
+follow_parent(const struct vm *vm, struct err *e)
+{
+	if (!vm->options.die_with_parent)
+		return 0;
+	/* Not earlier: gaining capabilities has it forgotten. */
+	if (prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0) < 0)
+		return err_errno(e, EX_OSERR, "--die-with-parent");
+	if (getppid() != vm->parent)
+		kill(getpid(), SIGTERM);
+	return 0;
+}
+
 /* ---- filters ---- */
 
 int
@@ -87,6 +105,7 @@ make_filters(struct vm *vm, struct err *e)
 void
 sandbox_begin(struct vm *vm)
 {
+	vm->parent = getppid();
 	if (!vm->options.no_sandbox)
 		confine_user(&vm->confine);
 }
@@ -97,12 +116,13 @@ sandbox_close(struct vm *vm, struct err *e)
 	if (vm->options.no_sandbox) {
 		log_warn("--no-sandbox: a guest that breaks out has all rights "
 			 "of this user");
-		return 0;
+		return follow_parent(vm, e);
 	}
 	if (keep_folders(vm, e) < 0)
 		return -1;
 	confine_files(&vm->confine);
-	if (confine_privileges(e) < 0 || fix_limits(e) < 0)
+	if (confine_privileges(e) < 0 || fix_limits(e) < 0 ||
+	    follow_parent(vm, e) < 0)
 		return -1;
 	confine_landlock(&vm->confine);
 	if (*vm->confine.without)

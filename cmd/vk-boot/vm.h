@@ -39,6 +39,7 @@ struct vm {
 	unsigned drive_count;
 	struct boot boot;
 	struct engine *engine;
+	pid_t parent; /* ours, as it was when we began */
 	struct confine confine;
 	struct gate gate;
 	struct filter filter; /* of the main thread */

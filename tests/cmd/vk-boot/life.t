@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# reboot.t - a guest that resets its machine begins anew, and is not let do
-# nothing else
+# life.t - a guest that resets its machine begins anew, and is not let do
+# nothing else; one whose parent ends, ends
 #
 # The guest is tests/bare/reboot: no kernel, so that any KVM will do.
 
@@ -86,5 +86,22 @@ start -a busy=1
 finish 123 'a guest that does nothing but reboot has crashed'
 is "$(events reboot)" 5 'after five'
 like "$(cat "$err")" 'nothing but reboot' 'which is said'
+
+# Its parent ends, by whatever signal.
+truncate -s 1M "$tmp/disk"
+sh -c 'vk-boot --engine kvm --no-probe -m 64M --name guest --die-with-parent \
+	-k "$1" -a lives=1 -a hold=1 -i "$2" -d "$3,format=raw" </dev/null &
+	echo $! >"$4"; sleep 100; :' sh "$build/tests/bare/reboot" "$tmp/none" \
+	"$tmp/disk" "$tmp/pid" >"$out" 2>"$err" &
+parent=$!
+await 30 grep -aq '^life 1' "$log"
+ok $? 'a guest with a parent'
+vm=$(cat "$tmp/pid")
+at_exit "kill -9 $vm 2>/dev/null"
+kill -9 "$parent"
+await 10 sh -c "! kill -0 $vm"
+ok $? '--die-with-parent: it ends with it'
+await 5 test ! -e "$tmp/run/vk/guest"
+ok $? 'and its run folder is gone'
 
 done_testing
