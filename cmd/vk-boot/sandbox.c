@@ -7,9 +7,13 @@
 
 #include "common/confine.h"
 #include "common/log.h"
+#include "common/scope.h"
+#include "common/size.h"
 
+#include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -42,18 +46,63 @@ keep_folders(struct vm *vm, struct err *e)
 
 /* ---- limits ---- */
 
-/* As many descriptors as now, and never more. */
+/* What we may map beyond what is mapped when the sandbox closes: buffers of
+ * connections (vsock_device.h: 126 MiB), tables of qcow2, the heap; and the
+ * stacks of threads, of which most is never touched. */
+#define MEMORY_SLACK (1 * GIB)
+#define STACK_SIZE   (8 * MIB)
+
+/* Bytes mapped now; 0: not known. */
+static uint64_t
+mapped_now(void)
+{
+	cleanup_fd int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+	char text[128];
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+	if (n <= 0)
+		return 0;
+	text[n] = '\0';
+	return strtoull(text, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static uint64_t
+memory_limit(const struct vm *vm)
+{
+	uint64_t now = mapped_now();
+	uint64_t threads = vm->options.cpus + vm->drive_count + 4ull;
+
+	if (now == 0 || CONFINE_SANITIZED)
+		return RLIM_INFINITY;
+	/* UML shows its memory to each device. */
+	if (!vm->engine->ops->isolates)
+		now += vm->options.memory * VM_DEVICES_MAX;
+	return now + threads * STACK_SIZE + MEMORY_SLACK;
+}
+
+/* Never more than that; a limit that is lower stays. */
 static int
-fix_limits(struct err *e)
+fix_limit(int resource, uint64_t value, struct err *e)
 {
 	struct rlimit limit;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+	if (getrlimit(resource, &limit) < 0)
 		return err_errno(e, EX_OSERR, "limits");
+	if (limit.rlim_cur > value)
+		limit.rlim_cur = value;
 	limit.rlim_max = limit.rlim_cur;
-	return setrlimit(RLIMIT_NOFILE, &limit) < 0
+	return setrlimit(resource, &limit) < 0
 		   ? err_errno(e, EX_OSERR, "limits")
 		   : 0;
+}
+
+/* As many descriptors as now, and so much more memory. */
+static int
+fix_limits(uint64_t memory, struct err *e)
+{
+	if (fix_limit(RLIMIT_NOFILE, RLIM_INFINITY, e) < 0)
+		return -1;
+	return fix_limit(RLIMIT_AS, memory, e);
 }
 
 /* ---- the parent ---- */
@@ -113,6 +162,8 @@ sandbox_begin(struct vm *vm)
 int
 sandbox_close(struct vm *vm, struct err *e)
 {
+	uint64_t memory;
+
 	if (vm->options.no_sandbox) {
 		log_warn("--no-sandbox: a guest that breaks out has all rights "
 			 "of this user");
@@ -120,8 +171,9 @@ sandbox_close(struct vm *vm, struct err *e)
 	}
 	if (keep_folders(vm, e) < 0)
 		return -1;
+	memory = memory_limit(vm); /* while there is a /proc */
 	confine_files(&vm->confine);
-	if (confine_privileges(e) < 0 || fix_limits(e) < 0 ||
+	if (confine_privileges(e) < 0 || fix_limits(memory, e) < 0 ||
 	    follow_parent(vm, e) < 0)
 		return -1;
 	confine_landlock(&vm->confine);

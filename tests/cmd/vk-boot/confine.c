@@ -254,6 +254,10 @@ test_filter(const struct filter *filter, unsigned limit)
 
 /* ---- a VM without a guest ---- */
 
+/* The least of an engine. */
+static const struct engine_ops engine_ops = {.isolates = true};
+static struct engine engine = {.ops = &engine_ops};
+
 static void
 add(struct virtio_device *dev)
 {
@@ -284,6 +288,7 @@ build(void)
 	vm.folder.dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	listen_at(folder, "vsock_7");
 	close(openat(vm.folder.dir, "../outside", O_CREAT | O_WRONLY, 0600));
+	vm.engine = &engine;
 	vm.device_loop = loop_new("devices", &e);
 	if (!vm.device_loop || gmem_add(&mem, 0, 2 << 20, 0, &e) < 0)
 		return false;
@@ -296,6 +301,26 @@ build(void)
 	listen_at(base, "lan.sock");
 	add(net_new(vm.device_loop, &mem, &net, &e));
 	return vm.device_count == 5;
+}
+
+static void
+take_memory(void)
+{
+	void *at = mmap(NULL, 3ull << 30, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	report->made = at != MAP_FAILED;
+	at = mmap(NULL, 64 << 20, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	report->opened = at != MAP_FAILED;
+}
+
+static void
+test_memory(void)
+{
+	in_child(take_memory);
+	is_int(report->made, 0, "3 GiB more than it has are not to be had");
+	is_int(report->opened, 1, "64 MiB are");
 }
 
 int
@@ -311,6 +336,7 @@ main(void)
 	}
 	ok(build(), "a VM without a guest");
 	test_files();
+	test_memory();
 	filter_init(&vcpu, "vcpu", MACHINE_CPU_CALLS_MAX);
 	machine_allow(&vcpu, ring_calls);
 	ok(filter_compile(&vcpu, &e) == 0 &&
