@@ -14,6 +14,9 @@ mkdir -p "$tmp/project" "$tmp/linux/init" "$tmp/bin"
 for tool in flex bison bc; do
 	ln -s "$(command -v true)" "$tmp/bin/$tool"
 done
+# there, and not to be seen
+printf '#!/bin/sh\necho CONFIG_RUSTC_VERSION=1\n' >"$tmp/bin/rustc"
+chmod +x "$tmp/bin/rustc"
 PATH=$tmp/bin:$PATH
 cp -R "$top/kernel" "$tmp/project/kernel"
 XDG_CACHE_HOME=$tmp/cache
@@ -28,9 +31,11 @@ cat >"$tmp/linux/init/main.c" <<'END'
 int main(void) { puts(STAMP); return 0; }
 END
 cat >"$tmp/linux/Makefile" <<'END'
+RUSTC = rustc
 allnoconfig:
 	@grep '^CONFIG_' $(KCONFIG_ALLCONFIG) | grep -v '^$(DROP)=' > $(O)/.config
 	@echo '$(SELECT)' >> $(O)/.config
+	@$(RUSTC) --version >> $(O)/.config 2>/dev/null || :
 	@$(if $(WARNS),echo 'warning: unmet dependencies')
 vmlinux linux:
 	@echo $@ >> $(made)
@@ -57,6 +62,8 @@ ok "$([ "$(stat -c %s "$tmp/copy")" -lt 100000 ]; echo $?)" \
 	"without the megabytes that its linker left between segments"
 is "$(cd "$(entry)" && echo *)" "System.map config sha256 vmlinux" \
 	"the cache has the kernel and what it was made of"
+unlike "$(cat "$(entry)/config")" RUSTC \
+	"nothing of tools that have no part in it"
 is "$(stat -c %a "$(entry)/vmlinux")" 444 "which nobody writes to by mistake"
 ok "$(cd "$(entry)" && sha256sum --check --status sha256; echo $?)" \
 	"and its digests"
