@@ -303,6 +303,112 @@ listen_on_loopback(uint16_t *port)
 	return fd;
 }
 
+/* ---- options ------------------------------------------------------------ */
+
+/* An echo to the gateway with IPv4 options and good sums; was it answered? */
+static bool
+echo_with_options(const void *options, size_t len)
+{
+	uint8_t frame[256], got[2048], echo[16] = {8};
+	struct header h = {.to_mac = lan.config.gateway_mac,
+	    .from_mac = vm_mac,
+	    .from = vm4,
+	    .to = lan.config.gateway4,
+	    .proto = PROTO_ICMP};
+	struct writer w = writer_of(frame, sizeof(frame));
+	uint8_t *ip = frame + ETH_LEN;
+	bool answered = false;
+	uint16_t sum = csum_fold(csum_add(0, echo, sizeof(echo)));
+
+	memcpy(echo + 2, &sum, 2);
+	put_header(&w, &h, len + sizeof(echo));
+	put_bytes(&w, options, len);
+	put_bytes(&w, echo, sizeof(echo));
+	ip[0] = (uint8_t)(0x40 | (20 + len) / 4);
+	memset(ip + 10, 0, 2);
+	sum = csum_fold(csum_add(0, ip, 20 + len));
+	memcpy(ip + 10, &sum, 2);
+	wire_drain(vm);
+	wire_send(vm, frame, writer_len(&w));
+	for (ssize_t n; (n = wire_take(vm, got, sizeof(got))) >= 0;)
+		answered |= n > ETH_LEN + 20 && got[ETH_LEN + 9] == 1 &&
+			    got[ETH_LEN + 20] == 0;
+	return answered;
+}
+
+static void
+ip_options(void)
+{
+	uint8_t all[40];
+
+	ok(echo_with_options("\1\1\1\0", 4), "IPv4: no operation, end");
+	ok(echo_with_options("\7\7\4\0\0\0\0\0", 8), "record route");
+	ok(echo_with_options("\224\4\0\0", 4), "router alert");
+	/* Lengths that lie: options are for others, and nobody reads them. */
+	echo_with_options("\7\0\4\0", 4);
+	echo_with_options("\7\1\4\0", 4);
+	echo_with_options("\7\377\4\0", 4);
+	for (int kind = 0; kind < 256; kind++) {
+		memset(all, kind, sizeof(all));
+		echo_with_options(all, sizeof(all));
+	}
+	ok(lan.ports[0].fd >= 0, "options of all kinds, with lengths that lie");
+}
+
+/* A SYN with these options and a good sum; the size of our segments to it. */
+static int
+mss_after(const void *options, size_t len, uint8_t words)
+{
+	uint8_t frame[256];
+	struct tcp_made t = {.from = vm4,
+	    .to = lan.config.gateway4,
+	    .from_port = 4001,
+	    .to_port = 53,
+	    .flags = TCP_SYN,
+	    .data = options,
+	    .len = len};
+	size_t size = wire_tcp(frame, sizeof(frame), &t);
+	uint8_t *tcp = frame + ETH_LEN + 20;
+	struct packet p = {.len = 0};
+	struct tcp_segment s;
+	uint16_t sum;
+
+	tcp[12] = (uint8_t)(words << 4);
+	memset(tcp + 16, 0, 2);
+	sum = csum_fold(csum_add(
+	    csum_pseudo(&t.from, &t.to, PROTO_TCP, 20 + len), tcp, 20 + len));
+	memcpy(tcp + 16, &sum, 2);
+	send_any(frame, size);
+	if (packet_ethernet(&p, frame, size) < 0 || packet_ip(&p) < 0 ||
+	    packet_tcp(&p, &s) < 0)
+		return -1;
+	return s.mss;
+}
+
+static void
+tcp_options(void)
+{
+	uint8_t all[40];
+
+	is_int(mss_after("\2\4\4\0", 4, 6), 1024, "TCP: a segment size");
+	is_int(mss_after("\375\4ab\2\4\4\0", 8, 7), 1024,
+	    "behind an option that nobody knows");
+	is_int(mss_after("\0\0\0\0\2\4\4\0", 8, 7), 0, "not behind the end");
+	is_int(mss_after("\375\0ab\2\4\4\0", 8, 7), 0, "nor a length of 0");
+	is_int(mss_after("\375\1ab\2\4\4\0", 8, 7), 0, "or 1");
+	is_int(mss_after("\375\377\2\4\4\0", 6, 6), 0, "or more than is there");
+	is_int(mss_after("\2\3\4\0", 4, 6), 0, "one of another length is none");
+	is_int(mss_after("\2\4\4", 3, 6), -1, "options past the packet's end");
+	is_int(mss_after("", 0, 4), -1, "a header shorter than one");
+	for (int kind = 0; kind < 256; kind++)
+		for (int len = 0; len < 256; len += 3) {
+			memset(all, kind, sizeof(all));
+			all[1] = (uint8_t)len;
+			mss_after(all, sizeof(all), 15);
+		}
+	ok(lan.ports[0].fd >= 0, "options of all kinds and lengths");
+}
+
 /* Sends and gives the flags of the answer; -1: none. Takes its numbers. */
 static int
 say(uint8_t flags, const void *data, size_t len)
@@ -463,6 +569,8 @@ main(void)
 	for (size_t i = 0; i < sample_count; i++)
 		mutilate(&samples[i]);
 	fragments();
+	ip_options();
+	tcp_options();
 	tcp_rules(port);
 	tcp_rules(port);
 	getrusage(RUSAGE_SELF, &before);
