@@ -355,7 +355,7 @@ exchange(struct http *h, const struct http_request *q, const char *url,
 {
 	struct exchange x = {.request = q, .response = r, .e = e};
 	struct curl_slist *headers = NULL;
-	char range[32], why[CURL_ERROR_SIZE] = "";
+	char range[64], why[CURL_ERROR_SIZE] = "";
 	CURLcode code;
 
 	http_host(url, x.host, sizeof(x.host));
@@ -363,9 +363,13 @@ exchange(struct http *h, const struct http_request *q, const char *url,
 	add_header(&headers, "If-None-Match", q->if_none_match);
 	if (secret)
 		add_header(&headers, "Authorization", q->authorization);
-	if (q->from > 0) {
-		snprintf(range, sizeof(range), "bytes=%llu-",
+	if (q->from > 0 || q->to > 0) {
+		int n = snprintf(range, sizeof(range), "bytes=%llu-",
 		    (unsigned long long)q->from);
+
+		if (q->to > 0)
+			snprintf(range + n, sizeof(range) - (size_t)n, "%llu",
+			    (unsigned long long)q->to - 1);
 		add_header(&headers, "Range", range);
 	}
 	set_options(h, &x, url, headers);

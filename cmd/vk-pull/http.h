@@ -49,6 +49,7 @@ struct http_request {
 	const char *if_none_match; /* ditto */
 	const char *post;          /* form to send; NULL: GET */
 	uint64_t from;             /* first byte wanted */
+	uint64_t to;               /* first one not wanted; 0: all */
 	uint64_t length_max;       /* more than this in the body is an error */
 	bool plain;                /* http:// is allowed */
 	http_sink *sink;           /* for bodies of 2xx answers */

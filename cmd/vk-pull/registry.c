@@ -9,6 +9,7 @@
  */
 #include "cmd/vk-pull/registry.h"
 
+#include "cmd/vk-pull/download.h"
 #include "cmd/vk-pull/session.h"
 #include "common/io.h"
 #include "common/log.h"
@@ -27,15 +28,18 @@ struct registry {
 	struct ref ref;
 	struct session *session;
 	struct session *mirror; /* NULL: none */
+	_Atomic unsigned extra; /* connections, see download.h */
 };
 
 /* ---- manifests ---------------------------------------------------------- */
 
 /* Asks the mirror, if there is one, then the registry. */
 static int
-ask(struct registry *r, const char *path, struct http_request *q,
+ask(void *with, const char *path, struct http_request *q,
     uint64_t (*resume)(void *), struct http_response *answer, struct err *e)
 {
+	struct registry *r = with;
+
 	if (r->mirror) {
 		if (session_get(r->mirror, path, q, resume, answer, e) == 0)
 			return 0;
@@ -252,90 +256,6 @@ registry_manifest(struct source *s, const struct descriptor *want,
 
 /* ---- layers ------------------------------------------------------------- */
 
-struct download {
-	struct fetch *fetch;
-	uint64_t at;   /* bytes of the blob in the file */
-	uint64_t skip; /* of the body, which the file has already */
-	struct http_response *response;
-	bool begun;
-};
-
-static uint64_t
-download_resume(void *into)
-{
-	struct download *d = into;
-
-	d->begun = false;
-	return d->at;
-}
-
-static int
-download_sink(void *into, const void *data, size_t len, struct err *e)
-{
-	struct download *d = into;
-	struct fetch *f = d->fetch;
-
-	if (!d->begun) {
-		/* A server without ranges starts again: what is there already
-		 * is passed over. One that starts elsewhere is wrong. */
-		uint64_t from =
-		    d->response->status == 206 ? d->response->from : 0;
-
-		if (from > d->at)
-			return err_set(e, EX_PROTOCOL,
-			    "sends another range than was asked for");
-		d->skip = d->at - from;
-		d->begun = true;
-	}
-	if (d->skip > 0) {
-		size_t n = d->skip < len ? (size_t)d->skip : len;
-
-		d->skip -= n;
-		data = (const char *)data + n;
-		len -= n;
-	}
-	if (len > f->blob.size - d->at)
-		return err_set(e, EX_PROTOCOL,
-		    "sends more than the %llu "
-		    "bytes that the manifest says",
-		    (unsigned long long)f->blob.size);
-	if (len == 0)
-		return 0;
-	if (io_pwrite(f->partial.fd, data, len, d->at) < 0)
-		return err_errno(e, EX_IOERR, "cache");
-	d->at += len;
-	blob_arrived(&f->blob, f->partial.fd, 0, d->at);
-	return 0;
-}
-
-static int
-download(struct registry *r, const struct descriptor *d, struct fetch *f,
-    struct err *e)
-{
-	struct http_response answer = {0};
-	struct download down = {
-	    .fetch = f, .at = f->partial.have, .response = &answer};
-	struct http_request q = {
-	    .length_max = d->size, .sink = download_sink, .into = &down};
-	char path[DIGEST_TEXT_MAX + 16];
-	int rc = 0;
-
-	snprintf(path, sizeof(path), "blobs/%s", d->digest.text);
-	/* A body that ends early and in order is gone on with, as long as
-	 * that brings anything. */
-	for (uint64_t before = UINT64_MAX;
-	     rc == 0 && down.at < d->size && down.at != before;) {
-		before = down.at;
-		rc = ask(r, path, &q, download_resume, &answer, e);
-		http_response_release(&answer);
-		answer = (struct http_response){0};
-	}
-	if (rc == 0 && down.at < d->size)
-		rc = err_set(e, EX_PROTOCOL, "ended after %llu of %llu bytes",
-		    (unsigned long long)down.at, (unsigned long long)d->size);
-	return rc;
-}
-
 static int
 from_cache(struct registry *r, const struct descriptor *d, struct fetch *f)
 {
@@ -359,6 +279,14 @@ registry_fetch(struct source *s, const struct descriptor *d, struct fetch *f,
     struct err *e)
 {
 	struct registry *r = (struct registry *)s;
+	char path[DIGEST_TEXT_MAX + 16];
+	struct download_from from = {
+	    .ask = ask,
+	    .with = r,
+	    .path = path,
+	    .cache = r->cache,
+	    .extra = &r->extra,
+	};
 	int rc;
 
 	do {
@@ -380,7 +308,8 @@ registry_fetch(struct source *s, const struct descriptor *d, struct fetch *f,
 	}
 	f->resumed = f->partial.have;
 	blob_arrived(&f->blob, f->partial.fd, 0, f->partial.have);
-	return download(r, d, f, e);
+	snprintf(path, sizeof(path), "blobs/%s", d->digest.text);
+	return download(&from, f, e);
 }
 
 static int
