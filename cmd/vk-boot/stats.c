@@ -3,6 +3,7 @@
 #include "cmd/vk-boot/stats.h"
 
 #include "cmd/vk-boot/virtio/balloon.h"
+#include "cmd/vk-boot/virtio/blk.h"
 #include "cmd/vk-boot/virtio/mem.h"
 #include "cmd/vk-boot/virtio/net.h"
 #include "cmd/vk-boot/virtio/vsock.h"
@@ -55,6 +56,23 @@ add_mem(struct virtio_device *dev, json_t *into)
 		number(stats.requested), "plugged", number(stats.plugged),
 		"plugs", number(stats.plugs), "unplugs", number(stats.unplugs),
 		"refused", number(stats.refused)));
+}
+
+static void
+add_blk(struct virtio_device *dev, json_t *into)
+{
+	struct blk_stats stats;
+
+	blk_stats(dev, &stats);
+	json_object_update_new(
+	    into, json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "reads",
+		      number(stats.read.requests), "read_bytes",
+		      number(stats.read.bytes), "writes",
+		      number(stats.written.requests), "written_bytes",
+		      number(stats.written.bytes), "discards",
+		      number(stats.discarded.requests), "discarded_bytes",
+		      number(stats.discarded.bytes), "flushes",
+		      number(stats.flushes), "failed", number(stats.failed)));
 }
 
 static void
@@ -114,6 +132,8 @@ device_stats(struct virtio_device *dev)
 	stats = json_pack("{s:s,s:o,s:o,s:o}", "name", dev->ops->name,
 	    "requests", number(call.requests), "kicks", number(call.kicks),
 	    "interrupts", number(call.signals));
+	if (dev->ops->type == VIRTIO_TYPE_BLK)
+		add_blk(dev, stats);
 	if (dev->ops->type == VIRTIO_TYPE_NET)
 		add_net(dev, stats);
 	if (dev->ops->type == VIRTIO_TYPE_VSOCK)
@@ -121,19 +141,20 @@ device_stats(struct virtio_device *dev)
 	return stats;
 }
 
-static json_t *
-drive_stats(const struct drive *drive)
-{
-	json_t *stats = device_stats(drive->device);
-
-	json_object_set_new(stats, "id", json_string(drive->id));
-	return stats;
-}
-
 const struct filter_call stats_calls[] = {
     CALL(clock_gettime), /* of the process: no vDSO knows that */
     CALLS_END,
 };
+
+/* A disk that was added. */
+static void
+append_disk(void *with, const char *id, struct virtio_device *dev)
+{
+	json_t *stats = device_stats(dev);
+
+	json_object_set_new(stats, "id", json_string(id));
+	json_array_append_new(with, stats);
+}
 
 json_t *
 stats_make(struct vm *vm)
@@ -153,8 +174,8 @@ stats_make(struct vm *vm)
 		add_mem(vm->mem, stats);
 	for (unsigned i = 0; i < vm->drive_count; i++)
 		if (vm->drives[i].device)
-			json_array_append_new(
-			    devices, drive_stats(&vm->drives[i]));
+			append_disk(
+			    devices, vm->drives[i].id, vm->drives[i].device);
 	for (unsigned i = 0; i < vm->device_count; i++)
 		json_array_append_new(devices, device_stats(vm->devices[i]));
 	json_object_set_new(stats, "devices", devices);

@@ -300,3 +300,24 @@ blk_new(struct loop *loop, const struct gmem *mem,
 	}
 	return &blk->dev;
 }
+
+struct stats_call {
+	const struct blk *blk;
+	struct blk_stats *into;
+};
+
+static void
+get_stats(void *with)
+{
+	struct stats_call *call = with;
+
+	*call->into = call->blk->io.stats;
+}
+
+void
+blk_stats(struct virtio_device *dev, struct blk_stats *into)
+{
+	struct stats_call call = {(const struct blk *)dev, into};
+
+	loop_call(dev->loop, get_stats, &call);
+}

@@ -20,4 +20,18 @@ struct blk_config {
 struct virtio_device *blk_new(struct loop *, const struct gmem *,
     const struct blk_config *, struct err *);
 
+/* Requests that were done, and their bytes. */
+struct blk_count {
+	uint64_t requests, bytes;
+};
+
+struct blk_stats {
+	struct blk_count read, written, discarded; /* or made zeros */
+	uint64_t flushes;
+	uint64_t failed; /* requests, or refused */
+};
+
+/* Any thread. */
+void blk_stats(struct virtio_device *, struct blk_stats *);
+
 #endif

@@ -25,6 +25,12 @@
 static void
 finish(struct blk_request *r, uint8_t status)
 {
+	if (status != VIRTIO_BLK_S_OK) {
+		r->io->stats.failed++;
+	} else if (r->counter) {
+		r->counter->requests++;
+		r->counter->bytes += r->bytes;
+	}
 	*r->status = status;
 	r->done(r);
 }
@@ -290,7 +296,7 @@ begin_data(struct blk_request *r, uint64_t sector, uint64_t len, bool alone)
 		return;
 	}
 	r->offset = sector * DISK_SECTOR;
-	r->left = len;
+	r->left = r->bytes = len;
 	if (len == 0)
 		finish(r, VIRTIO_BLK_S_OK);
 	else if (next_run(r) < 0)
@@ -315,6 +321,7 @@ begin_flush(struct blk_request *r, bool alone)
 {
 	int fd = disk_sync_only(r->io->disk);
 
+	r->io->stats.flushes++;
 	if (fd < 0 || (alone && r->io->busy == 0)) {
 		finish(r, disk_flush(r->io->disk) < 0 ? VIRTIO_BLK_S_IOERR
 						      : VIRTIO_BLK_S_OK);
@@ -353,6 +360,7 @@ zero_ranges(struct blk_request *r, uint64_t len, bool discard)
 		if (disk_zero(disk, range.sector * DISK_SECTOR, bytes,
 			discard || range.flags & known) < 0)
 			return VIRTIO_BLK_S_IOERR;
+		r->bytes += bytes;
 	}
 	return VIRTIO_BLK_S_OK;
 }
@@ -378,14 +386,16 @@ static void
 serve(struct blk_request *r, const struct virtio_blk_outhdr *header,
     uint64_t in, uint64_t out, bool alone)
 {
-	const struct blk_io *io = r->io;
+	struct blk_io *io = r->io;
 
 	switch (header->type) {
 	case VIRTIO_BLK_T_IN:
+		r->counter = &io->stats.read;
 		begin_data(r, header->sector, in, alone);
 		return;
 	case VIRTIO_BLK_T_OUT:
 		r->write = true;
+		r->counter = &io->stats.written;
 		begin_data(r, header->sector, out, alone);
 		return;
 	case VIRTIO_BLK_T_FLUSH:
@@ -397,9 +407,11 @@ serve(struct blk_request *r, const struct virtio_blk_outhdr *header,
 		finish(r, VIRTIO_BLK_S_OK);
 		return;
 	case VIRTIO_BLK_T_DISCARD:
+		r->counter = &io->stats.discarded;
 		finish(r, zero_ranges(r, out, true));
 		return;
 	case VIRTIO_BLK_T_WRITE_ZEROES:
+		r->counter = &io->stats.discarded;
 		finish(r, zero_ranges(r, out, false));
 		return;
 	default:
@@ -419,6 +431,8 @@ blk_request_begin(struct blk_request *r, bool alone)
 	else if (r->io->busy > 0)
 		r->io->busy--;
 	r->write = false;
+	r->counter = NULL;
+	r->bytes = 0;
 	r->filled = 0;
 	r->status = status_byte(request);
 	if (!r->status) { /* what has no room for a status gets none */

@@ -35,6 +35,7 @@ struct blk_io {
 	/* Requests for which others have been waiting lately: while there are
 	 * any, nothing is waited for. */
 	unsigned busy;
+	struct blk_stats stats;
 	bool no_nowait;  /* this file system cannot tell what it has cached */
 	uint8_t *bounce; /* for memory that O_DIRECT does not take */
 };
@@ -51,7 +52,9 @@ struct blk_request {
 
 	uint8_t *status;
 	bool write;
-	uint64_t offset, left; /* on the disk */
+	uint64_t offset, left;     /* on the disk */
+	struct blk_count *counter; /* where it is counted; NULL: nowhere */
+	uint64_t bytes;            /* for that */
 	/* The run that is being moved: what is left of it, and all of it. */
 	struct disk_run run;
 	uint64_t run_len;

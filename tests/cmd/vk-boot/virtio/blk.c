@@ -245,6 +245,7 @@ reset_under_way(const struct setting *s)
 static void
 test_setting(const struct setting *s)
 {
+	struct blk_stats stats;
 	struct rig rig;
 	bool good = true;
 
@@ -258,7 +259,10 @@ test_setting(const struct setting *s)
 	memcpy(model, base, SIZE);
 	for (int i = 0; i < 20 && good; i++)
 		good = round_trip(&rig, s->shifted);
-	ok(good, "%s: many at a time", s->name);
+	blk_stats(rig.d.dev, &stats);
+	good &= stats.read.bytes > 0 && stats.written.bytes > 0 &&
+		stats.flushes > 0 && stats.failed == 0;
+	ok(good, "%s: many at a time, counted", s->name);
 	ok(one_by_one(&rig), "%s: one by one", s->name);
 	rig_close(&rig);
 	ok(reset_under_way(s), "%s: reset under way", s->name);
@@ -276,6 +280,7 @@ test_wrong(void)
 {
 	const struct setting s = {.disk = {.path = "base", .read_only = true}};
 	struct rig rig;
+	struct blk_stats stats;
 	struct job job;
 	static const struct {
 		const char *name;
@@ -323,6 +328,11 @@ test_wrong(void)
 	driver_kick(&rig.d, 0);
 	ok(await(&rig, 1) == 1 && status_of(&rig, &job) == VIRTIO_BLK_S_IOERR,
 	    "a lone status");
+	blk_stats(rig.d.dev, &stats);
+	ok(stats.read.requests == 2 && stats.read.bytes == 512 &&
+		stats.written.requests == 0,
+	    "what was read is counted");
+	is_int(stats.failed, 8, "and what failed");
 	ok(!rig.d.needs_reset, "none of it was a breach");
 	rig_close(&rig);
 }
