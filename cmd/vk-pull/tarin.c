@@ -31,6 +31,7 @@
 
 #include "cmd/vk-pull/pax.h"
 #include "cmd/vk-pull/tarnumber.h"
+#include "cmd/vk-pull/tarsparse.h"
 #include "common/buf.h"
 
 #include <assert.h>
@@ -98,10 +99,7 @@ struct tarin {
 	struct tar_entry entry; /* the one at hand */
 	char name[PREFIX_LEN + 1 + NAME_LEN + 1];
 	char link[NAME_LEN + 1];
-	/* GNU sparse 1.0's map: numbers, a line each */
-	uint64_t map_number, map_offset, map_left;
-	enum { MAP_COUNT, MAP_OFFSET, MAP_LEN, MAP_DONE } map_want;
-	bool map_digits;
+	struct sparse_map map; /* in front of the data */
 };
 
 struct tarin *
@@ -164,54 +162,6 @@ checksum_right(const uint8_t *b)
 	       (told == plain || told == with_sign);
 }
 
-/* ---- sparse maps -------------------------------------------------------- */
-
-static int
-sparse_add(struct tarin *t, uint64_t offset, uint64_t len, struct err *e)
-{
-	if (pax_add_segment(&t->pax, offset, len) < 0)
-		return bad(e, "sparse file with too many pieces");
-	return 0;
-}
-
-/* Pieces in order, apart, inside the file, and as long as what is stored. */
-static int
-sparse_check(struct tarin *t, struct err *e)
-{
-	const struct tar_entry *n = &t->entry;
-	uint64_t at = 0, sum = 0;
-
-	for (size_t i = 0; i < n->segment_count; i++) {
-		const struct tar_segment *s = &n->segments[i];
-
-		if (s->offset < at || s->offset > n->size ||
-		    s->len > n->size - s->offset)
-			return bad(e, "sparse map out of order or too long");
-		at = s->offset + s->len;
-		sum += s->len;
-	}
-	if (sum != n->stored)
-		return bad(e, "sparse map and size disagree");
-	return 0;
-}
-
-static int
-sparse_block(struct tarin *t, const uint8_t *piece, size_t count, struct err *e)
-{
-	for (size_t i = 0; i < count; i++, piece += 24) {
-		uint64_t offset, len;
-
-		if (piece[0] == '\0')
-			break;
-		if (tar_natural(piece, 12, &offset) < 0 ||
-		    tar_natural(piece + 12, 12, &len) < 0)
-			return bad(e, "bad number in a sparse map");
-		if (sparse_add(t, offset, len, e) < 0)
-			return -1;
-	}
-	return 0;
-}
-
 /* ---- an entry is complete ----------------------------------------------- */
 
 static void
@@ -230,7 +180,7 @@ report(struct tarin *t, struct err *e)
 	if (n->sparse) {
 		n->segments = t->pax.segments;
 		n->segment_count = t->pax.segment_count;
-		if (sparse_check(t, e) < 0)
+		if (sparse_check(n, e) < 0)
 			return err_prefix(e, "%s", n->path);
 	}
 	n->attrs = (const uint8_t *)t->pax.attrs.data;
@@ -359,23 +309,13 @@ old_sparse(struct tarin *t, const uint8_t *b, struct err *e)
 	if (tar_natural(b + GNU_REALSIZE, 12, &t->entry.size) < 0)
 		return bad(e, "bad size of a sparse file");
 	t->entry.sparse = true;
-	if (sparse_block(t, b + GNU_SPARSE, 4, e) < 0)
+	if (sparse_table(&t->pax, b + GNU_SPARSE, 4, e) < 0)
 		return -1;
 	if (b[GNU_EXTENDED]) {
 		t->state = SPARSE;
 		return 0;
 	}
 	return report(t, e);
-}
-
-static int
-start_map(struct tarin *t)
-{
-	t->state = MAP;
-	t->map_want = MAP_COUNT;
-	t->map_number = 0;
-	t->map_digits = false;
-	return 0;
 }
 
 static int
@@ -407,8 +347,11 @@ file_header(struct tarin *t, const uint8_t *b, struct err *e)
 			return bad(e, "sparse file without its size");
 		n->sparse = true;
 		n->size = t->pax.realsize;
-		if (t->pax.sparse == PAX_SPARSE_MAP_IN_DATA)
-			return start_map(t);
+		if (t->pax.sparse == PAX_SPARSE_MAP_IN_DATA) {
+			sparse_map_begin(&t->map);
+			t->state = MAP;
+			return 0;
+		}
 	}
 	return report(t, e);
 }
@@ -487,69 +430,25 @@ extended_done(struct tarin *t, struct err *e)
 	return rc;
 }
 
-/* ---- GNU sparse 1.0 ----------------------------------------------------- */
-
-static int
-map_number_done(struct tarin *t, struct err *e)
-{
-	uint64_t n = t->map_number;
-
-	if (!t->map_digits)
-		return bad(e, "bad number in a sparse map");
-	t->map_number = 0;
-	t->map_digits = false;
-	switch (t->map_want) {
-	case MAP_COUNT:
-		if (n > TARIN_SEGMENTS_MAX)
-			return bad(e, "sparse file with too many pieces");
-		t->map_left = n;
-		t->map_want = n > 0 ? MAP_OFFSET : MAP_DONE;
-		return 0;
-	case MAP_OFFSET:
-		t->map_offset = n;
-		t->map_want = MAP_LEN;
-		return 0;
-	case MAP_LEN:
-		if (sparse_add(t, t->map_offset, n, e) < 0)
-			return -1;
-		t->map_want = --t->map_left > 0 ? MAP_OFFSET : MAP_DONE;
-		return 0;
-	case MAP_DONE:
-		break;
-	}
-	return 0;
-}
+/* ---- the machine -------------------------------------------------------- */
 
 static int
 map_block(struct tarin *t, const uint8_t *b, struct err *e)
 {
 	struct tar_entry *n = &t->entry;
+	int whole;
 
 	if (n->stored < BLOCK)
 		return bad(e, "sparse map longer than its file");
 	n->stored -= BLOCK;
-	for (int i = 0; i < BLOCK && t->map_want != MAP_DONE; i++) {
-		if (b[i] == '\n') {
-			if (map_number_done(t, e) < 0)
-				return -1;
-		} else if (b[i] < '0' || b[i] > '9' ||
-			   t->map_number > INT64_MAX / 10 - 1) {
-			return bad(e, "bad number in a sparse map");
-		} else {
-			t->map_number =
-			    t->map_number * 10 + (uint64_t)(b[i] - '0');
-			t->map_digits = true;
-		}
-	}
-	return t->map_want == MAP_DONE ? report(t, e) : 0;
+	whole = sparse_map_block(&t->map, &t->pax, b, e);
+	return whole > 0 ? report(t, e) : whole;
 }
-
-/* ---- the machine -------------------------------------------------------- */
 
 static int
 extension_block(struct tarin *t, const uint8_t *b, struct err *e)
 {
-	if (sparse_block(t, b, EXT_SPARSE_COUNT, e) < 0)
+	if (sparse_table(&t->pax, b, EXT_SPARSE_COUNT, e) < 0)
 		return -1;
 	return b[EXT_EXTENDED] ? 0 : report(t, e);
 }
