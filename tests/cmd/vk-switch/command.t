@@ -83,7 +83,9 @@ begin() { # COMMAND…: $command is its process, and it runs
 	read -r _ <"$tmp/begun"
 }
 begin -- sh -c 'echo; exec sleep 100'
-is "$(cat "/proc/$command/comm")" sleep 'what was started is the command'
+is_sleep() { [ "$(cat "/proc/$1/comm")" = sleep ]; }
+await 5 is_sleep "$command"
+ok $? 'what was started is the command'
 is "$(switches)" 2 'and a child of it the switch'
 kill -TERM "$command"
 wait "$command"
