@@ -2,6 +2,7 @@
 /* init.c - process 1 is handed to the image's own init */
 #include "agent/init.h"
 
+#include "agent/groups.h"
 #include "agent/mounts.h"
 #include "common/io.h"
 #include "common/log.h"
@@ -29,8 +30,8 @@ mask_login(const char *terminal)
 		log_info("%s: %s", path, strerror(errno));
 }
 
-void
-init_prepare(void)
+static void
+mask_logins(void)
 {
 	cleanup_fd int fd =
 	    open("/sys/class/tty/console/active", O_RDONLY | O_CLOEXEC);
@@ -46,6 +47,13 @@ init_prepare(void)
 	while ((terminal = strsep(&rest, " \n")))
 		if (*terminal && strcmp(terminal, "tty0") != 0)
 			mask_login(terminal);
+}
+
+void
+init_prepare(void)
+{
+	groups_release();
+	mask_logins();
 }
 
 void

@@ -3,6 +3,7 @@
 #include "agent/mounts.h"
 
 #include "agent/boot.h"
+#include "agent/groups.h"
 #include "common/io.h"
 #include "common/log.h"
 #include "common/scope.h"
@@ -98,8 +99,6 @@ mount_dev(void)
 /* ---- cgroup ---------------------------------------------------------------
  */
 
-#define CGROUP "/sys/fs/cgroup"
-
 /* The controllers that version 1 can have, a hierarchy each. */
 static void
 mount_cgroup_v1(void)
@@ -108,8 +107,8 @@ mount_cgroup_v1(void)
 	int number, enabled, hierarchy;
 	FILE *list = fopen("/proc/cgroups", "re");
 
-	if (mount("tmpfs", CGROUP, "tmpfs", SAFE, "mode=755") < 0)
-		log_warn(CGROUP ": %s", strerror(errno));
+	if (mount("tmpfs", CGROUP_ROOT, "tmpfs", SAFE, "mode=755") < 0)
+		log_warn(CGROUP_ROOT ": %s", strerror(errno));
 	while (list && !feof(list)) {
 		struct standard m = {"cgroup", dir, name, SAFE, true};
 
@@ -120,7 +119,7 @@ mount_cgroup_v1(void)
 				break;
 			continue;
 		}
-		snprintf(dir, sizeof(dir), CGROUP "/%s", name);
+		snprintf(dir, sizeof(dir), CGROUP_ROOT "/%s", name);
 		if (enabled)
 			mount_one(&m);
 	}
@@ -132,9 +131,9 @@ static void
 mount_cgroup(const char *wanted)
 {
 	static const struct standard unified = {
-	    "cgroup2", CGROUP, "nsdelegate", SAFE, false};
+	    "cgroup2", CGROUP_ROOT, "nsdelegate", SAFE, false};
 	static const struct standard beside = {
-	    "cgroup2", CGROUP "/unified", "nsdelegate", SAFE, true};
+	    "cgroup2", CGROUP_ROOT "/unified", "nsdelegate", SAFE, true};
 
 	if (!wanted || strcmp(wanted, "2") == 0)
 		mount_one(&unified);

@@ -3,6 +3,7 @@
 #include "agent/power.h"
 
 #include "agent/files.h"
+#include "agent/groups.h"
 #include "agent/session.h"
 #include "agent/terminal.h"
 #include "common/log.h"
@@ -58,6 +59,7 @@ power_down(struct agent *a, bool reboot_wanted)
 	wait_all();
 	if (!a->policy.is_init)
 		return;
+	groups_release();
 	files_remove();
 	sync();
 	/* The journal is closed, so that the next mount has nothing to do. */

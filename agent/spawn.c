@@ -3,6 +3,7 @@
 #include "agent/spawn.h"
 
 #include "agent/environment.h"
+#include "agent/groups.h"
 #include "agent/notify.h"
 #include "agent/sandbox.h"
 #include "agent/user.h"
@@ -306,7 +307,10 @@ spawn(struct spawn *s, struct err *e)
 	/* An init takes this process over, and what is left of the agent goes
 	 * on below it; see session.c. */
 	bool stay = s->request->flags & OPEN_INIT;
-	pid_t pid = fork();
+	/* The agent's own work is not for the commands to delay. */
+	pid_t pid = stay || s->inside
+			? fork()
+			: groups_fork(s->request->flags & OPEN_MAIN);
 
 	if (pid < 0)
 		err_errno(e, EX_OSERR, "fork");

@@ -11,6 +11,7 @@
 #include "agent/clock.h"
 #include "agent/config.h"
 #include "agent/files.h"
+#include "agent/groups.h"
 #include "agent/mounts.h"
 #include "agent/net.h"
 #include "agent/notify.h"
@@ -122,6 +123,7 @@ boot(void)
 	server_stage("network");
 	if (config.sandbox)
 		sandbox_kernel();
+	groups_make();
 	mounts_lock(&config);
 	oom_watch(&agent);
 }

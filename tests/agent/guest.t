@@ -123,9 +123,7 @@ boot() {
 		>"$name.out" 2>"$name.err" &
 	vm=$!
 	at_exit "kill -9 $vm 2>/dev/null"
-	from=$(ms)
 	timeout 60 head -n 1 <ready >/dev/null
-	boot_ms=$(($(ms) - from))
 	vk-exec --wait-ready --timeout 30s "$name"
 }
 halt() {
@@ -183,21 +181,24 @@ no_zombies() { ! in_vm sh -c 'grep -q "^State:.Z" /proc/[0-9]*/status'; }
 await 30 no_zombies
 ok $? "and reaped"
 
+like "$(in_vm cat /proc/self/cgroup)" '^0::/vk-exec$' \
+	"commands are in a group of theirs"
+
 # A fork bomb of a user, which its own alarm ends; the agent answers.
 vk-exec -n -u 1000 one -- call bomb 6 >bomb.out 2>bomb.err &
 bomber=$!
 await 20 grep -q began bomb.out
-for answer in 1 2 3 4 5; do
+for answer in 1 2 3 4 5 6 7 8 9 10; do
 	from=$(ms)
 	vk-exec --list one >/dev/null || echo "answer $answer: none" >&2
 	echo $(($(ms) - from))
 done >answers
-half=$(sort -n answers | sed -n 3p)
-ok $((half >= 1000)) "it answers within 1 s beside a fork bomb, mostly ($(
+slowest=$(sort -n answers | tail -n 1)
+ok $((slowest >= 1000)) "it answers within 1 s beside a fork bomb ($(
 	tr '\n' ' ' <answers)ms)"
 kill -9 $bomber 2>/dev/null
 wait $bomber 2>/dev/null
-calm() { [ "$(vk-exec --ps one | grep -c ' call')" -eq 0 ]; }
+calm() { vk-exec --ps one >processes && ! grep -q ' call' processes; }
 await 30 calm
 ok $? "the bomb is over, the agent is not"
 
@@ -205,9 +206,7 @@ from=$(ms)
 vk-exec --stop one
 wait "$vm"
 took=$(($(ms) - from))
-# A machine under load is told by how long the boot took, a second otherwise.
-limit=$((boot_ms > 2000 ? boot_ms : 2000))
-ok $((took >= limit)) "an idle guest stops within 2 s ($took of $limit ms)"
+ok $((took >= 2000)) "an idle guest stops within 2 s ($took ms)"
 
 # ---- the sandbox ------------------------------------------------------------
 
