@@ -4,6 +4,7 @@
 
 #include "cmd/vk-switch/lan.h"
 #include "cmd/vk-switch/report.h"
+#include "common/local_socket.h"
 #include "common/scope.h"
 
 #include <errno.h>
@@ -56,7 +57,7 @@ control_open(struct lan *lan, const char *path, struct err *e)
 	struct control *c = &lan->control;
 	struct watch w = {.kind = WATCH_CONTROL};
 
-	c->fd = listener_bind(path, &c->folder, e);
+	c->fd = local_socket_listen(path, 64, &c->folder, e);
 	if (c->fd < 0)
 		return -1;
 	snprintf(c->path, sizeof(c->path), "%s", path);
@@ -84,7 +85,7 @@ control_release(struct lan *lan)
 	for (uint32_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
 		client_close(&c->clients[i]);
 	if (c->fd >= 0)
-		listener_unbind(c->folder, c->path);
+		local_socket_remove(c->folder, c->path);
 	fd_close(&c->fd);
 	fd_close(&c->folder);
 }

@@ -3,6 +3,7 @@
 #include "cmd/vk-switch/listener.h"
 
 #include "cmd/vk-switch/lan.h"
+#include "common/local_socket.h"
 #include "common/scope.h"
 #include "common/size.h"
 
@@ -111,57 +112,6 @@ reserve(struct lan *lan, const struct listener *l, struct err *e)
 	return lease_reserve(lan, text, e);
 }
 
-/* Does somebody listen there? Removes what nobody does. */
-static int
-clear_path(const struct sockaddr_un *at, struct err *e)
-{
-	cleanup_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct stat st;
-
-	if (lstat(at->sun_path, &st) < 0)
-		return errno == ENOENT ? 0
-				       : err_errno(e, 0, "%s", at->sun_path);
-	if (!S_ISSOCK(st.st_mode))
-		return err_set(e, EX_CANTCREAT, "%s: exists and is no socket",
-		    at->sun_path);
-	if (connect(fd, (const struct sockaddr *)at, sizeof(*at)) == 0 ||
-	    errno != ECONNREFUSED)
-		return err_set(e, EX_TEMPFAIL, "%s: in use by another program",
-		    at->sun_path);
-	if (unlink(at->sun_path) < 0)
-		return err_errno(e, 0, "%s", at->sun_path);
-	return 0;
-}
-
-int
-listener_bind(const char *path, int *folder, struct err *e)
-{
-	struct sockaddr_un at = {.sun_family = AF_UNIX};
-	const char *slash = strrchr(path, '/');
-	cleanup_fd int fd = -1;
-	char parent[sizeof(at.sun_path)];
-	mode_t mask;
-	int result;
-
-	if (strlen(path) >= sizeof(at.sun_path))
-		return err_set(e, EX_USAGE, "%s: too long for a socket", path);
-	snprintf(at.sun_path, sizeof(at.sun_path), "%s", path);
-	if (clear_path(&at, e) < 0)
-		return -1;
-	snprintf(parent, sizeof(parent), "%.*s",
-	    slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
-	*folder = open(parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (*folder < 0 || fd < 0)
-		return err_errno(e, 0, "%s", path);
-	mask = umask(0177);
-	result = bind(fd, (struct sockaddr *)&at, sizeof(at));
-	umask(mask);
-	if (result < 0 || listen(fd, 64) < 0)
-		return err_errno(e, EX_CANTCREAT, "%s", path);
-	return steal_fd(&fd);
-}
-
 int
 listeners_open(struct lan *lan, struct err *e)
 {
@@ -172,7 +122,7 @@ listeners_open(struct lan *lan, struct err *e)
 
 		if (reserve(lan, l, e) < 0)
 			return -1;
-		l->fd = listener_bind(l->path, &l->folder, e);
+		l->fd = local_socket_listen(l->path, 64, &l->folder, e);
 		if (l->fd < 0)
 			return -1;
 		if (loop_watch(&lan->loop, l->fd, &w, EPOLLIN) < 0)
@@ -182,22 +132,13 @@ listeners_open(struct lan *lan, struct err *e)
 }
 
 void
-listener_unbind(int folder, const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	if (folder >= 0)
-		unlinkat(folder, slash ? slash + 1 : path, 0);
-}
-
-void
 listeners_release(struct lan *lan)
 {
 	for (uint32_t i = 0; i < lan->listener_count; i++) {
 		struct listener *l = &lan->listeners[i];
 
 		if (l->fd >= 0)
-			listener_unbind(l->folder, l->path);
+			local_socket_remove(l->folder, l->path);
 		fd_close(&l->fd);
 		fd_close(&l->folder);
 	}

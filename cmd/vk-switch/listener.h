@@ -41,9 +41,4 @@ int listeners_open(struct lan *, struct err *);
 /* Closes, and removes the sockets. */
 void listeners_release(struct lan *);
 
-/* The same for one socket of another purpose: binds, listens, and opens its
- * folder. Returns the descriptor, -1. */
-int listener_bind(const char *path, int *folder, struct err *);
-void listener_unbind(int folder, const char *path);
-
 #endif

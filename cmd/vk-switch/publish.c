@@ -4,6 +4,7 @@
 
 #include "cmd/vk-switch/lan.h"
 #include "cmd/vk-switch/owner.h"
+#include "common/local_socket.h"
 #include "common/scope.h"
 #include "common/size.h"
 
@@ -214,7 +215,7 @@ publish_open(struct lan *lan, struct published *p, struct err *e)
 	    .generation = ++p->generation};
 
 	if (p->is_unix)
-		p->fd = listener_bind(p->path, &p->folder, e);
+		p->fd = local_socket_listen(p->path, 64, &p->folder, e);
 	else
 		open_inet(p, lan->publisher.running, e);
 	if (p->fd < 0)
@@ -228,7 +229,7 @@ static void
 publish_close(struct published *p)
 {
 	if (p->is_unix && p->fd >= 0)
-		listener_unbind(p->folder, p->path);
+		local_socket_remove(p->folder, p->path);
 	fd_close(&p->fd);
 	fd_close(&p->folder);
 	p->used = false;
