@@ -2,18 +2,15 @@
 /*
  * vhost_user.c - the back end of the vhost-user protocol
  *
- * A message is a header of 12 bytes (request, flags, size, in the host's own
- * byte order), a payload of at most MESSAGE_MAX bytes, and up to eight
- * descriptors beside it. One at a time is read, whole, from a blocking socket:
- * front ends write them in one go, and one that does not holds up only its own
- * device, for RECEIVE_TIMEOUT_S.
- *
  * All of it runs in the device's loop. A ring starts when it is enabled and
  * has its addresses and kick (there is no DRIVER_OK here); the device starts
  * with its first ring. Ring addresses are the front end's virtual ones, and are
  * turned into guest-physical ones by the memory table.
  */
 #include "cmd/vk-boot/virtio/vhost_user.h"
+
+#include "cmd/vk-boot/virtio/vhost_memory.h"
+#include "cmd/vk-boot/virtio/vhost_message.h"
 
 #include "common/cursor.h"
 #include "common/io.h"
@@ -23,22 +20,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
+#include <sys/mman.h> /* PROT_EXEC */
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/time.h>
 
-#define HEADER_SIZE       12
-#define MESSAGE_MAX       4096 /* the largest is a table of 8 regions, or config */
-#define FDS_MAX           8
-#define REGIONS_MAX       8
-#define RECEIVE_TIMEOUT_S 5
-
-/* Flags of the header: version 1, "this is a reply", "I want a reply". */
-#define FLAG_VERSION      1
-#define FLAG_VERSION_MASK 3
-#define FLAG_REPLY        4
-#define FLAG_NEED_REPLY   8
+/* Who comes again and again to break the rules shall not fill a log. */
+#define BREACHES_TOLD 10
 
 /* In a ring's number: there is no descriptor. */
 #define VRING_NO_FD (1u << 8)
@@ -84,109 +70,32 @@ enum request_type {
 	(PROTOCOL_MQ | PROTOCOL_REPLY_ACK | PROTOCOL_BACKEND_REQ |             \
 	    PROTOCOL_CONFIG | PROTOCOL_RESET)
 
-struct message {
-	uint32_t request, flags, size;
-	uint8_t payload[MESSAGE_MAX];
-	int fds[FDS_MAX];
-	unsigned fd_count;
-};
-
-/* A region's place in the front end's own address space. */
-struct window {
-	uint64_t start, len, gpa;
-	void *map; /* what was mapped, and how much */
-	uint64_t map_len;
-};
-
 struct vhost_user {
 	struct vhost_user_config config;
 	struct virtio_device *dev;
 	struct loop_source listener, front;
 	int backend_fd; /* -1: changes are not told */
 	uint64_t features, protocol;
-	struct window windows[REGIONS_MAX];
-	unsigned window_count;
+	struct vhost_memory memory;
 	bool enabled[VIRTIO_QUEUES_MAX];
 	uint64_t rings[VIRTIO_QUEUES_MAX][3]; /* as given: desc, used, avail */
 	uint16_t base[VIRTIO_QUEUES_MAX];
-	struct message message;
+	struct vhost_message message;
+	unsigned breaches; /* of all front ends that there were */
+	bool gone;         /* the front end takes no answer any more */
 };
 
-/* ---- messages ---- */
+/* ---- answers ---- */
 
-static void
-close_fds(struct message *m)
-{
-	while (m->fd_count > 0)
-		close(m->fds[--m->fd_count]);
-}
-
-/* Takes the header and the descriptors that came with it. */
-static int
-receive_head(int socket, struct message *m)
-{
-	uint8_t head[HEADER_SIZE];
-	union {
-		struct cmsghdr align;
-		char space[CMSG_SPACE(FDS_MAX * sizeof(int))];
-	} control;
-	struct iovec part = {head, sizeof(head)};
-	struct msghdr message = {
-	    .msg_iov = &part,
-	    .msg_iovlen = 1,
-	    .msg_control = &control,
-	    .msg_controllen = sizeof(control),
-	};
-	struct cursor c = cursor_of(head, sizeof(head));
-	ssize_t n = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_WAITALL);
-
-	m->fd_count = 0;
-	if (n <= 0)
-		return -1;
-	for (struct cmsghdr *h = CMSG_FIRSTHDR(&message); h;
-	     h = CMSG_NXTHDR(&message, h)) {
-		if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS)
-			continue;
-		m->fd_count =
-		    (unsigned)((h->cmsg_len - CMSG_LEN(0)) / sizeof(int));
-		memcpy(m->fds, CMSG_DATA(h), m->fd_count * sizeof(int));
-	}
-	if (n != sizeof(head) || message.msg_flags & MSG_CTRUNC)
-		return -1;
-	m->request = get_le32(&c);
-	m->flags = get_le32(&c);
-	m->size = get_le32(&c);
-	return 0;
-}
-
-static int
-receive(int socket, struct message *m)
-{
-	if (receive_head(socket, m) < 0 ||
-	    (m->flags & FLAG_VERSION_MASK) != FLAG_VERSION ||
-	    m->size > sizeof(m->payload) ||
-	    io_read(socket, m->payload, m->size) != (ssize_t)m->size) {
-		close_fds(m);
-		return -1;
-	}
-	return 0;
-}
-
+/* Nobody who hears it is not a breach: a guest that ends does not wait. */
 static int
 reply(struct vhost_user *vu, const void *payload, uint32_t len)
 {
-	uint8_t out[HEADER_SIZE + MESSAGE_MAX];
-	struct writer w = writer_of(out, sizeof(out));
-
-	put_le(&w, vu->message.request, 4);
-	put_le(&w, FLAG_VERSION | FLAG_REPLY, 4);
-	put_le(&w, len, 4);
-	put_bytes(&w, payload, len);
-	if (w.bad || send(vu->front.fd, out, writer_len(&w), MSG_NOSIGNAL) !=
-			 (ssize_t)writer_len(&w))
-		return -1;
+	if (vhost_message_send(vu->front.fd, vu->message.request, VHOST_REPLY,
+		payload, len) < 0)
+		vu->gone = true;
 	/* An answer is acknowledgement enough. */
-	vu->message.flags &= ~(uint32_t)FLAG_NEED_REPLY;
+	vu->message.flags &= ~(uint32_t)VHOST_NEED_REPLY;
 	return 0;
 }
 
@@ -196,93 +105,13 @@ reply_u64(struct vhost_user *vu, uint64_t value)
 	return reply(vu, &value, sizeof(value));
 }
 
-static uint64_t
-payload_u64(const struct message *m)
-{
-	struct cursor c = cursor_of(m->payload, m->size);
-
-	return get_le64(&c);
-}
-
-/* ---- memory ---- */
-
-static void
-forget_memory(struct vhost_user *vu)
-{
-	for (unsigned i = 0; i < vu->window_count; i++)
-		munmap(vu->windows[i].map, vu->windows[i].map_len);
-	vu->window_count = 0;
-	/* What gmem has was mapped here, not by gmem_add. */
-	*vu->config.mem = (struct gmem){.count = 0};
-}
-
-static int
-add_region(struct vhost_user *vu, struct cursor *c, int fd)
-{
-	struct window *w = &vu->windows[vu->window_count];
-	struct gmem_region *r = &vu->config.mem->regions[vu->window_count];
-	uint64_t offset;
-	struct stat st;
-
-	w->gpa = get_le64(c);
-	w->len = get_le64(c);
-	w->start = get_le64(c);
-	offset = get_le64(c);
-	if (c->bad || w->len == 0 || offset > UINT64_MAX - w->len ||
-	    w->gpa > UINT64_MAX - w->len || w->start > UINT64_MAX - w->len)
-		return -1;
-	if (fstat(fd, &st) < 0 || (uint64_t)st.st_size < offset + w->len)
-		return -1;
-	/* From the file's start, so that any offset will do. */
-	w->map_len = offset + w->len;
-	w->map = mmap(NULL, w->map_len, PROT_READ | PROT_WRITE,
-	    MAP_SHARED | MAP_NORESERVE, fd, 0);
-	if (w->map == MAP_FAILED)
-		return -1;
-	*r = (struct gmem_region){
-	    .gpa = w->gpa,
-	    .len = w->len,
-	    .hva = (uint8_t *)w->map + offset,
-	    .fd = -1,
-	};
-	vu->window_count++;
-	vu->config.mem->count++;
-	return 0;
-}
-
 static int
 set_memory(struct vhost_user *vu)
 {
-	struct message *m = &vu->message;
-	struct cursor c = cursor_of(m->payload, m->size);
-	uint32_t count = get_le32(&c);
-
-	get_le32(&c); /* padding */
-	if (c.bad || count == 0 || count > REGIONS_MAX || count != m->fd_count)
-		return -1;
 	/* A table that changes under a running device stops it; the front end
 	 * sets up its rings again. */
 	virtio_device_stop(vu->dev);
-	forget_memory(vu);
-	for (uint32_t i = 0; i < count; i++)
-		if (add_region(vu, &c, m->fds[i]) < 0)
-			return -1;
-	return 0;
-}
-
-/* A guest-physical address for one of the front end's own. */
-static int
-gpa_of(const struct vhost_user *vu, uint64_t address, uint64_t *gpa)
-{
-	for (unsigned i = 0; i < vu->window_count; i++) {
-		const struct window *w = &vu->windows[i];
-
-		if (address >= w->start && address - w->start < w->len) {
-			*gpa = w->gpa + (address - w->start);
-			return 0;
-		}
-	}
-	return -1;
+	return vhost_memory_set(&vu->memory, &vu->message);
 }
 
 /* ---- rings ---- */
@@ -303,9 +132,10 @@ start_ring(struct vhost_user *vu, uint32_t index)
 	if (vq->ready || !vu->enabled[index] || !vu->rings[index][0] ||
 	    vq->kick_fd < 0)
 		return 0;
-	if (gpa_of(vu, vu->rings[index][0], &vq->desc) < 0 ||
-	    gpa_of(vu, vu->rings[index][1], &vq->device) < 0 ||
-	    gpa_of(vu, vu->rings[index][2], &vq->driver) < 0)
+	if (vhost_memory_gpa(&vu->memory, vu->rings[index][0], &vq->desc) < 0 ||
+	    vhost_memory_gpa(&vu->memory, vu->rings[index][1], &vq->device) <
+		0 ||
+	    vhost_memory_gpa(&vu->memory, vu->rings[index][2], &vq->driver) < 0)
 		return -1;
 	return virtio_device_start_queue(
 	    vu->dev, index, vu->base[index], vu->features);
@@ -391,18 +221,19 @@ enable_ring(struct vhost_user *vu)
 static int
 set_ring_fd(struct vhost_user *vu)
 {
-	struct message *m = &vu->message;
-	uint64_t value = payload_u64(m);
+	struct vhost_message *m = &vu->message;
+	uint64_t value = vhost_message_u64(m);
 	uint32_t index = value & VRING_INDEX;
 	int fd = -1;
 
 	if (m->size != 8 || !ring(vu, index))
 		return -1;
 	if (!(value & VRING_NO_FD)) {
-		if (m->fd_count != 1 || io_nonblock(m->fds[0], 1) < 0)
+		fd = vhost_message_take_fd(m);
+		if (fd < 0 || io_nonblock(fd, 1) < 0) {
+			fd_close(&fd);
 			return -1;
-		fd = m->fds[0];
-		m->fd_count = 0;
+		}
 	}
 	if (m->request == SET_VRING_ERR) {
 		fd_close(&fd); /* we have nothing to say there */
@@ -428,7 +259,7 @@ set_ring_fd(struct vhost_user *vu)
 static int
 get_config(struct vhost_user *vu)
 {
-	struct message *m = &vu->message;
+	struct vhost_message *m = &vu->message;
 	struct cursor c = cursor_of(m->payload, m->size);
 	uint32_t offset = get_le32(&c), size = get_le32(&c);
 
@@ -441,7 +272,7 @@ get_config(struct vhost_user *vu)
 static int
 set_config(struct vhost_user *vu)
 {
-	struct message *m = &vu->message;
+	struct vhost_message *m = &vu->message;
 	struct cursor c = cursor_of(m->payload, m->size);
 	uint32_t offset = get_le32(&c), size = get_le32(&c);
 	const uint8_t *data;
@@ -459,16 +290,11 @@ static void
 config_interrupt(void *transport, bool needs_reset)
 {
 	struct vhost_user *vu = transport;
-	uint8_t out[HEADER_SIZE];
-	struct writer w = writer_of(out, sizeof(out));
 	int fd = __atomic_load_n(&vu->backend_fd, __ATOMIC_ACQUIRE);
 
 	(void)needs_reset; /* the protocol has no word for it */
-	put_le(&w, BACKEND_CONFIG_CHANGE, 4);
-	put_le(&w, FLAG_VERSION, 4);
-	put_le(&w, 0, 4);
 	if (fd >= 0 &&
-	    send(fd, out, sizeof(out), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+	    vhost_message_send(fd, BACKEND_CONFIG_CHANGE, 0, NULL, 0) < 0)
 		log_info("vhost-user: %s: configuration change: %s",
 		    vu->dev->ops->name, strerror(errno));
 }
@@ -480,13 +306,12 @@ static const struct virtio_transport_ops transport_ops = {
 static int
 set_backend_fd(struct vhost_user *vu)
 {
-	struct message *m = &vu->message;
 	int before = vu->backend_fd;
+	int fd = vhost_message_take_fd(&vu->message);
 
-	if (m->fd_count != 1)
+	if (fd < 0)
 		return -1;
-	__atomic_store_n(&vu->backend_fd, m->fds[0], __ATOMIC_RELEASE);
-	m->fd_count = 0;
+	__atomic_store_n(&vu->backend_fd, fd, __ATOMIC_RELEASE);
 	fd_close(&before);
 	return 0;
 }
@@ -514,10 +339,18 @@ set_features(struct vhost_user *vu, uint64_t features)
 	return 0;
 }
 
+/* A device without a configuration space has none to ask for. */
+static uint64_t
+protocol_offered(const struct vhost_user *vu)
+{
+	return vu->dev->config_size > 0 ? PROTOCOL_OFFERED
+					: PROTOCOL_OFFERED & ~PROTOCOL_CONFIG;
+}
+
 static int
 set_protocol(struct vhost_user *vu, uint64_t features)
 {
-	if (features & ~PROTOCOL_OFFERED)
+	if (features & ~protocol_offered(vu))
 		return -1;
 	vu->protocol = features;
 	return 0;
@@ -530,11 +363,11 @@ handle(struct vhost_user *vu)
 	case GET_FEATURES:
 		return reply_u64(vu, vu->dev->offered | FEATURE_PROTOCOL);
 	case SET_FEATURES:
-		return set_features(vu, payload_u64(&vu->message));
+		return set_features(vu, vhost_message_u64(&vu->message));
 	case GET_PROTOCOL_FEATURES:
-		return reply_u64(vu, PROTOCOL_OFFERED);
+		return reply_u64(vu, protocol_offered(vu));
 	case SET_PROTOCOL_FEATURES:
-		return set_protocol(vu, payload_u64(&vu->message));
+		return set_protocol(vu, vhost_message_u64(&vu->message));
 	case GET_QUEUE_NUM:
 		return reply_u64(vu, vu->dev->queue_count);
 	case SET_OWNER:
@@ -578,44 +411,42 @@ vhost_user_disconnect(struct vhost_user *vu)
 	reset(vu);
 	for (unsigned i = 0; i < vu->dev->queue_count; i++)
 		virtio_device_set_call(vu->dev, i, -1);
-	forget_memory(vu);
+	vhost_memory_forget(&vu->memory);
 	loop_remove(vu->dev->loop, &vu->front);
 	fd_close(&vu->front.fd);
 	fd_close(&vu->backend_fd);
 	vu->features = vu->protocol = 0;
-	if (vu->config.changed)
-		vu->config.changed(vu->config.owner, false);
+	vu->gone = false;
 }
 
 static void
 front_says(struct loop_source *source, uint32_t events)
 {
 	struct vhost_user *vu = source->owner;
-	struct message *m = &vu->message;
+	struct vhost_message *m = &vu->message;
 	int result;
 
 	(void)events;
-	if (receive(source->fd, m) < 0) {
+	if (vhost_message_receive(source->fd, m) < 0) {
 		vhost_user_disconnect(vu);
 		return;
 	}
 	result = handle(vu);
-	if (result == 0 && m->flags & FLAG_NEED_REPLY &&
+	if (result == 0 && m->flags & VHOST_NEED_REPLY &&
 	    vu->protocol & PROTOCOL_REPLY_ACK)
 		result = reply_u64(vu, 0);
-	close_fds(m);
-	if (result < 0) {
+	vhost_message_close(m);
+	if (result < 0 && vu->breaches++ < BREACHES_TOLD)
 		log_warn("vhost-user: %s: request %u is wrong, disconnected",
 		    vu->dev->ops->name, m->request);
+	if (result < 0 || vu->gone)
 		vhost_user_disconnect(vu);
-	}
 }
 
 static void
 front_arrives(struct loop_source *source, uint32_t events)
 {
 	struct vhost_user *vu = source->owner;
-	struct timeval patience = {.tv_sec = RECEIVE_TIMEOUT_S};
 	int fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC);
 	struct err e = ERR_INIT;
 
@@ -626,15 +457,10 @@ front_arrives(struct loop_source *source, uint32_t events)
 		close(fd); /* one is all there is */
 		return;
 	}
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	vhost_message_patience(fd);
 	vu->front.fd = fd;
-	if (loop_add(vu->dev->loop, &vu->front, EPOLLIN, &e) < 0) {
+	if (loop_add(vu->dev->loop, &vu->front, EPOLLIN, &e) < 0)
 		fd_close(&vu->front.fd);
-		return;
-	}
-	if (vu->config.changed)
-		vu->config.changed(vu->config.owner, true);
 }
 
 /* In the device's loop. */
@@ -656,6 +482,7 @@ struct vhost_user *
 vhost_user_new(const struct vhost_user_config *config, struct err *e)
 {
 	struct vhost_user *vu = calloc(1, sizeof(*vu));
+	int result;
 
 	if (!vu) {
 		err_errno(e, EX_OSERR, "vhost-user");
@@ -663,6 +490,7 @@ vhost_user_new(const struct vhost_user_config *config, struct err *e)
 	}
 	vu->config = *config;
 	vu->dev = config->device;
+	vu->memory.mem = config->mem;
 	vu->backend_fd = -1;
 	vu->listener = (struct loop_source){
 	    .fd = config->listener,
@@ -677,7 +505,13 @@ vhost_user_new(const struct vhost_user_config *config, struct err *e)
 	filter_add(loop_filter(vu->dev->loop), calls);
 	vu->dev->transport = vu;
 	vu->dev->transport_ops = &transport_ops;
-	if (loop_add(vu->dev->loop, &vu->listener, EPOLLIN, e) < 0) {
+	/* Nobody may be there any more when it is looked at. */
+	result = io_nonblock(config->listener, 1);
+	if (result < 0)
+		err_errno(e, EX_OSERR, "vhost-user");
+	else
+		result = loop_add(vu->dev->loop, &vu->listener, EPOLLIN, e);
+	if (result < 0) {
 		vhost_user_free(vu);
 		return NULL;
 	}
@@ -689,7 +523,6 @@ vhost_user_free(struct vhost_user *vu)
 {
 	if (!vu)
 		return;
-	vu->config.changed = NULL;
 	vhost_user_disconnect(vu);
 	loop_remove(vu->dev->loop, &vu->listener);
 	fd_close(&vu->listener.fd);

@@ -31,9 +31,6 @@ struct vhost_user_config {
 	struct virtio_device *device; /* borrowed; made over mem */
 	struct gmem *mem; /* borrowed, empty: filled by the front end */
 	int listener;     /* taken over */
-	/* A front end came or went; in the device's loop. May be NULL. */
-	void (*changed)(void *owner, bool connected);
-	void *owner;
 };
 
 /* Before the device's loop runs. NULL with err. */

@@ -11,6 +11,7 @@
 
 #include "tests/tap.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -181,8 +182,13 @@ set_up(void)
 	ok(answer() & 1ull << 32 && is_connected(), "features: VERSION_1");
 	say_u64(2, 1ull << 32 | 1ull << 30, -1);
 	say(15, 0, NULL, 0, -1);
-	ok(answer() & 1u << 9, "protocol features: CONFIG");
-	say_u64(16, 1u << 3 | 1u << 9, -1);
+	{
+		uint64_t offered = answer();
+
+		ok(offered & 1u << 3 && !(offered & 1u << 9),
+		    "protocol features: no CONFIG where there is none");
+	}
+	say_u64(16, 1u << 3, -1);
 	say(3, 0, NULL, 0, -1);
 	share_memory(0, MEMORY_SIZE, BASE, 0);
 	say_pair(8, 0, QUEUE_SIZE);
@@ -299,6 +305,50 @@ test_breaches(void)
 	refused("a payload of 4 GiB");
 }
 
+/* What is said on standard error meanwhile, in bytes. */
+static long
+said_while(void (*what)(void))
+{
+	cleanup_fd int file = memfd_create("said", MFD_CLOEXEC);
+	cleanup_fd int before = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 10);
+
+	dup2(file, STDERR_FILENO);
+	what();
+	dup2(before, STDERR_FILENO);
+	return lseek(file, 0, SEEK_END);
+}
+
+/* As a guest that is killed: it asks, wants an answer and is gone. */
+static void
+ask_and_leave(void)
+{
+	static const uint8_t question[20] = {18, 0, 0, 0, 9, 0, 0, 0, 8};
+
+	join();
+	say_u64(16, 8, -1); /* REPLY_ACK */
+	if (send(front, question, sizeof(question), MSG_NOSIGNAL) < 0)
+		printf("# send failed\n");
+	fd_close(&front);
+	turn();
+}
+
+static void
+break_often(void)
+{
+	for (int i = 0; i < 50; i++) {
+		join();
+		say_pair(18, 0, 2);
+	}
+}
+
+static void
+test_words(void)
+{
+	is_int(said_while(ask_and_leave), 0,
+	    "who does not wait for an answer is no breach");
+	ok(said_while(break_often) < 2000, "many breaches are not many lines");
+}
+
 int
 main(void)
 {
@@ -329,6 +379,7 @@ main(void)
 
 	test_work();
 	test_breaches();
+	test_words();
 
 	fd_close(&front);
 	vhost_user_free(vhost);
