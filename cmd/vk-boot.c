@@ -9,6 +9,7 @@
 #include "cmd/vk-boot/guest.h"
 #include "cmd/vk-boot/options.h"
 #include "cmd/vk-boot/sandbox.h"
+#include "cmd/vk-boot/serve.h"
 #include "cmd/vk-boot/vm.h"
 
 #include "common/confine.h"
@@ -41,6 +42,13 @@ main(int argc, char **argv)
 		break;
 	}
 	guest_signals();
+	if (vm.options.serve) {
+		status = serve(&vm.options, &e);
+		options_release(&vm.options);
+		if (status < 0)
+			die_err(&e);
+		return status;
+	}
 	status_init(&vm.status, vm.options.ready_fd, vm.options.status_fd);
 	sandbox_begin(&vm);
 	if (vm_build(&vm, &e) < 0)

@@ -97,6 +97,8 @@ FLAG_SETTER(keep)
 FLAG_SETTER(prepare)
 FLAG_SETTER(die_with_parent)
 FLAG_SETTER(no_sandbox)
+STRING_SETTER(serve)
+STRING_SETTER(socket)
 DURATION_SETTER(timeout)
 DURATION_SETTER(boot_timeout)
 DURATION_SETTER(stop_timeout)
@@ -431,6 +433,9 @@ static const struct opt table[] = {
     {0, "no-nested", NULL, "the guest's processors cannot run KVM",
 	set_no_nested},
     {0, "show", NULL, "say what would be booted, and end", set_show},
+    {0, "serve", "DEVICE",
+	"no guest, but a device for one: blk:, net:, vsock:, rng", set_serve},
+    {0, "socket", "PATH", "where a device is served (vhost-user)", set_socket},
     {0, "no-sandbox", NULL, "run with all rights of this user", set_no_sandbox},
     {'v', "verbose", NULL, "say what happens, and when", set_verbose},
 };
@@ -468,6 +473,13 @@ read_nics(struct options *o, struct err *e)
 static int
 take_operands(struct options *o, char **operands, bool dashes, struct err *e)
 {
+	if (o->serve || o->socket) {
+		if (!o->serve || !o->socket || *operands)
+			return err_set(e, EX_USAGE,
+			    "--serve and --socket go together, without an "
+			    "image");
+		return 0;
+	}
 	/* Behind "--" and with an initrd it is the command already. */
 	if (*operands && !(dashes && o->initrd))
 		o->image = *operands++;

@@ -72,6 +72,9 @@ struct options {
 	enum console_kind console;
 	const char *console_socket; /* its path, of CONSOLE_SOCKET */
 
+	/* no guest, but a device for another one (serve.h) */
+	const char *serve, *socket;
+
 	/* life */
 	bool prepare; /* do not start it */
 	bool die_with_parent;

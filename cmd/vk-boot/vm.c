@@ -3,6 +3,7 @@
 #include "cmd/vk-boot/vm.h"
 
 #include "cmd/vk-boot/control.h"
+#include "cmd/vk-boot/sandbox.h"
 #include "cmd/vk-boot/stats.h"
 #include "cmd/vk-boot/virtio/balloon.h"
 #include "cmd/vk-boot/virtio/console.h"
@@ -19,7 +20,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -462,24 +462,12 @@ tell_start(struct vm *vm)
 		labels(o), "name", o->name));
 }
 
-/* A connection of the guest is a descriptor of ours. */
-static void
-raise_limits(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 int
 vm_build(struct vm *vm, struct err *e)
 {
 	vm->terminal = (struct terminal)TERMINAL_INIT;
 	gate_init(&vm->gate);
-	raise_limits();
+	sandbox_raise_limits();
 	if (take_name(vm, e) < 0 || open_drives(vm, e) < 0 ||
 	    open_ring(vm, e) < 0 || open_views(vm, e) < 0 ||
 	    open_terminal(vm, e) < 0 || make_engine(vm, e) < 0)
