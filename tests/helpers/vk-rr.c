@@ -151,10 +151,10 @@ compare(const void *a, const void *b)
 }
 
 static int
-measure(bool fresh, int concurrency, unsigned seconds)
+measure(bool fresh, int concurrency, double seconds)
 {
 	int epoll = epoll_create1(0);
-	uint64_t start = now_ns(), end = start + seconds * 1000000000ull;
+	uint64_t start = now_ns(), end = start + (uint64_t)(seconds * 1e9);
 	size_t kept;
 
 	for (int i = 0; i < concurrency; i++)
@@ -193,6 +193,6 @@ main(int argc, char **argv)
 	concurrency = (int)strtol(argv[4], NULL, 10);
 	if (concurrency < 1 || concurrency > CONCURRENCY_MAX)
 		return 64;
-	return measure(strcmp(argv[1], "crr") == 0, concurrency,
-	    (unsigned)strtoul(argv[5], NULL, 10));
+	return measure(
+	    strcmp(argv[1], "crr") == 0, concurrency, strtod(argv[5], NULL));
 }
