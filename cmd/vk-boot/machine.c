@@ -491,6 +491,7 @@ static const struct filter_call main_calls[] = {
     CALL(mincore),                    /* gmem_resident */
     CALL_IF(ioctl, 1, KVM_IOEVENTFD), /* virtio_pci_free */
     CALL_IF(ioctl, 1, KVM_IRQFD),
+    CALL_IF(ioctl, 1, KVM_SIGNAL_MSI),             /* power_button */
     CALL_IF(ioctl, 1, KVM_SET_USER_MEMORY_REGION), /* pluggable_show */
     CALLS_END,
 };
