@@ -13,43 +13,15 @@ struct options {
 	const char *fields;
 };
 
-static int
-set_all(void *into, const char *value, struct err *e)
-{
-	(void)value, (void)e;
-	((struct options *)into)->all = true;
-	return 0;
-}
-
-static int
-set_quiet(void *into, const char *value, struct err *e)
-{
-	(void)value, (void)e;
-	((struct options *)into)->quiet = true;
-	return 0;
-}
-
-static int
-set_json(void *into, const char *value, struct err *e)
-{
-	(void)value, (void)e;
-	((struct options *)into)->json = true;
-	return 0;
-}
-
-static int
-set_fields(void *into, const char *value, struct err *e)
-{
-	(void)e;
-	((struct options *)into)->fields = value;
-	return 0;
-}
-
 static const struct opt table[] = {
-    {'a', "all", NULL, "also those that have ended", set_all},
-    {'q', "quiet", NULL, "names alone; with -o, no header", set_quiet},
-    {'o', "fields", "FIELD[,FIELD...]", "these columns", set_fields},
-    {0, "json", NULL, "all that is known, as JSON", set_json},
+    {'a', "all", NULL, "also those that have ended",
+	OPT_FLAG(struct options, all)},
+    {'q', "quiet", NULL, "names alone; with -o, no header",
+	OPT_FLAG(struct options, quiet)},
+    {'o', "fields", "FIELD[,FIELD...]", "these columns",
+	OPT_TEXT(struct options, fields)},
+    {0, "json", NULL, "all that is known, as JSON",
+	OPT_FLAG(struct options, json)},
 };
 
 static const struct opt_command command = {

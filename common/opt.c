@@ -2,6 +2,7 @@
 /* opt.c - a command's options, as one table */
 #include "common/opt.h"
 
+#include "common/log.h"
 #include "common/version.h"
 
 #include <stdio.h>
@@ -64,11 +65,31 @@ answer(const struct opt_command *command, const char *name)
 	return OPT_ANSWERED;
 }
 
+int
+opt_set_verbose(void *into, const char *value, struct err *e)
+{
+	(void)into, (void)value, (void)e;
+	log_verbose = true;
+	return 0;
+}
+
+static int
+set_member(const struct opt *o, const char *value, void *into)
+{
+	char *member = (char *)into + o->member;
+
+	if (o->argument)
+		*(const char **)(void *)member = value;
+	else
+		*(bool *)member = true;
+	return 0;
+}
+
 static int
 apply(const struct opt *o, const char *name, const char *value, void *into,
     struct err *e)
 {
-	if (o->set(into, value, e) == 0)
+	if ((o->set ? o->set(into, value, e) : set_member(o, value, into)) == 0)
 		return 0;
 	if (!e->status)
 		e->status = EX_USAGE;

@@ -27,9 +27,22 @@ struct opt {
 	const char *argument; /* what follows it; NULL: nothing does */
 	const char *help;     /* one line, no full stop */
 	/* Takes the value (NULL without argument) into the caller's struct.
-	 * Returns 0, -1 with err; the option's name is put in front of it. */
+	 * Returns 0, -1 with err; the option's name is put in front of it.
+	 * NULL: there is nothing to check, and member is set. */
 	int (*set)(void *into, const char *value, struct err *);
+	size_t member; /* where in the struct: OPT_FLAG and OPT_TEXT */
 };
+
+/* In the place of .set, where a bool becomes true, and where a const char *
+ * becomes the value as it stands in argv. */
+#define OPT_FLAG(type, field) .member = OPT_MEMBER(type, field, bool)
+#define OPT_TEXT(type, field) .member = OPT_MEMBER(type, field, const char *)
+#define OPT_MEMBER(type, field, kind)                                          \
+	offsetof(type, field) +                                                \
+	    0 * sizeof(char[_Generic(((type *)0)->field, kind : 1)])
+
+/* The set of --verbose: log_verbose is true. */
+int opt_set_verbose(void *, const char *, struct err *);
 
 struct opt_command {
 	const char *name;     /* "vk-pull" */

@@ -16,30 +16,6 @@ options_init(struct options *o)
 }
 
 static int
-set_socket(void *into, const char *value, struct err *e)
-{
-	(void)e;
-	((struct options *)into)->socket = value;
-	return 0;
-}
-
-static int
-set_output(void *into, const char *value, struct err *e)
-{
-	(void)e;
-	((struct options *)into)->output = value;
-	return 0;
-}
-
-static int
-set_wait(void *into, const char *value, struct err *e)
-{
-	(void)value, (void)e;
-	((struct options *)into)->wait = true;
-	return 0;
-}
-
-static int
 set_timeout(void *into, const char *value, struct err *e)
 {
 	struct options *o = into;
@@ -53,11 +29,13 @@ set_timeout(void *into, const char *value, struct err *e)
 
 static const struct opt table[] = {
     {'o', "output", "MEMBER,...", "print these members only, tabs between them",
-	set_output},
-    {'w', "wait", NULL, "then wait until the VM has ended", set_wait},
-    {0, "timeout", "TIME", "how long an answer may take (10s)", set_timeout},
+	OPT_TEXT(struct options, output)},
+    {'w', "wait", NULL, "then wait until the VM has ended",
+	OPT_FLAG(struct options, wait)},
+    {0, "timeout", "TIME", "how long an answer may take (10s)",
+	.set = set_timeout},
     {0, "socket", "PATH", "a control socket, in the place of a VM's name",
-	set_socket},
+	OPT_TEXT(struct options, socket)},
 };
 
 const struct opt_command options_command = {

@@ -175,21 +175,6 @@ set_mode(struct options *o, enum mode mode, struct err *e)
 	return 0;
 }
 
-#define FLAG(name, field)                                                      \
-	static int set_##name(void *into, const char *value, struct err *e)    \
-	{                                                                      \
-		(void)value;                                                   \
-		(void)e;                                                       \
-		((struct options *)into)->field = true;                        \
-		return 0;                                                      \
-	}
-#define TEXT(name, field)                                                      \
-	static int set_##name(void *into, const char *value, struct err *e)    \
-	{                                                                      \
-		(void)e;                                                       \
-		((struct options *)into)->field = value;                       \
-		return 0;                                                      \
-	}
 #define MODE(name, mode)                                                       \
 	static int set_##name(void *into, const char *value, struct err *e)    \
 	{                                                                      \
@@ -197,17 +182,6 @@ set_mode(struct options *o, enum mode mode, struct err *e)
 		return set_mode(into, mode, e);                                \
 	}
 
-FLAG(tty, tty)
-FLAG(interactive, stdin_kept)
-FLAG(no_stdin, no_stdin)
-FLAG(detach, detach)
-FLAG(clear_env, clear_env)
-FLAG(json, json)
-FLAG(follow, follow)
-FLAG(recursive, recursive)
-TEXT(user, user)
-TEXT(workdir, dir)
-TEXT(socket, socket)
 MODE(list, MODE_LIST)
 MODE(ps, MODE_PS)
 MODE(logs, MODE_LOGS)
@@ -306,43 +280,54 @@ set_join(void *into, const char *value, struct err *e)
 }
 
 static const struct opt exec_options[] = {
-    {'t', "tty", NULL, "a terminal for the command", set_tty},
+    {'t', "tty", NULL, "a terminal for the command",
+	OPT_FLAG(struct options, tty)},
     {'i', "interactive", NULL,
 	"with -d: keep stdin for --attach; else it is passed on anyway",
-	set_interactive},
-    {'n', "no-stdin", NULL, "/dev/null as the command's stdin", set_no_stdin},
-    {'d', "detach", NULL, "leave it running; print its id", set_detach},
-    {'u', "user", "USER[:GROUP]", "run as that user", set_user},
-    {'w', "workdir", "DIR", "run in that directory", set_workdir},
-    {'e', "env", "NAME[=VALUE]", "set a variable, or pass on ours", set_env},
-    {'E', "env-file", "FILE", "variables, one a line", set_env_file},
+	OPT_FLAG(struct options, stdin_kept)},
+    {'n', "no-stdin", NULL, "/dev/null as the command's stdin",
+	OPT_FLAG(struct options, no_stdin)},
+    {'d', "detach", NULL, "leave it running; print its id",
+	OPT_FLAG(struct options, detach)},
+    {'u', "user", "USER[:GROUP]", "run as that user",
+	OPT_TEXT(struct options, user)},
+    {'w', "workdir", "DIR", "run in that directory",
+	OPT_TEXT(struct options, dir)},
+    {'e', "env", "NAME[=VALUE]", "set a variable, or pass on ours",
+	.set = set_env},
+    {'E', "env-file", "FILE", "variables, one a line", .set = set_env_file},
     {0, "clear-env", NULL, "without the main command's environment",
-	set_clear_env},
+	OPT_FLAG(struct options, clear_env)},
     {0, "timeout", "TIME", "end the command after that, status 124",
-	set_timeout},
-    {0, "grace", "TIME", "between TERM and KILL; 1s", set_grace},
+	.set = set_timeout},
+    {0, "grace", "TIME", "between TERM and KILL; 1s", .set = set_grace},
     {0, "socket", "PATH", "the VM's vsock socket, in place of its name",
-	set_socket},
-    {0, "status-fd", "FD", "write how it ended there, as JSON", set_status_fd},
-    {0, "list", NULL, "list the VM's sessions", set_list},
-    {0, "attach", "ID", "join a detached session, or main", set_attach},
-    {0, "kill", "SIGNAL", "signal a session, main or all", set_kill},
-    {0, "ps", NULL, "list the VM's processes", set_ps},
-    {0, "logs", NULL, "print what main, or a session, wrote last", set_logs},
+	OPT_TEXT(struct options, socket)},
+    {0, "status-fd", "FD", "write how it ended there, as JSON",
+	.set = set_status_fd},
+    {0, "list", NULL, "list the VM's sessions", .set = set_list},
+    {0, "attach", "ID", "join a detached session, or main", .set = set_attach},
+    {0, "kill", "SIGNAL", "signal a session, main or all", .set = set_kill},
+    {0, "ps", NULL, "list the VM's processes", .set = set_ps},
+    {0, "logs", NULL, "print what main, or a session, wrote last",
+	.set = set_logs},
     {'f', "follow", NULL, "with --logs: and what it goes on to write",
-	set_follow},
-    {0, "json", NULL, "with --list and --ps: as JSON", set_json},
+	OPT_FLAG(struct options, follow)},
+    {0, "json", NULL, "with --list and --ps: as JSON",
+	OPT_FLAG(struct options, json)},
     {'L', "local-forward", "[BIND:]PORT|SOCKET:TARGET",
-	"connections to here go to the VM", set_local},
+	"connections to here go to the VM", .set = set_local},
     {'R', "remote-forward", "[BIND:]PORT|SOCKET:TARGET",
-	"connections in the VM come to here", set_remote},
+	"connections in the VM come to here", .set = set_remote},
     {'W', "stdio-forward", "TARGET", "join stdin and stdout to a target",
-	set_join},
-    {0, "freeze", NULL, "let the file systems hold still", set_freeze},
-    {0, "thaw", NULL, "let them go on", set_thaw},
-    {0, "sync-clock", NULL, "set the VM's clock to ours", set_sync_clock},
-    {0, "wait-ready", NULL, "wait until commands can be run", set_wait_ready},
-    {0, "stop", NULL, "end the VM in order", set_stop},
+	.set = set_join},
+    {0, "freeze", NULL, "let the file systems hold still", .set = set_freeze},
+    {0, "thaw", NULL, "let them go on", .set = set_thaw},
+    {0, "sync-clock", NULL, "set the VM's clock to ours",
+	.set = set_sync_clock},
+    {0, "wait-ready", NULL, "wait until commands can be run",
+	.set = set_wait_ready},
+    {0, "stop", NULL, "end the VM in order", .set = set_stop},
 };
 
 const struct opt_command exec_command = {.name = "vk-exec",
@@ -354,9 +339,9 @@ const struct opt_command exec_command = {.name = "vk-exec",
 
 static const struct opt copy_options[] = {
     {'r', "recursive", NULL, "directories, with all that is in them",
-	set_recursive},
+	OPT_FLAG(struct options, recursive)},
     {0, "socket", "PATH", "the VM's vsock socket, in place of its name",
-	set_socket},
+	OPT_TEXT(struct options, socket)},
 };
 
 const struct opt_command copy_command = {.name = "vk-exec cp",

@@ -2,19 +2,10 @@
 /* options.c - the option table of vk-mkext */
 #include "cmd/vk-mkext/options.h"
 
-#include "common/log.h"
 #include "common/size.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-static int
-set_output(void *into, const char *value, struct err *e)
-{
-	(void)e;
-	((struct options *)into)->output = value;
-	return 0;
-}
 
 static int
 set_size(void *into, const char *value, struct err *e)
@@ -57,22 +48,6 @@ set_uuid(void *into, const char *value, struct err *e)
 	if (uuid_parse(value, o->recipe.image.uuid) < 0)
 		return err_set(e, EX_USAGE, "%s: not a UUID", value);
 	o->recipe.uuid = true;
-	return 0;
-}
-
-static int
-set_journal(void *into, const char *value, struct err *e)
-{
-	(void)value, (void)e;
-	((struct options *)into)->recipe.image.journal = true;
-	return 0;
-}
-
-static int
-set_read_only(void *into, const char *value, struct err *e)
-{
-	(void)value, (void)e;
-	((struct options *)into)->recipe.image.tight = true;
 	return 0;
 }
 
@@ -177,61 +152,42 @@ set_extract(void *into, const char *value, struct err *e)
 	return set_task(into, TASK_EXTRACT, value, e);
 }
 
-static int
-set_sync(void *into, const char *value, struct err *e)
-{
-	(void)value, (void)e;
-	((struct options *)into)->sync = true;
-	return 0;
-}
-
-static int
-set_quiet(void *into, const char *value, struct err *e)
-{
-	(void)value, (void)e;
-	((struct options *)into)->quiet = true;
-	return 0;
-}
-
-static int
-set_verbose(void *into, const char *value, struct err *e)
-{
-	(void)into, (void)value, (void)e;
-	log_verbose = true;
-	return 0;
-}
-
 static const struct opt table[] = {
     {'o', "output", "FILE", "write the image to FILE, not to stdout",
-	set_output},
+	OPT_TEXT(struct options, output)},
     {'s', "size", "[+]SIZE",
-	"size of the file system, with + what is to be free (+1G)", set_size},
-    {'L', "label", "NAME", "volume label, up to 16 bytes", set_label},
-    {'N', "inodes", "NUMBER", "how many inodes there are at least", set_inodes},
-    {'U', "uuid", "UUID", "this UUID, not a fingerprint", set_uuid},
+	"size of the file system, with + what is to be free (+1G)",
+	.set = set_size},
+    {'L', "label", "NAME", "volume label, up to 16 bytes", .set = set_label},
+    {'N', "inodes", "NUMBER", "how many inodes there are at least",
+	.set = set_inodes},
+    {'U', "uuid", "UUID", "this UUID, not a fingerprint", .set = set_uuid},
     {0, "journal", NULL, "with a journal: for an image written in place",
-	set_journal},
+	OPT_FLAG(struct options, recipe.image.journal)},
     {0, "read-only", NULL, "no room to spare, neither space nor inodes",
-	set_read_only},
+	OPT_FLAG(struct options, recipe.image.tight)},
     {0, "inject", "HOST:GUEST:MODE[:UID:GID]",
-	"put the file HOST into the image as GUEST", set_inject},
+	"put the file HOST into the image as GUEST", .set = set_inject},
     {0, "exclude", "PATTERN", "leave out what matches, and what is below it",
-	set_exclude},
-    {0, "owner", "UID[:GID]", "all belongs to this user and group", set_owner},
-    {0, "squash", NULL, "all belongs to root: --owner 0:0", set_squash},
-    {0, "part", "TEXT", "stands for the input in the fingerprint", set_part},
+	.set = set_exclude},
+    {0, "owner", "UID[:GID]", "all belongs to this user and group",
+	.set = set_owner},
+    {0, "squash", NULL, "all belongs to root: --owner 0:0", .set = set_squash},
+    {0, "part", "TEXT", "stands for the input in the fingerprint",
+	.set = set_part},
     {0, "fingerprint", NULL,
 	"print the UUID that the image would have, and build nothing",
-	set_fingerprint},
+	.set = set_fingerprint},
     {0, "check", "IMAGE",
 	"exit with 0 if IMAGE is what would be built, with 1 if not",
-	set_check},
-    {0, "list", "IMAGE", "list what is in IMAGE", set_list},
+	.set = set_check},
+    {0, "list", "IMAGE", "list what is in IMAGE", .set = set_list},
     {0, "extract", "IMAGE", "write what is at PATH in IMAGE as a tar",
-	set_extract},
-    {0, "sync", NULL, "be done only when the image is on the disk", set_sync},
-    {'q', "quiet", NULL, "show no progress", set_quiet},
-    {'v', "verbose", NULL, "tell what was made", set_verbose},
+	.set = set_extract},
+    {0, "sync", NULL, "be done only when the image is on the disk",
+	OPT_FLAG(struct options, sync)},
+    {'q', "quiet", NULL, "show no progress", OPT_FLAG(struct options, quiet)},
+    {'v', "verbose", NULL, "tell what was made", .set = opt_set_verbose},
 };
 
 const struct opt_command options_command = {

@@ -2,7 +2,6 @@
 /* options.c - what the user asked for */
 #include "cmd/vk-pull/options.h"
 
-#include "common/log.h"
 #include "common/size.h"
 
 #include <string.h>
@@ -139,15 +138,6 @@ set_ca(void *into, const char *value, struct err *e)
 }
 
 static int
-set_insecure(void *into, const char *value, struct err *e)
-{
-	(void)value;
-	(void)e;
-	((struct options *)into)->http.insecure = true;
-	return 0;
-}
-
-static int
 set_limit(void *into, const char *value, struct err *e)
 {
 	return limits_set(&((struct options *)into)->limits, value, e);
@@ -193,49 +183,34 @@ set_jobs(void *into, const char *value, struct err *e)
 	    value, 1, JOBS_MAX, &((struct options *)into)->jobs, e);
 }
 
-static int
-set_quiet(void *into, const char *value, struct err *e)
-{
-	(void)value;
-	(void)e;
-	((struct options *)into)->quiet = true;
-	return 0;
-}
-
-static int
-set_verbose(void *into, const char *value, struct err *e)
-{
-	(void)into;
-	(void)value;
-	(void)e;
-	log_verbose = true;
-	return 0;
-}
-
 static const struct opt table[] = {
     {0, "platform", "OS/ARCH[/VARIANT]", "instead of this machine's",
-	set_platform},
-    {0, "config", NULL, "print the image's configuration", set_config},
-    {0, "manifest", NULL, "print what the reference names", set_manifest},
-    {0, "digest", NULL, "print the digest of what it names", set_digest},
+	.set = set_platform},
+    {0, "config", NULL, "print the image's configuration", .set = set_config},
+    {0, "manifest", NULL, "print what the reference names",
+	.set = set_manifest},
+    {0, "digest", NULL, "print the digest of what it names", .set = set_digest},
     {0, "pull", "WHEN", "ask the registry: always, missing or never",
-	set_policy},
-    {0, "offline", NULL, "the same as --pull never", set_offline},
-    {'u', "user", "NAME:PASSWORD", "for the registry", set_user},
-    {0, "mirror", "URL", "ask there before the registry", set_mirror},
-    {0, "ca", "FILE", "certificates to trust besides the system's", set_ca},
+	.set = set_policy},
+    {0, "offline", NULL, "the same as --pull never", .set = set_offline},
+    {'u', "user", "NAME:PASSWORD", "for the registry", .set = set_user},
+    {0, "mirror", "URL", "ask there before the registry", .set = set_mirror},
+    {0, "ca", "FILE", "certificates to trust besides the system's",
+	.set = set_ca},
     {0, "insecure", NULL, "allow plain HTTP and unverified certificates",
-	set_insecure},
-    {0, "timeout", "DURATION", "without progress, 60s", set_timeout},
-    {0, "retries", "N", "of a request that failed in passing, 4", set_retries},
-    {'j', "jobs", "N", "layers at a time, 4", set_jobs},
-    {0, "limit", "NAME=VALUE", "how much the image may ask of us", set_limit},
-    {0, "list", NULL, "print what the cache holds", set_list},
+	OPT_FLAG(struct options, http.insecure)},
+    {0, "timeout", "DURATION", "without progress, 60s", .set = set_timeout},
+    {0, "retries", "N", "of a request that failed in passing, 4",
+	.set = set_retries},
+    {'j', "jobs", "N", "layers at a time, 4", .set = set_jobs},
+    {0, "limit", "NAME=VALUE", "how much the image may ask of us",
+	.set = set_limit},
+    {0, "list", NULL, "print what the cache holds", .set = set_list},
     {0, "gc", "AGE|SIZE", "take what was unused for so long out of the cache",
-	set_gc},
-    {0, "purge", NULL, "take everything out of the cache", set_purge},
-    {'q', "quiet", NULL, "no progress", set_quiet},
-    {'v', "verbose", NULL, "say more", set_verbose},
+	.set = set_gc},
+    {0, "purge", NULL, "take everything out of the cache", .set = set_purge},
+    {'q', "quiet", NULL, "no progress", OPT_FLAG(struct options, quiet)},
+    {'v', "verbose", NULL, "say more", .set = opt_set_verbose},
 };
 
 const struct opt_command options_command = {

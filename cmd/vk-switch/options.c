@@ -37,37 +37,6 @@ LIST_OPTION(hosts)
 LIST_OPTION(servers)
 LIST_OPTION(reservations)
 
-#define TEXT_OPTION(name)                                                      \
-	static int set_##name(void *into, const char *value, struct err *e)    \
-	{                                                                      \
-		(void)e;                                                       \
-		((struct options *)into)->name = value;                        \
-		return 0;                                                      \
-	}
-TEXT_OPTION(net4)
-TEXT_OPTION(net6)
-TEXT_OPTION(domain)
-TEXT_OPTION(mtu)
-TEXT_OPTION(flows)
-TEXT_OPTION(leases)
-TEXT_OPTION(policy)
-TEXT_OPTION(control)
-TEXT_OPTION(pcap)
-TEXT_OPTION(pcap_vm)
-TEXT_OPTION(macs)
-TEXT_OPTION(proxy)
-TEXT_OPTION(proxy_login)
-
-#define FLAG_OPTION(name)                                                      \
-	static int set_##name(void *into, const char *value, struct err *e)    \
-	{                                                                      \
-		(void)e, (void)value;                                          \
-		((struct options *)into)->name = true;                         \
-		return 0;                                                      \
-	}
-FLAG_OPTION(isolate)
-FLAG_OPTION(die_with_parent)
-
 static int
 set_descriptor(int *into, const char *value, struct err *e)
 {
@@ -119,52 +88,60 @@ RULE_OPTION(allow_name, "allow-name")
 RULE_OPTION(deny, "deny")
 RULE_OPTION(default, "default")
 
-static int
-set_verbose(void *into, const char *value, struct err *e)
-{
-	(void)into, (void)value, (void)e;
-	log_verbose = true;
-	return 0;
-}
-
 static const struct opt table[] = {
-    {'l', "listen", "SOCKET[,OPTION...]", "where VMs connect", set_listeners},
+    {'l', "listen", "SOCKET[,OPTION...]", "where VMs connect",
+	.set = set_listeners},
     {'p', "publish", "[ADDR:]PORT:[VM:]PORT", "a port of the host for a VM",
-	set_published},
+	.set = set_published},
     {'s', "service", "[NAME:]PORT=unix:PATH|tcp:ADDR:PORT",
-	"a socket of the host, offered at the gateway", set_services},
-    {0, "subnet", "CIDR", "IPv4 network of the LAN", set_net4},
-    {0, "subnet6", "CIDR", "IPv6 network of the LAN, a /64", set_net6},
-    {0, "mtu", "BYTES", "largest packet on the LAN, 1280 to 65520", set_mtu},
-    {0, "domain", "NAME", "domain of the VMs' names", set_domain},
-    {0, "host", "NAME=ADDR", "a name for the VMs", set_hosts},
+	"a socket of the host, offered at the gateway", .set = set_services},
+    {0, "subnet", "CIDR", "IPv4 network of the LAN",
+	OPT_TEXT(struct options, net4)},
+    {0, "subnet6", "CIDR", "IPv6 network of the LAN, a /64",
+	OPT_TEXT(struct options, net6)},
+    {0, "mtu", "BYTES", "largest packet on the LAN, 1280 to 65520",
+	OPT_TEXT(struct options, mtu)},
+    {0, "domain", "NAME", "domain of the VMs' names",
+	OPT_TEXT(struct options, domain)},
+    {0, "host", "NAME=ADDR", "a name for the VMs", .set = set_hosts},
     {0, "dns", "ADDR[:PORT]", "a DNS server instead of the host's",
-	set_servers},
-    {0, "lease", "MAC|NAME=ADDR", "an address kept for a VM", set_reservations},
-    {0, "leases", "FILE", "keep leases across restarts", set_leases},
-    {0, "isolate", NULL, "VMs reach the gateway only", set_isolate},
-    {0, "macs", "N", "MAC addresses that a VM may have, 1 to 4", set_macs},
+	.set = set_servers},
+    {0, "lease", "MAC|NAME=ADDR", "an address kept for a VM",
+	.set = set_reservations},
+    {0, "leases", "FILE", "keep leases across restarts",
+	OPT_TEXT(struct options, leases)},
+    {0, "isolate", NULL, "VMs reach the gateway only",
+	OPT_FLAG(struct options, isolate)},
+    {0, "macs", "N", "MAC addresses that a VM may have, 1 to 4",
+	OPT_TEXT(struct options, macs)},
     {0, "allow", "NETWORK[:PORT][/PROTOCOL]", "VMs may connect there",
-	set_allow},
+	.set = set_allow},
     {0, "allow-name", "NAME[:PORT]", "VMs may connect to this name",
-	set_allow_name},
+	.set = set_allow_name},
     {0, "deny", "NETWORK[:PORT][/PROTOCOL]", "VMs may not connect there",
-	set_deny},
-    {0, "default", "allow|deny", "where no rule matches", set_default},
-    {0, "policy", "FILE", "rules, behind those given here", set_policy},
-    {0, "proxy", "URL", "the world is behind socks5:// or http://", set_proxy},
-    {0, "proxy-login", "FILE", "USER:PASSWORD for it", set_proxy_login},
-    {0, "flows", "N", "connections at the same time", set_flows},
+	.set = set_deny},
+    {0, "default", "allow|deny", "where no rule matches", .set = set_default},
+    {0, "policy", "FILE", "rules, behind those given here",
+	OPT_TEXT(struct options, policy)},
+    {0, "proxy", "URL", "the world is behind socks5:// or http://",
+	OPT_TEXT(struct options, proxy)},
+    {0, "proxy-login", "FILE", "USER:PASSWORD for it",
+	OPT_TEXT(struct options, proxy_login)},
+    {0, "flows", "N", "connections at the same time",
+	OPT_TEXT(struct options, flows)},
     {0, "control", "SOCKET", "where the switch is watched and changed",
-	set_control},
-    {0, "pcap", "FILE", "record frames; - is the output", set_pcap},
-    {0, "pcap-vm", "NAME", "record this VM only", set_pcap_vm},
-    {0, "fd", "N", "a VM connected already, or a tap", set_port_fd},
-    {0, "ready-fd", "N", "write a newline there when ready", set_ready_fd},
-    {0, "status-fd", "N", "write events there", set_status_fd},
+	OPT_TEXT(struct options, control)},
+    {0, "pcap", "FILE", "record frames; - is the output",
+	OPT_TEXT(struct options, pcap)},
+    {0, "pcap-vm", "NAME", "record this VM only",
+	OPT_TEXT(struct options, pcap_vm)},
+    {0, "fd", "N", "a VM connected already, or a tap", .set = set_port_fd},
+    {0, "ready-fd", "N", "write a newline there when ready",
+	.set = set_ready_fd},
+    {0, "status-fd", "N", "write events there", .set = set_status_fd},
     {0, "die-with-parent", NULL, "end when the parent does",
-	set_die_with_parent},
-    {'v', "verbose", NULL, "say more", set_verbose},
+	OPT_FLAG(struct options, die_with_parent)},
+    {'v', "verbose", NULL, "say more", .set = opt_set_verbose},
 };
 
 const struct opt_command options_command = {

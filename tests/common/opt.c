@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "common/opt.h"
 
+#include "common/log.h"
 #include "tests/tap.h"
 
 #include <stdlib.h>
 
 struct got {
-	const char *name;
-	int flag, other;
+	const char *name, *text;
+	int flag;
+	bool other;
 };
 
 static int
@@ -27,18 +29,12 @@ set_flag(void *into, const char *value, struct err *e)
 	return 0;
 }
 
-static int
-set_other(void *into, const char *value, struct err *e)
-{
-	(void)value, (void)e;
-	((struct got *)into)->other++;
-	return 0;
-}
-
 static const struct opt table[] = {
-    {'n', "name", "NAME", "its name", set_name},
-    {'f', "flag", NULL, "a flag", set_flag},
-    {0, "other", NULL, "no short form", set_other},
+    {'n', "name", "NAME", "its name", .set = set_name},
+    {'f', "flag", NULL, "a flag", .set = set_flag},
+    {0, "other", NULL, "no short form", OPT_FLAG(struct got, other)},
+    {0, "text", "TEXT", "any text", OPT_TEXT(struct got, text)},
+    {'v', "verbose", NULL, "say more", .set = opt_set_verbose},
 };
 
 static struct opt_command command = {
@@ -100,5 +96,11 @@ main(void)
 	ok(parse("-n") == OPT_ERROR, "no value, short");
 	ok(parse("--name bad") == OPT_ERROR, "a bad value");
 	is_str(e.text, "--name: not a name", "says which option");
+
+	ok(parse("--text= -f") == OPT_RUN && got.text && !*got.text,
+	    "a text, empty");
+	ok(!got.other && !log_verbose, "flags that were not given");
+	ok(parse("-v --other") == OPT_RUN && got.other && log_verbose,
+	    "and that were");
 	return tap_done();
 }
