@@ -66,7 +66,7 @@ like "$(cat "$out")" '^ok +vk run +takes uml' 'what would run VMs'
 like "$(cat "$out")" '^(ok|warn|bad) +kvm' 'kvm'
 # The page of a subcommand, from where it was installed.
 if command -v man >/dev/null; then
-	like "$(MANPAGER=cat vk help run 2>/dev/null)" '^ *vk.run' 'vk help'
+	like "$(MANPAGER='cat' vk help run 2>/dev/null)" '^ *vk.run' 'vk help'
 else
 	skip 'vk help' 'no man'
 fi
