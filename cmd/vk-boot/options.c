@@ -5,7 +5,6 @@
 #include "cmd/vk-boot/gmem.h"
 #include "cmd/vk-boot/machine.h"
 
-#include "common/log.h"
 #include "common/run_folder.h"
 #include "common/scope.h"
 #include "common/size.h"
@@ -21,22 +20,6 @@
 #define STOP_TIMEOUT_MS 10000
 /* A file of variables is read whole. */
 #define ENV_FILE_MAX (1u << 20)
-
-#define STRING_SETTER(member)                                                  \
-	static int set_##member(void *into, const char *value, struct err *e)  \
-	{                                                                      \
-		(void)e;                                                       \
-		((struct options *)into)->member = value;                      \
-		return 0;                                                      \
-	}
-
-#define FLAG_SETTER(member)                                                    \
-	static int set_##member(void *into, const char *value, struct err *e)  \
-	{                                                                      \
-		(void)value, (void)e;                                          \
-		((struct options *)into)->member = true;                       \
-		return 0;                                                      \
-	}
 
 #define DURATION_SETTER(member)                                                \
 	static int set_##member(void *into, const char *value, struct err *e)  \
@@ -74,31 +57,6 @@ set_fd(int *fd, const char *value, struct err *e)
 	return 0;
 }
 
-STRING_SETTER(kernel)
-STRING_SETTER(engine)
-STRING_SETTER(modules)
-STRING_SETTER(initrd)
-STRING_SETTER(overlay)
-STRING_SETTER(entrypoint)
-STRING_SETTER(user)
-STRING_SETTER(dir)
-FLAG_SETTER(hugepages)
-FLAG_SETTER(prealloc)
-FLAG_SETTER(no_probe)
-FLAG_SETTER(no_reboot)
-FLAG_SETTER(no_nested)
-FLAG_SETTER(show)
-FLAG_SETTER(write)
-FLAG_SETTER(read_only)
-FLAG_SETTER(ram)
-FLAG_SETTER(sandbox)
-FLAG_SETTER(tty)
-FLAG_SETTER(keep)
-FLAG_SETTER(prepare)
-FLAG_SETTER(die_with_parent)
-FLAG_SETTER(no_sandbox)
-STRING_SETTER(serve)
-STRING_SETTER(socket)
 DURATION_SETTER(timeout)
 DURATION_SETTER(boot_timeout)
 DURATION_SETTER(stop_timeout)
@@ -356,88 +314,100 @@ set_console(void *into, const char *value, struct err *e)
 	return 0;
 }
 
-static int
-set_verbose(void *into, const char *value, struct err *e)
-{
-	(void)into, (void)value, (void)e;
-	log_verbose = true;
-	return 0;
-}
-
 static const struct opt table[] = {
     {'k', "kernel", "FILE", "boot this kernel: bzImage, ELF, auto or stock",
-	set_kernel},
+	OPT_TEXT(struct options, kernel)},
     {'M', "modules", "DIR", "the kernel's modules: DIR/lib/modules/VERSION",
-	set_modules},
-    {'a', "append", "PARAMS", "kernel parameters to add", set_append},
-    {'i', "initrd", "FILE", "an initrd to add to ours", set_initrd},
+	OPT_TEXT(struct options, modules)},
+    {'a', "append", "PARAMS", "kernel parameters to add", .set = set_append},
+    {'i', "initrd", "FILE", "an initrd to add to ours",
+	OPT_TEXT(struct options, initrd)},
     {'c', "cpus", "N", "processors, or \"host\" for as many as here (1)",
-	set_cpus},
+	.set = set_cpus},
     {'m', "memory", "SIZE[,max=SIZE]",
-	"memory (512M), and how much it may become (no more)", set_memory},
+	"memory (512M), and how much it may become (no more)",
+	.set = set_memory},
     {0, "hugepages", NULL, "memory of the host's reserved huge pages",
-	set_hugepages},
+	OPT_FLAG(struct options, hugepages)},
     {0, "prealloc", NULL, "take all of the memory from the start",
-	set_prealloc},
-    {0, "overlay", "FILE", "keep what the guest writes in FILE", set_overlay},
-    {0, "write", NULL, "write into the image itself", set_write},
-    {0, "read-only", NULL, "the guest cannot write its root", set_read_only},
-    {0, "ram", NULL, "the root lies in the guest's memory", set_ram},
+	OPT_FLAG(struct options, prealloc)},
+    {0, "overlay", "FILE", "keep what the guest writes in FILE",
+	OPT_TEXT(struct options, overlay)},
+    {0, "write", NULL, "write into the image itself",
+	OPT_FLAG(struct options, write)},
+    {0, "read-only", NULL, "the guest cannot write its root",
+	OPT_FLAG(struct options, read_only)},
+    {0, "ram", NULL, "the root lies in the guest's memory",
+	OPT_FLAG(struct options, ram)},
     {0, "overlay-max", "SIZE", "what the guest writes may take so much",
-	set_overlay_max},
+	.set = set_overlay_max},
     {'d', "disk", "FILE[,...]",
 	"another disk: ro, size=, mount=, from=, cache=, overlay=, ...",
-	set_disk},
+	.set = set_disk},
     {'n', "net", "SOCKET[,...]",
-	"a network interface: vk-switch's socket, passt's, or fd:N", set_net},
+	"a network interface: vk-switch's socket, passt's, or fd:N",
+	.set = set_net},
     {0, "vsock-port", "P[=unix:PATH[,listen]]",
 	"a unix socket that the guest's vsock reaches, or that reaches it",
-	set_vsock_port},
+	.set = set_vsock_port},
     {0, "vsock-style", "STYLE", "names of vsock's sockets: vk or linuxkit (vk)",
-	set_vsock_style},
-    {'u', "user", "USER", "name or uid, with :group or :gid", set_user},
-    {'w', "workdir", "DIR", "working directory, made if missing", set_dir},
-    {'e', "env", "NAME[=VALUE]", "set a variable, or pass it on", set_env},
-    {'E', "env-file", "FILE", "the same for each line", set_env_file},
-    {0, "entrypoint", "PROGRAM", "in the place of the image's", set_entrypoint},
-    {'t', "tty", NULL, "the command gets a terminal", set_tty},
+	.set = set_vsock_style},
+    {'u', "user", "USER", "name or uid, with :group or :gid",
+	OPT_TEXT(struct options, user)},
+    {'w', "workdir", "DIR", "working directory, made if missing",
+	OPT_TEXT(struct options, dir)},
+    {'e', "env", "NAME[=VALUE]", "set a variable, or pass it on",
+	.set = set_env},
+    {'E', "env-file", "FILE", "the same for each line", .set = set_env_file},
+    {0, "entrypoint", "PROGRAM", "in the place of the image's",
+	OPT_TEXT(struct options, entrypoint)},
+    {'t', "tty", NULL, "the command gets a terminal",
+	OPT_FLAG(struct options, tty)},
     {0, "init", "WHEN", "the command becomes process 1: auto, yes, no (auto)",
-	set_init},
+	.set = set_init},
     {0, "sandbox", NULL, "commands have the rights of a container's",
-	set_sandbox},
-    {0, "keep", NULL, "the VM outlives its command", set_keep},
-    {0, "no-reboot", NULL, "a guest that reboots has ended", set_no_reboot},
+	OPT_FLAG(struct options, sandbox)},
+    {0, "keep", NULL, "the VM outlives its command",
+	OPT_FLAG(struct options, keep)},
+    {0, "no-reboot", NULL, "a guest that reboots has ended",
+	OPT_FLAG(struct options, no_reboot)},
     {0, "console", "WHERE",
 	"the guest's console: log, none, stdio, pty, unix:PATH (log)",
-	set_console},
-    {0, "hostname", "NAME", "the guest's host name", set_hostname},
-    {0, "name", "NAME", "vk-exec finds the VM by it", set_name},
+	.set = set_console},
+    {0, "hostname", "NAME", "the guest's host name", .set = set_hostname},
+    {0, "name", "NAME", "vk-exec finds the VM by it", .set = set_name},
     {0, "label", "NAME=VALUE", "a remark about the VM, shown by vk ps",
-	set_label},
-    {0, "timeout", "TIME", "stop the VM after that", set_timeout},
+	.set = set_label},
+    {0, "timeout", "TIME", "stop the VM after that", .set = set_timeout},
     {0, "boot-timeout", "TIME", "give up if it is not up by then (2m)",
-	set_boot_timeout},
+	.set = set_boot_timeout},
     {0, "stop-timeout", "TIME", "then what does not stop is killed (10s)",
-	set_stop_timeout},
+	.set = set_stop_timeout},
     {0, "die-with-parent", NULL, "stop the VM when the parent ends",
-	set_die_with_parent},
-    {0, "ready-fd", "FD", "a newline there when the guest is up", set_ready_fd},
+	OPT_FLAG(struct options, die_with_parent)},
+    {0, "ready-fd", "FD", "a newline there when the guest is up",
+	.set = set_ready_fd},
     {0, "status-fd", "FD", "a JSON object a line there as things happen",
-	set_status_fd},
+	.set = set_status_fd},
     {0, "engine", "NAME", "what runs the guest: auto, kvm, uml (auto)",
-	set_engine},
+	OPT_TEXT(struct options, engine)},
     {0, "prepare", NULL, "do all that goes before, and start nothing",
-	set_prepare},
+	OPT_FLAG(struct options, prepare)},
     {0, "no-probe", NULL, "start even if KVM is too slow for a kernel",
-	set_no_probe},
+	OPT_FLAG(struct options, no_probe)},
     {0, "no-nested", NULL, "the guest's processors cannot run KVM",
-	set_no_nested},
-    {0, "show", NULL, "say what would be booted, and end", set_show},
+	OPT_FLAG(struct options, no_nested)},
+    {0, "show", NULL, "say what would be booted, and end",
+	OPT_FLAG(struct options, show)},
     {0, "serve", "DEVICE",
-	"no guest, but a device for one: blk:, net:, vsock:, rng", set_serve},
-    {0, "socket", "PATH", "where a device is served (vhost-user)", set_socket},
-    {0, "no-sandbox", NULL, "run with all rights of this user", set_no_sandbox},
-    {'v', "verbose", NULL, "say what happens, and when", set_verbose},
+	"no guest, but a device for one: blk:, net:, vsock:, rng",
+	OPT_TEXT(struct options, serve)},
+    {0, "socket", "PATH", "where a device is served (vhost-user)",
+	OPT_TEXT(struct options, socket)},
+    {0, "no-sandbox", NULL, "run with all rights of this user",
+	OPT_FLAG(struct options, no_sandbox)},
+    {'v', "verbose", NULL, "say what happens, and when",
+	.set = opt_set_verbose},
 };
 
 const struct opt_command options_command = {
