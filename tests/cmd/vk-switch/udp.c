@@ -17,8 +17,10 @@ listen_on_loopback(void)
 	struct sockaddr_in in = {
 	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t len = sizeof(in);
+	int room = 1 << 20; /* for all that one turn may send */
 
 	far = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+	setsockopt(far, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
 	if (bind(far, (struct sockaddr *)&in, sizeof(in)) < 0 ||
 	    getsockname(far, (struct sockaddr *)&in, &len) < 0)
 		exit(1);
