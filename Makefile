@@ -193,7 +193,8 @@ $(O)/tests/helpers/%: $(O)/obj/tests/helpers/%.o \
 
 # Guests without a kernel (tests/bare/machine.h), each of one of these and
 # what they share.
-BARE := tests/bare/first tests/bare/hostile tests/bare/flip tests/bare/reboot
+BARE := tests/bare/first tests/bare/hostile tests/bare/flip tests/bare/reboot \
+	tests/bare/slots
 BARE_SHARED := tests/bare/machine.c tests/bare/second.c tests/bare/virtio.c
 BARE_CASES := $(sort $(wildcard tests/bare/hostile/*.c))
 BARE_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -fno-pie -mno-red-zone \

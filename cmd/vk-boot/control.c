@@ -27,7 +27,7 @@
 
 const struct filter_call control_calls[] = {
     CALL(accept4),
-    CALL(recvfrom),
+    CALL(recvmsg),
     CALL(sendto),
     CALL(unlinkat), /* the socket, at the end */
     CALLS_END,
@@ -38,7 +38,9 @@ struct control_client {
 	struct control *control;
 	struct loop_source source;
 	bool listens, held, given;
-	bool ended; /* it says nothing more */
+	bool ended;      /* it says nothing more */
+	unsigned number; /* while it is held */
+	int fd;          /* came with what was read last; -1: none */
 	size_t have;
 	char in[ORDER_LINE_MAX + 1]; /* the longest line and its newline */
 	struct buf out;
@@ -48,6 +50,7 @@ struct control {
 	struct loop *loop;
 	struct loop_source listener;
 	int folder;
+	unsigned held; /* so many were, ever */
 	const struct control_ops *ops;
 	void *owner;
 	LIST_HEAD(, control_client) clients;
@@ -59,6 +62,7 @@ static void
 client_free(struct control_client *client)
 {
 	loop_close(client->control->loop, &client->source);
+	fd_close(&client->fd);
 	LIST_REMOVE(client, entry);
 	client->control->count--;
 	buf_release(&client->out);
@@ -71,7 +75,7 @@ client_watch(struct control_client *client)
 {
 	uint32_t events = 0;
 
-	if (client->out.len > 0)
+	if (client->out.len > 0 || client->given)
 		events |= EPOLLOUT;
 	if (!client->ended && !client->held && client->out.len == 0)
 		events |= EPOLLIN;
@@ -139,6 +143,7 @@ perform(struct control_client *client, const char *line, size_t len)
 	else if (result == 0)
 		client_say(client, answer);
 	json_decref(answer);
+	fd_close(&client->fd);
 }
 
 /* Performs the whole lines that are there. 0, -1: it is not to be gone on
@@ -170,15 +175,49 @@ take_lines(struct control_client *client)
 	return 0;
 }
 
+/* Keeps the first descriptor of a message. */
+static void
+keep_fd(struct control_client *client, struct msghdr *message)
+{
+	struct cmsghdr *c = CMSG_FIRSTHDR(message);
+	size_t count;
+	int fds[4];
+
+	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+		return;
+	count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(fds[0]);
+	memcpy(fds, CMSG_DATA(c), count * sizeof(fds[0]));
+	fd_close(&client->fd);
+	client->fd = fds[0];
+	for (size_t i = 1; i < count; i++)
+		fd_close(&fds[i]);
+}
+
 /* Reads once. 0, -1: the connection is broken. */
 static int
 client_read(struct control_client *client)
 {
-	ssize_t n = recv(client->source.fd, client->in + client->have,
-	    sizeof(client->in) - client->have, MSG_DONTWAIT);
+	/* What does not fit is closed by the kernel. */
+	union {
+		struct cmsghdr header;
+		char room[CMSG_SPACE(sizeof(int))];
+	} rights;
+	struct iovec part = {
+	    .iov_base = client->in + client->have,
+	    .iov_len = sizeof(client->in) - client->have,
+	};
+	struct msghdr message = {
+	    .msg_iov = &part,
+	    .msg_iovlen = 1,
+	    .msg_control = &rights,
+	    .msg_controllen = sizeof(rights),
+	};
+	ssize_t n = recvmsg(
+	    client->source.fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -1;
+	keep_fd(client, &message);
 	if (n == 0)
 		client->ended = true;
 	client->have += (size_t)n;
@@ -232,6 +271,7 @@ client_arrived(struct loop_source *source, uint32_t events)
 	if (!client)
 		return;
 	client->control = control;
+	client->fd = -1;
 	client->source = (struct loop_source){
 	    .fd = steal_fd(&fd),
 	    .ready = client_ready,
@@ -360,10 +400,51 @@ control_give(struct control_client *client)
 	client->given = true;
 }
 
-void
+unsigned
 control_hold(struct control_client *client)
 {
 	client->held = true;
+	client->number = ++client->control->held;
+	return client->number;
+}
+
+int
+control_unhold(struct control_client *client)
+{
+	client->held = false;
+	return -1;
+}
+
+int
+control_take_fd(struct control_client *client)
+{
+	return steal_fd(&client->fd);
+}
+
+void
+control_answer(struct control *control, unsigned number, const struct err *e)
+{
+	struct control_client *client;
+	json_t *answer;
+
+	LIST_FOREACH(client, &control->clients, entry)
+	if (client->held && client->number == number)
+		break;
+	if (!client)
+		return;
+	client->held = false;
+	if (e) {
+		answer_error(client, e);
+	} else {
+		answer = json_pack("{s:b}", "ok", 1);
+		client_say(client, answer);
+		json_decref(answer);
+	}
+	client_settle(client);
+	/* What it has sent meanwhile. */
+	if (take_lines(client) < 0)
+		shutdown(client->source.fd, SHUT_RDWR);
+	client_watch(client);
 }
 
 void

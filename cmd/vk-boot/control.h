@@ -9,7 +9,8 @@
  * Clients are the VM's owner's own programs, and yet nothing that they do may
  * cost the VM much or end it: CONTROL_CLIENTS_MAX of them, requests of
  * ORDER_LINE_MAX bytes, CONTROL_OUT_MAX bytes of what they do not read; one
- * that passes that is closed.
+ * that passes that is closed. A descriptor may come with a request; what is not
+ * wanted is closed.
  */
 #ifndef VK_BOOT_CONTROL_H
 #define VK_BOOT_CONTROL_H
@@ -58,8 +59,17 @@ void control_event(struct control *, json_t *event);
 void control_listen(struct control_client *, json_t *answer);
 /* Its connection is a stream of another kind behind the answer. */
 void control_give(struct control_client *);
-/* Its answer is that of control_release_held. */
-void control_hold(struct control_client *);
+/* Its answer comes later: that of control_answer by the number returned, or
+ * that of control_release_held. */
+unsigned control_hold(struct control_client *);
+/* It is not held after all. -1, as perform's caller wants it. */
+int control_unhold(struct control_client *);
+/* The descriptor that came with the request, the caller's from now on; -1:
+ * none. */
+int control_take_fd(struct control_client *);
+
+/* The answer to one who was held, if it is still there: done, or err. */
+void control_answer(struct control *, unsigned number, const struct err *);
 
 /* The answer to all who were held. */
 void control_release_held(struct control *, json_t *answer);

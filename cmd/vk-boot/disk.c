@@ -11,6 +11,7 @@
 
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
@@ -302,10 +303,48 @@ open_image(struct disk *disk, const struct disk_config *config, bool write,
 	return 0;
 }
 
+/* The end of a name that is too long. */
+static void
+set_name(struct disk *disk, const char *path)
+{
+	size_t len = strlen(path);
+
+	snprintf(disk->name, sizeof(disk->name), "%s%s",
+	    len < sizeof(disk->name) ? "" : "...",
+	    path +
+		(len < sizeof(disk->name) ? 0 : len + 4 - sizeof(disk->name)));
+}
+
+const struct filter_call disk_take_calls[] = {
+    CALL(newfstatat), /* fstat */
+    CALL(flock),
+    CALL_IF(fcntl, 1, F_GETFL),
+    CALL_IF(ioctl, 1, BLKGETSIZE64),
+    CALLS_END,
+};
+
+int
+disk_take(
+    struct disk *disk, int fd, const char *name, bool read_only, struct err *e)
+{
+	*disk = (struct disk){
+	    .base = fd,
+	    .overlay = -1,
+	    .read_only = read_only,
+	    .block_size = DISK_SECTOR,
+	    .clusters_left = UINT64_MAX,
+	};
+	set_name(disk, name);
+	if (file_size(fd, name, &disk->size, e) < 0)
+		return -1;
+	if (!read_only && (fcntl(fd, F_GETFL) & O_ACCMODE) != O_RDWR)
+		return err_set(e, EX_NOPERM, "%s: not opened to write", name);
+	return disk_lock(fd, name, !read_only, e);
+}
+
 int
 disk_open(struct disk *disk, const struct disk_config *config, struct err *e)
 {
-	size_t len = strlen(config->path);
 	bool writes_base = config->write && !config->read_only;
 
 	*disk = (struct disk){
@@ -318,10 +357,7 @@ disk_open(struct disk *disk, const struct disk_config *config, struct err *e)
 				 ? config->overlay_max / DISK_CLUSTER
 				 : UINT64_MAX,
 	};
-	snprintf(disk->name, sizeof(disk->name), "%s%s",
-	    len < sizeof(disk->name) ? "" : "...",
-	    config->path +
-		(len < sizeof(disk->name) ? 0 : len + 4 - sizeof(disk->name)));
+	set_name(disk, config->path);
 	if (config->format == DISK_QCOW2
 		? open_image(disk, config, writes_base, e)
 		: open_raw(disk, config, writes_base, e))

@@ -84,6 +84,14 @@ struct disk {
  */
 int disk_open(struct disk *, const struct disk_config *, struct err *);
 
+/* The same for a raw disk in a file that somebody else has opened: fd, which is
+ * taken in any case. name is for messages. */
+int disk_take(
+    struct disk *, int fd, const char *name, bool read_only, struct err *);
+
+/* What disk_take asks of the host (filter.h). */
+extern const struct filter_call disk_take_calls[];
+
 /* The lock that disk_open takes: exclusive to write. 0, -1 with err
  * (EX_TEMPFAIL). It lasts until every copy of the descriptor is closed. */
 int disk_lock(int fd, const char *path, bool write, struct err *);

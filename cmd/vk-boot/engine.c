@@ -20,6 +20,7 @@ engine_init(struct engine *engine, const struct engine_ops *ops,
 	engine->ops = ops;
 	engine->config = *config;
 	pthread_mutex_init(&engine->lock, NULL);
+	engine->given_fd = -1;
 	engine->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (engine->end_fd < 0)
 		return err_errno(e, EX_OSERR, "%s", ops->name);

@@ -75,6 +75,16 @@ struct engine_ops {
 	/* Lets the guest's processors reach so much of the memory that can be
 	 * added (gmem_pluggable). NULL: none can be. 0, -1 with err. */
 	int (*show)(struct engine *, uint64_t bytes, struct err *);
+	/* Devices that come and go while the guest runs, in slots; NULL: none
+	 * can. plug puts one (borrowed) into a free slot and tells the guest:
+	 * its number, -1 with err. ask tells the guest to give it up. given_fd
+	 * is an eventfd by which it says that it has; given, of which slots, a
+	 * bit each; then unplug takes it away, while the guest is held. */
+	int (*plug)(struct engine *, struct virtio_device *, struct err *);
+	void (*ask)(struct engine *, unsigned slot);
+	const struct filter_call *plug_calls; /* of plug, for any thread */
+	uint32_t (*given)(struct engine *);
+	void (*unplug)(struct engine *, unsigned slot);
 	/* Presses the power button; NULL: there is none. Any thread. */
 	void (*power_button)(struct engine *);
 	/* Begins anew after ENGINE_RESET: memory is zero and loaded again,
@@ -102,12 +112,14 @@ struct engine_config {
 	bool hugepages, prealloc;                /* gmem.h: huge, filled */
 	bool no_probe;                           /* take KVM as it is */
 	bool no_nested; /* no virtualisation in the guest */
+	bool slots;     /* devices may come and go */
 };
 
 struct engine { /* first member of each kind */
 	const struct engine_ops *ops;
 	struct engine_config config;
 	int end_fd;           /* an eventfd: it is over */
+	int given_fd;         /* see given; -1: there is none */
 	pthread_mutex_t lock; /* guards what follows */
 	enum engine_end end;  /* the first reason counts */
 	char text[128];

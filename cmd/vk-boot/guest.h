@@ -27,6 +27,7 @@
 
 struct boot;
 struct control;
+struct hot_disks;
 struct views;
 struct terminal;
 
@@ -40,6 +41,7 @@ struct guest_config {          /* borrowed */
 	struct virtio_device *vsock;
 	struct virtio_device *balloon; /* NULL: there is none */
 	struct virtio_device *mem;     /* the same */
+	struct hot_disks *hot_disks;   /* the same */
 	struct control *control;       /* NULL: there is none */
 	struct views *views;           /* of the console; NULL: none */
 	struct terminal *terminal;     /* raw while the command runs */

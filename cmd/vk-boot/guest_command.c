@@ -2,6 +2,7 @@
 /* guest_command.c - the guest's command: a session in a thread of its own */
 #include "cmd/vk-boot/guest_parts.h"
 
+#include "cmd/vk-boot/hot_disks.h"
 #include "cmd/vk-boot/sandbox.h"
 #include "cmd/vk-boot/virtio/vsock.h"
 
@@ -216,7 +217,7 @@ session_moved(struct loop_source *source, uint32_t events)
 	}
 	if (g->options->keep)
 		return;
-	if (g->config->throw_away) {
+	if (g->config->throw_away && !hot_disks_keep(g->config->hot_disks)) {
 		guest_finish(g, g->status, g->why);
 		return;
 	}

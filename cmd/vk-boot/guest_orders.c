@@ -3,14 +3,21 @@
 #include "cmd/vk-boot/guest_parts.h"
 
 #include "cmd/vk-boot/control.h"
+#include "cmd/vk-boot/drive.h"
+#include "cmd/vk-boot/hot_disks.h"
 #include "cmd/vk-boot/view.h"
 #include "cmd/vk-boot/virtio/balloon.h"
 #include "cmd/vk-boot/virtio/mem.h"
 
 #include "common/log.h"
+#include "common/scope.h"
 #include "common/size.h"
 
 #include <signal.h>
+#include <string.h>
+
+/* Unbinding a driver and its last flush; vk-control waits for as long. */
+#define DISK_REMOVE_TIMEOUT_MS 5000
 
 /* What of the memory that was added the guest has taken. */
 static void
@@ -117,6 +124,93 @@ set_memory(struct guest *g, const struct order *order, struct err *e)
 }
 
 static int
+need_hot_disks(struct guest *g, const char *order, struct err *e)
+{
+	if (g->config->hot_disks)
+		return 0;
+	return err_set(e, EX_UNAVAILABLE,
+	    "%s: %s cannot be given disks while it runs", order,
+	    g->config->engine->ops->name);
+}
+
+/* One that the VM was started with. */
+static bool
+has_drive(struct guest *g, const char *id)
+{
+	const struct options *o = g->options;
+
+	if (strcmp(id, "root") == 0)
+		return o->image != NULL;
+	for (unsigned i = 0; i < o->drive_count; i++)
+		if (strcmp(o->drives[i].id, id) == 0 ||
+		    strcmp(o->drives[i].serial, id) == 0)
+			return true;
+	return false;
+}
+
+static int
+add_disk(struct guest *g, struct control_client *client,
+    const struct order *order, struct err *e)
+{
+	struct hot_disk wish = {order->file, order->id, order->read_only};
+	cleanup_fd int fd = control_take_fd(client);
+
+	if (need_hot_disks(g, "disk-add", e) < 0)
+		return -1;
+	if (fd < 0)
+		return err_set(e, EX_USAGE,
+		    "disk-add: no descriptor came with the request");
+	if (has_drive(g, order->id) ||
+	    hot_disks_has(g->config->hot_disks, order->id))
+		return err_set(e, EX_USAGE,
+		    "disk-add: %s: another disk has this id", order->id);
+	return hot_disks_add(g->config->hot_disks, &wish, steal_fd(&fd), e);
+}
+
+static int
+remove_disk(struct guest *g, struct control_client *client,
+    const struct order *order, struct err *e)
+{
+	uint64_t timeout_ms =
+	    order->has_timeout ? order->timeout_ms : DISK_REMOVE_TIMEOUT_MS;
+
+	if (need_hot_disks(g, "disk-remove", e) < 0)
+		return -1;
+	if (has_drive(g, order->id))
+		return err_set(e, EX_USAGE,
+		    "disk-remove: %s: the VM was started with it", order->id);
+	return hot_disks_remove(g->config->hot_disks, order->id,
+		   control_hold(client), timeout_ms, e) < 0
+		   ? control_unhold(client)
+		   : 1;
+}
+
+/* For a moment, unless it is held already. */
+static void
+hold_guest(void *owner, bool on)
+{
+	struct guest *g = owner;
+	struct err e = ERR_INIT;
+
+	if (!g->paused &&
+	    g->config->engine->ops->pause(g->config->engine, on, &e) < 0)
+		log_warn("%s", e.text);
+}
+
+static void
+disk_removed(void *owner, unsigned number, const struct err *e)
+{
+	struct guest *g = owner;
+
+	control_answer(g->config->control, number, e);
+}
+
+static const struct hot_disks_ops hot_disks_ops = {
+    .hold = hold_guest,
+    .removed = disk_removed,
+};
+
+static int
 perform(void *owner, struct control_client *client, const struct order *order,
     json_t *answer, struct err *e)
 {
@@ -147,6 +241,10 @@ perform(void *owner, struct control_client *client, const struct order *order,
 		return set_balloon(g, order, e);
 	case ORDER_MEMORY:
 		return set_memory(g, order, e);
+	case ORDER_DISK_ADD:
+		return add_disk(g, client, order, e);
+	case ORDER_DISK_REMOVE:
+		return remove_disk(g, client, order, e);
 	case ORDER_CONSOLE:
 		control_give(client);
 		return 0;
@@ -179,6 +277,8 @@ guest_orders_open(struct guest *g)
 {
 	if (!g->config->control)
 		return;
+	if (g->config->hot_disks)
+		hot_disks_serve(g->config->hot_disks, &hot_disks_ops, g);
 	control_serve(g->config->control, &control_ops, g);
 }
 
@@ -189,6 +289,7 @@ guest_orders_ended(struct guest *g)
 
 	if (!g->config->control)
 		return;
+	hot_disks_fail(g->config->hot_disks);
 	answer = json_pack("{s:b,s:i,s:s}", "ok", 1, "status", g->status, "why",
 	    g->why ? g->why : "failure");
 	control_release_held(g->config->control, answer);

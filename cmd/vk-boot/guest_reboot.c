@@ -13,6 +13,7 @@
 #include "cmd/vk-boot/guest_parts.h"
 
 #include "cmd/vk-boot/boot.h"
+#include "cmd/vk-boot/hot_disks.h"
 #include "cmd/vk-boot/virtio/device.h"
 
 #include "common/log.h"
@@ -84,5 +85,7 @@ guest_reboot_go_on(struct guest *g)
 	    (g->paused && engine->ops->pause(engine, true, &e) < 0)) {
 		log_warn("reboot: %s", e.text);
 		guest_finish(g, EXIT_FAILED, "failure");
+		return;
 	}
+	hot_disks_again(g->config->hot_disks);
 }

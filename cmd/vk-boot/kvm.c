@@ -76,7 +76,6 @@ kvm_open(struct kvm *kvm, struct err *e)
 {
 	*kvm = (struct kvm){
 	    .vm = -1,
-	    .gsi_next = KVM_GSI_FIRST,
 	    .no_nested = kvm->no_nested,
 	};
 	pthread_mutex_init(&kvm->lock, NULL);
@@ -237,7 +236,21 @@ kvm_ioeventfd(struct kvm *kvm, uint64_t gpa, unsigned len, int fd, bool on)
 int
 kvm_gsi_new(struct kvm *kvm)
 {
-	return kvm->gsi_next < KVM_GSI_MAX ? (int)kvm->gsi_next++ : -1;
+	for (int gsi = KVM_GSI_FIRST; gsi < KVM_GSI_MAX; gsi++)
+		if (!kvm->gsi_used[gsi]) {
+			kvm->gsi_used[gsi] = true;
+			return gsi;
+		}
+	return -1;
+}
+
+void
+kvm_gsi_free(struct kvm *kvm, int gsi)
+{
+	pthread_mutex_lock(&kvm->lock);
+	kvm->routed[gsi] = false;
+	pthread_mutex_unlock(&kvm->lock);
+	kvm->gsi_used[gsi] = false;
 }
 
 /* KVM takes the whole table at once. */

@@ -33,7 +33,7 @@ struct kvm {
 	struct kvm_irq_routing_entry routes[KVM_GSI_MAX];
 	bool routed[KVM_GSI_MAX];
 	bool routes_due; /* KVM does not know them all yet */
-	unsigned gsi_next;
+	bool gsi_used[KVM_GSI_MAX];
 };
 
 struct kvm_cpu {
@@ -97,8 +97,10 @@ int kvm_cpu_set_msrs(struct kvm_cpu *, const struct kvm_msr_entry *,
  */
 int kvm_ioeventfd(struct kvm *, uint64_t gpa, unsigned len, int fd, bool on);
 
-/* A number for one interrupt source, -1 if there are no more. */
+/* A number for one interrupt source, -1 if there are no more; and back. For
+ * one thread. */
 int kvm_gsi_new(struct kvm *);
+void kvm_gsi_free(struct kvm *, int gsi);
 
 /* Where the source's message goes, from the next kvm_routes_commit on. */
 void kvm_route(struct kvm *, int gsi, uint64_t address, uint32_t data);

@@ -15,12 +15,14 @@
 #include "cmd/vk-boot/x86/ioapic.h"
 #include "cmd/vk-boot/x86/layout.h"
 #include "cmd/vk-boot/x86/serial.h"
+#include "cmd/vk-boot/x86/slots.h"
 
 #include "common/scope.h"
 #include "common/size.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 
 /* Keyboard controller (8042): nothing but its line to the reset pin. */
 #define PORT_KEYBOARD    0x60
@@ -52,6 +54,8 @@ struct machine {
 	struct filter filter; /* of the vCPUs' threads */
 	struct virtio_pci *transports[PCI_DEVICES_MAX];
 	unsigned transport_count;
+	struct slots slots;
+	struct virtio_pci *plugged[SLOTS];
 };
 
 /* ---- what ends it ---- */
@@ -214,7 +218,7 @@ join(struct machine *m, struct err *e)
 		if (kvm_cpu_create(
 			&m->kvm, &m->cpus[i].cpu, i, m->cpu_count, e) < 0)
 			return -1;
-	return acpi_tables(&m->mem, m->cpu_count, e);
+	return acpi_tables(&m->mem, m->cpu_count, m->engine.config.slots, e);
 }
 
 static void
@@ -226,6 +230,7 @@ add_ranges(struct machine *m)
 	    {PORT_ACPI, ACPI_PORTS, acpi_access, &m->acpi},
 	    {PORT_RESET, 1, reset_access, m},
 	    {PORT_PCI_ADDR, 8, pci_port_access, &m->pci},
+	    {PORT_SLOTS, SLOTS_PORTS, slots_access, &m->slots},
 	};
 	const struct bus_range memory[] = {
 	    {MMIO_START, MMIO_END - MMIO_START, pci_window_access, &m->pci},
@@ -237,6 +242,15 @@ add_ranges(struct machine *m)
 		bus_add(&m->ports, &ports[i]);
 	for (size_t i = 0; i < sizeof(memory) / sizeof(memory[0]); i++)
 		bus_add(&m->memory, &memory[i]);
+}
+
+static int
+add_slots(struct machine *m, struct err *e)
+{
+	m->slots.ioapic = &m->ioapic;
+	m->slots.given_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	m->engine.given_fd = m->slots.given_fd;
+	return m->slots.given_fd < 0 ? err_errno(e, EX_OSERR, "slots") : 0;
 }
 
 /* KVM, memory, processors, and what they find on the buses. */
@@ -256,7 +270,8 @@ build(struct machine *m, struct err *e)
 	    .request = acpi_requested,
 	    .owner = m,
 	};
-	if (add_serial(m, e) < 0)
+	if (add_serial(m, e) < 0 ||
+	    (m->engine.config.slots && add_slots(m, e) < 0))
 		return -1;
 	add_ranges(m);
 	if (!m->engine.config.no_probe &&
@@ -372,6 +387,47 @@ show(struct engine *engine, uint64_t bytes, struct err *e)
 	return pluggable_show(&m->pluggable, &m->kvm, bytes, e);
 }
 
+static int
+plug(struct engine *engine, struct virtio_device *dev, struct err *e)
+{
+	struct machine *m = (struct machine *)engine;
+
+	for (unsigned i = 0; i < SLOTS; i++) {
+		/* The last may be taken by those that never go. */
+		if (m->plugged[i] || SLOT_FIRST + i < m->pci.count)
+			continue;
+		m->plugged[i] =
+		    virtio_pci_plug(dev, &m->pci, &m->kvm, SLOT_FIRST + i, e);
+		if (!m->plugged[i])
+			return -1;
+		slots_added(&m->slots, i);
+		return (int)i;
+	}
+	return err_set(e, EX_UNAVAILABLE, "no slot is free");
+}
+
+static void
+ask(struct engine *engine, unsigned slot)
+{
+	slots_wanted(&((struct machine *)engine)->slots, slot);
+}
+
+static uint32_t
+given(struct engine *engine)
+{
+	return slots_given(&((struct machine *)engine)->slots);
+}
+
+static void
+unplug(struct engine *engine, unsigned slot)
+{
+	struct machine *m = (struct machine *)engine;
+
+	if (m->plugged[slot])
+		virtio_pci_unplug(m->plugged[slot], SLOT_FIRST + slot);
+	m->plugged[slot] = NULL;
+}
+
 static void
 allow_again(struct filter *filter)
 {
@@ -389,6 +445,7 @@ again(struct engine *engine, const struct boot *boot, struct err *e)
 	pause_all(engine, true, e);
 	pci_reset(&m->pci);
 	ioapic_reset(&m->ioapic);
+	slots_reset(&m->slots);
 	serial_free(m->serial);
 	m->serial = NULL;
 	for (unsigned i = 0; i < m->cpu_count; i++)
@@ -452,12 +509,15 @@ machine_free(struct engine *engine)
 	struct machine *m = (struct machine *)engine;
 
 	stop(engine);
+	for (unsigned i = 0; i < SLOTS; i++)
+		virtio_pci_free(m->plugged[i]);
 	while (m->transport_count > 0)
 		virtio_pci_free(m->transports[--m->transport_count]);
 	for (unsigned i = 0; i < m->cpu_count; i++)
 		kvm_cpu_release(&m->kvm, &m->cpus[i].cpu);
 	free(m->cpus);
 	serial_free(m->serial);
+	fd_close(&m->slots.given_fd);
 	kvm_release(&m->kvm);
 	gmem_release(&m->mem);
 	filter_release(&m->filter);
@@ -491,8 +551,14 @@ static const struct filter_call main_calls[] = {
     CALL(mincore),                    /* gmem_resident */
     CALL_IF(ioctl, 1, KVM_IOEVENTFD), /* virtio_pci_free */
     CALL_IF(ioctl, 1, KVM_IRQFD),
-    CALL_IF(ioctl, 1, KVM_SIGNAL_MSI),             /* power_button */
+    CALL_IF(ioctl, 1, KVM_SIGNAL_MSI),             /* power_button, ask */
     CALL_IF(ioctl, 1, KVM_SET_USER_MEMORY_REGION), /* pluggable_show */
+    CALLS_END,
+};
+
+static const struct filter_call plug_calls[] = {
+    CALL(eventfd2),                    /* virtio_pci_plug */
+    CALL_IF(ioctl, 1, KVM_SIGNAL_MSI), /* slots_added */
     CALLS_END,
 };
 
@@ -510,6 +576,11 @@ static const struct engine_ops machine_ops = {
     .show = show,
     .allow_again = allow_again,
     .again = again,
+    .plug = plug,
+    .plug_calls = plug_calls,
+    .ask = ask,
+    .given = given,
+    .unplug = unplug,
     .power_button = power_button,
     .stats = stats,
     .stop = stop,
@@ -525,7 +596,7 @@ machine_new(const struct engine_config *config, struct err *e)
 		err_errno(e, EX_OSERR, "kvm");
 		return NULL;
 	}
-	m->kvm.dev = m->kvm.vm = -1;
+	m->kvm.dev = m->kvm.vm = m->slots.given_fd = -1;
 	m->kvm.no_nested = config->no_nested;
 	if (engine_init(&m->engine, &machine_ops, config, e) < 0 ||
 	    build(m, e) < 0) {

@@ -2,12 +2,19 @@
 /* order.c - a request of the control socket, read and checked */
 #include "cmd/vk-boot/order.h"
 
+#include "common/run_folder.h"
 #include "common/size.h"
 
 #include <jansson.h>
 #include <string.h>
 
-enum member { TIMEOUT = 1 << 0, SIZE = 1 << 1 };
+enum member {
+	TIMEOUT = 1 << 0,
+	SIZE = 1 << 1,
+	FILE_NAME = 1 << 2,
+	ID = 1 << 3,
+	READ_ONLY = 1 << 4,
+};
 
 static const struct {
 	const char *name;
@@ -25,6 +32,8 @@ static const struct {
     [ORDER_POWER_BUTTON] = {"power-button", 0, 0},
     [ORDER_BALLOON] = {"balloon", SIZE, SIZE},
     [ORDER_MEMORY] = {"memory", SIZE, SIZE},
+    [ORDER_DISK_ADD] = {"disk-add", FILE_NAME | ID | READ_ONLY, FILE_NAME | ID},
+    [ORDER_DISK_REMOVE] = {"disk-remove", ID | TIMEOUT, ID},
     [ORDER_CONSOLE] = {"console", 0, 0},
 };
 
@@ -61,6 +70,35 @@ read_size(struct order *order, json_t *value)
 	return 0;
 }
 
+static int
+read_file(struct order *order, json_t *value)
+{
+	const char *text = json_string_value(value);
+
+	if (!text || !*text || strlen(text) >= sizeof(order->file))
+		return -1;
+	memcpy(order->file, text, strlen(text) + 1);
+	return 0;
+}
+
+static int
+read_id(struct order *order, json_t *value)
+{
+	const char *text = json_string_value(value);
+
+	if (!text || strlen(text) > ORDER_ID_MAX || !run_name_valid(text))
+		return -1;
+	memcpy(order->id, text, strlen(text) + 1);
+	return 0;
+}
+
+static int
+read_read_only(struct order *order, json_t *value)
+{
+	order->read_only = json_is_true(value);
+	return json_is_boolean(value) ? 0 : -1;
+}
+
 static const struct {
 	const char *name;
 	enum member member;
@@ -69,6 +107,9 @@ static const struct {
 } members[] = {
     {"timeout", TIMEOUT, "a duration", read_timeout},
     {"size", SIZE, "a size", read_size},
+    {"file", FILE_NAME, "a file's name", read_file},
+    {"id", ID, "a name (letters, digits, _ . -; at most 20)", read_id},
+    {"ro", READ_ONLY, "true or false", read_read_only},
 };
 
 #define MEMBERS (sizeof(members) / sizeof(members[0]))

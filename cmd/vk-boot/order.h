@@ -21,6 +21,8 @@
 /* A request's line. */
 #define ORDER_LINE_MAX 4096
 #define ORDER_TEXT_MAX 1024
+/* What virtio has room for as a disk's serial number. */
+#define ORDER_ID_MAX 20
 
 enum order_kind {
 	ORDER_STATUS,
@@ -34,6 +36,8 @@ enum order_kind {
 	ORDER_POWER_BUTTON,
 	ORDER_BALLOON,
 	ORDER_MEMORY,
+	ORDER_DISK_ADD,
+	ORDER_DISK_REMOVE,
 	ORDER_CONSOLE,
 	ORDER_KINDS,
 };
@@ -42,7 +46,10 @@ struct order {
 	enum order_kind kind;
 	bool has_timeout, has_size;
 	uint64_t timeout_ms;
-	uint64_t size; /* bytes */
+	uint64_t size;             /* bytes */
+	char file[ORDER_TEXT_MAX]; /* as it was said */
+	char id[ORDER_ID_MAX + 1];
+	bool read_only;
 };
 
 /* Reads a line without its newline. 0, -1 with err (EX_USAGE). */

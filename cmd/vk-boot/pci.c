@@ -71,6 +71,16 @@ pci_init(struct pci *pci)
 	pci_add(pci, &pci->bridge);
 }
 
+static void
+place_window(struct pci_device *dev, uint32_t at)
+{
+	pci_set(dev, PCI_BASE_ADDRESS_0, at, 4);
+	for (unsigned i = 0; i < 4; i++)
+		dev->writable[PCI_BASE_ADDRESS_0 + i] =
+		    (uint8_t)(-dev->window_size >> 8 * i);
+	dev->config[PCI_COMMAND] |= PCI_COMMAND_MEMORY;
+}
+
 int
 pci_add(struct pci *pci, struct pci_device *dev)
 {
@@ -80,12 +90,8 @@ pci_add(struct pci *pci, struct pci_device *dev)
 		return -1;
 	if (size > 0) {
 		pci->next_window = (pci->next_window + size - 1) & -size;
-		pci_set(dev, PCI_BASE_ADDRESS_0, pci->next_window, 4);
-		for (unsigned i = 0; i < 4; i++)
-			dev->writable[PCI_BASE_ADDRESS_0 + i] =
-			    (uint8_t)(-size >> 8 * i);
+		place_window(dev, pci->next_window);
 		pci->next_window += size;
-		dev->config[PCI_COMMAND] |= PCI_COMMAND_MEMORY;
 	}
 	memcpy(dev->first, dev->config, sizeof(dev->first));
 	pci->devices[pci->count++] = dev;
@@ -95,14 +101,42 @@ pci_add(struct pci *pci, struct pci_device *dev)
 void
 pci_reset(struct pci *pci)
 {
-	for (unsigned i = 0; i < pci->count; i++) {
+	for (unsigned i = 0; i < PCI_DEVICES_MAX; i++) {
 		struct pci_device *dev = pci->devices[i];
 
+		if (!dev)
+			continue;
 		if (dev->reset)
 			dev->reset(dev);
 		memcpy(dev->config, dev->first, sizeof(dev->config));
 	}
 	pci->address = 0;
+}
+
+int
+pci_plug(struct pci *pci, unsigned number, struct pci_device *dev)
+{
+	int result = -1;
+
+	/* From the end of all windows down: a place of its own for each. */
+	place_window(dev, (uint32_t)(MMIO_END - (PCI_DEVICES_MAX - number) *
+						    dev->window_size));
+	memcpy(dev->first, dev->config, sizeof(dev->first));
+	pthread_mutex_lock(&pci->lock);
+	if (!pci->devices[number]) {
+		pci->devices[number] = dev;
+		result = 0;
+	}
+	pthread_mutex_unlock(&pci->lock);
+	return result;
+}
+
+void
+pci_unplug(struct pci *pci, unsigned number)
+{
+	pthread_mutex_lock(&pci->lock);
+	pci->devices[number] = NULL;
+	pthread_mutex_unlock(&pci->lock);
 }
 
 uint64_t
@@ -141,7 +175,7 @@ access_device(struct pci *pci, unsigned number, unsigned function,
 	if (!write)
 		memset(data, 0xff, len);
 	pthread_mutex_lock(&pci->lock);
-	if (number < pci->count && function == 0) {
+	if (pci->devices[number] && function == 0) {
 		if (offset < PCI_CONFIG_SIZE && len <= PCI_CONFIG_SIZE - offset)
 			config_access(
 			    pci->devices[number], offset, data, len, write);
@@ -196,10 +230,10 @@ pci_window_access(
 	if (!write)
 		memset(data, 0xff, len);
 	pthread_mutex_lock(&pci->lock);
-	for (unsigned i = 0; i < pci->count && !found; i++) {
+	for (unsigned i = 0; i < PCI_DEVICES_MAX && !found; i++) {
 		struct pci_device *dev = pci->devices[i];
 
-		start = dev->window_size ? pci_window_at(dev) : 0;
+		start = dev && dev->window_size ? pci_window_at(dev) : 0;
 		if (start && at >= start && at - start < dev->window_size &&
 		    len <= dev->window_size - (at - start))
 			found = dev;

@@ -49,7 +49,7 @@ struct pci {
 	pthread_mutex_t lock;
 	uint32_t address; /* PORT_PCI_ADDR */
 	uint32_t next_window;
-	unsigned count;
+	unsigned count; /* from 0 on without a gap */
 	struct pci_device *devices[PCI_DEVICES_MAX];
 	struct pci_device bridge;
 };
@@ -73,6 +73,12 @@ int pci_add(struct pci *, struct pci_device *);
 
 /* Everything as it was put there; the guest does not run. */
 void pci_reset(struct pci *);
+
+/* Puts a device at that number (below PCI_DEVICES_MAX) while the guest runs.
+ * -1: one is there. */
+int pci_plug(struct pci *, unsigned number, struct pci_device *);
+/* Takes it away, while no processor of the guest runs. */
+void pci_unplug(struct pci *, unsigned number);
 
 /* Where the window is now, 0 while the guest has memory decoding off. */
 uint64_t pci_window_at(const struct pci_device *);

@@ -157,7 +157,8 @@ make_filters(struct vm *vm, struct err *e)
 	/* The main thread's is completed by guest_run, which knows the rest. */
 	filter_init(&vm->filter, "main", LOOP_CALLS_MAX);
 	vm_allow(vm);
-	return 0;
+	return vm->hot_disks ? hot_disks_confine(vm->hot_disks, &vm->filter, e)
+			     : 0;
 }
 
 /* ---- in order ---- */

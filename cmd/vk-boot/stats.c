@@ -178,6 +178,7 @@ stats_make(struct vm *vm)
 			    devices, vm->drives[i].id, vm->drives[i].device);
 	for (unsigned i = 0; i < vm->device_count; i++)
 		json_array_append_new(devices, device_stats(vm->devices[i]));
+	hot_disks_each(vm->hot_disks, append_disk, devices);
 	json_object_set_new(stats, "devices", devices);
 	return stats;
 }

@@ -391,6 +391,17 @@ add_nics(struct vm *vm, struct err *e)
 	return 0;
 }
 
+/* For who can ask for them, through the control socket. */
+static int
+prepare_hot_disks(struct vm *vm, struct err *e)
+{
+	if (vm->engine->given_fd < 0)
+		return 0;
+	vm->hot_disks =
+	    hot_disks_new(vm->main_loop, vm->engine, &vm->status, e);
+	return vm->hot_disks ? 0 : -1;
+}
+
 static int
 add_devices(struct vm *vm, struct err *e)
 {
@@ -401,7 +412,8 @@ add_devices(struct vm *vm, struct err *e)
 		filter_add(loop_filter(vm->device_loop), ring_calls);
 	if (add_drives(vm, e) < 0 || add_vsock(vm, e) < 0 ||
 	    add_console(vm, e) < 0 || add_rng(vm, e) < 0 ||
-	    add_balloon(vm, e) < 0 || add_mem(vm, e) < 0 || add_nics(vm, e) < 0)
+	    add_balloon(vm, e) < 0 || add_mem(vm, e) < 0 ||
+	    add_nics(vm, e) < 0 || prepare_hot_disks(vm, e) < 0)
 		return -1;
 	return 0;
 }
@@ -420,6 +432,7 @@ make_engine(struct vm *vm, struct err *e)
 	    .prealloc = vm->options.prealloc,
 	    .no_probe = vm->options.no_probe,
 	    .no_nested = vm->options.no_nested,
+	    .slots = vm->control != NULL,
 	};
 
 	vm->engine = engine_new(vm->options.engine, &config, e);
@@ -539,6 +552,7 @@ vm_run(struct vm *vm, struct err *e)
 	    .loop = vm->main_loop,
 	    .balloon = vm->balloon,
 	    .mem = vm->mem,
+	    .hot_disks = vm->hot_disks,
 	    .control = vm->control,
 	    .views = vm->views,
 	    .terminal = &vm->terminal,
@@ -557,7 +571,8 @@ vm_run(struct vm *vm, struct err *e)
 		if (vm->drives[i].loop &&
 		    loop_start(vm->drives[i].loop, &vm->gate, e) < 0)
 			return -1;
-	if (loop_start(vm->device_loop, &vm->gate, e) < 0)
+	if (loop_start(vm->device_loop, &vm->gate, e) < 0 ||
+	    (vm->hot_disks && hot_disks_start(vm->hot_disks, &vm->gate, e) < 0))
 		return -1;
 	return guest_run(&config, e);
 }
@@ -571,8 +586,10 @@ vm_release(struct vm *vm)
 		vm->engine->ops->stop(vm->engine);
 	for (unsigned i = 0; i < vm->drive_count; i++)
 		drive_detach(&vm->drives[i]);
+	hot_disks_end(vm->hot_disks);
 	loop_end(vm->device_loop);
 	engine_free(vm->engine);
+	hot_disks_free(vm->hot_disks);
 	while (vm->device_count > 0)
 		virtio_device_free(vm->devices[--vm->device_count]);
 	loop_free(vm->device_loop);

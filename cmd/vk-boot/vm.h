@@ -17,6 +17,7 @@
 #include "cmd/vk-boot/engine.h"
 #include "cmd/vk-boot/gate.h"
 #include "cmd/vk-boot/guest.h"
+#include "cmd/vk-boot/hot_disks.h"
 #include "cmd/vk-boot/options.h"
 #include "cmd/vk-boot/ring.h"
 #include "cmd/vk-boot/status.h"
@@ -48,9 +49,10 @@ struct vm {
 	struct virtio_device *devices[VM_DEVICES_MAX];
 	unsigned device_count;
 	struct virtio_device *vsock, *balloon, *mem; /* of them; or NULL */
-	struct views *views;      /* who watches the console; or NULL */
-	struct terminal terminal; /* ours, for --tty and --console stdio */
-	struct ring *ring;        /* what the console said */
+	struct hot_disks *hot_disks; /* NULL: none can be added */
+	struct views *views;         /* who watches the console; or NULL */
+	struct terminal terminal;    /* ours, for --tty and --console stdio */
+	struct ring *ring;           /* what the console said */
 };
 
 /* Opens and makes everything; there are no threads, and no instruction of the

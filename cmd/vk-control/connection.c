@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 
 static int
 socket_of(
@@ -68,8 +69,38 @@ connection_close(struct connection *c)
 	buf_release(&c->in);
 }
 
+/* The first bytes take the descriptor along. */
+static int
+send_all(int to, const struct buf *out, int fd)
+{
+	union {
+		struct cmsghdr header;
+		char room[CMSG_SPACE(sizeof(int))];
+	} rights = {.header = {.cmsg_len = CMSG_LEN(sizeof(int)),
+			.cmsg_level = SOL_SOCKET,
+			.cmsg_type = SCM_RIGHTS}};
+	struct iovec part = {.iov_base = out->data, .iov_len = out->len};
+	struct msghdr message = {
+	    .msg_iov = &part,
+	    .msg_iovlen = 1,
+	    .msg_control = &rights,
+	    .msg_controllen = sizeof(rights),
+	};
+	ssize_t sent = 0;
+
+	if (fd >= 0) {
+		memcpy(CMSG_DATA(&rights.header), &fd, sizeof(fd));
+		sent = sendmsg(to, &message, MSG_NOSIGNAL);
+	}
+	if (sent < 0)
+		return -1;
+	return io_write(to, out->data + sent, out->len - (size_t)sent) < 0 ? -1
+									   : 0;
+}
+
 int
-connection_say(struct connection *c, const json_t *requests, struct err *e)
+connection_say(
+    struct connection *c, const json_t *requests, int fd, struct err *e)
 {
 	struct buf out = BUF_INIT(CONNECTION_LINE_MAX);
 	int result = 0;
@@ -83,7 +114,7 @@ connection_say(struct connection *c, const json_t *requests, struct err *e)
 	}
 	if (out.failed)
 		result = err_set(e, EX_USAGE, "the request is too long");
-	else if (io_write(c->fd, out.data, out.len) < 0)
+	else if (send_all(c->fd, &out, fd) < 0)
 		result = err_errno(e, EX_IOERR, "%s", c->name);
 	buf_release(&out);
 	return result;

@@ -25,8 +25,10 @@ int connection_open(
 void connection_close(struct connection *);
 
 /* Sends requests (an array), in one piece: no later than the first is done,
- * the others are known. 0, -1 with err. */
-int connection_say(struct connection *, const json_t *requests, struct err *);
+ * the others are known; with the first, a descriptor, unless it is -1. 0, -1
+ * with err. */
+int connection_say(
+    struct connection *, const json_t *requests, int fd, struct err *);
 
 /* The next line, waited for at most that long (-1: for ever). 1 with the
  * object, which is the caller's; 0 at the end; -1 with err. */

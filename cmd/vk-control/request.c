@@ -4,6 +4,9 @@
 
 #include "common/scope.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 
 static int
@@ -48,4 +51,20 @@ request_make(char *const *words, struct err *e)
 			return NULL;
 		}
 	return request;
+}
+
+int
+request_open(const json_t *request, int *fd, struct err *e)
+{
+	const char *command =
+	    json_string_value(json_object_get(request, "command"));
+	const char *path = json_string_value(json_object_get(request, "file"));
+	bool read_only = json_is_true(json_object_get(request, "ro"));
+
+	*fd = -1;
+	if (strcmp(command, "disk-add") != 0 || !path)
+		return 0;
+	*fd =
+	    open(path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOCTTY);
+	return *fd < 0 ? err_errno(e, 0, "%s", path) : 0;
 }

@@ -14,6 +14,10 @@
 
 #include <jansson.h>
 
+/* The file that goes along with a request ("disk-add"), opened with the rights
+ * of who asks; *fd is -1 where none does. 0, -1 with err. */
+int request_open(const json_t *request, int *fd, struct err *);
+
 /* words ends with NULL; the first is the command. NULL with err. */
 json_t *request_make(char *const *words, struct err *);
 

@@ -7,6 +7,10 @@
 #include "cmd/vk-control/console.h"
 #include "cmd/vk-control/request.h"
 
+#include "common/scope.h"
+#include "common/size.h"
+
+#include <limits.h>
 #include <string.h>
 
 /* Hears an answer that is no error. The caller's, NULL with err. */
@@ -62,16 +66,35 @@ follow(struct connection *c, const struct options *o, json_t *answer,
 	return result;
 }
 
+/* How long the answer may take: the VM itself waits for a disk to go. */
 static int
-talk_over(struct connection *c, const struct options *o, const char *command,
+answer_ms(const struct options *o, const json_t *request)
+{
+	const char *command =
+	    json_string_value(json_object_get(request, "command"));
+	const char *text =
+	    json_string_value(json_object_get(request, "timeout"));
+	uint64_t more_ms;
+
+	if (strcmp(command, "disk-remove") != 0 || !text ||
+	    duration_parse(text, &more_ms) < 0 ||
+	    more_ms > INT_MAX - o->timeout_ms)
+		return (int)o->timeout_ms;
+	return (int)(o->timeout_ms + more_ms);
+}
+
+static int
+talk_over(struct connection *c, const struct options *o, const json_t *request,
     struct err *e)
 {
+	const char *command =
+	    json_string_value(json_object_get(request, "command"));
 	json_t *answer;
 	int result = 0;
 
 	if (strcmp(command, "wait") == 0)
 		return hear_end(c, o, e);
-	answer = hear(c, (int)o->timeout_ms, e);
+	answer = hear(c, answer_ms(o, request), e);
 	if (!answer)
 		return -1;
 	if (strcmp(command, "events") == 0)
@@ -89,6 +112,7 @@ talk(const struct options *o, const char *name, char *const *words,
     struct err *e)
 {
 	json_t *request = request_make(words, e), *requests;
+	cleanup_fd int file = -1;
 	struct connection c;
 	int result;
 
@@ -100,9 +124,11 @@ talk(const struct options *o, const char *name, char *const *words,
 		    requests, json_pack("{s:s}", "command", "wait"));
 	result = connection_open(&c, name, o->socket, e);
 	if (result == 0)
-		result = connection_say(&c, requests, e);
+		result = request_open(request, &file, e);
 	if (result == 0)
-		result = talk_over(&c, o, *words, e);
+		result = connection_say(&c, requests, file, e);
+	if (result == 0)
+		result = talk_over(&c, o, request, e);
 	connection_close(&c);
 	json_decref(requests);
 	return result;

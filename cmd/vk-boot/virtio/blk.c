@@ -205,7 +205,7 @@ blk_keep(struct virtio_device *dev, struct confine *confine, struct err *e)
 }
 
 /* Beside those of the disk. */
-static const struct filter_call calls[] = {
+const struct filter_call blk_calls[] = {
     CALL(preadv2), /* what the page cache has */
     CALL(pwritev2),
     CALL(io_uring_enter),
@@ -217,7 +217,7 @@ static const struct filter_call calls[] = {
 static const struct virtio_device_ops blk_ops = {
     .name = "blk",
     .type = VIRTIO_TYPE_BLK,
-    .calls = calls,
+    .calls = blk_calls,
     .keep = blk_keep,
     .start = blk_start,
     .stop = blk_stop,

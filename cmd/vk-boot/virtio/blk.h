@@ -34,4 +34,8 @@ struct blk_stats {
 /* Any thread. */
 void blk_stats(struct virtio_device *, struct blk_stats *);
 
+/* What one that is made while the guest runs asks of the host, beside its disk
+ * (filter.h). */
+extern const struct filter_call blk_calls[];
+
 #endif

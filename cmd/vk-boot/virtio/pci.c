@@ -667,9 +667,9 @@ add_sources(struct virtio_pci *tp, struct err *e)
 	return 0;
 }
 
-struct virtio_pci *
-virtio_pci_new(
-    struct virtio_device *dev, struct pci *bus, struct kvm *kvm, struct err *e)
+/* All but its place on the bus. NULL with err. */
+static struct virtio_pci *
+make(struct virtio_device *dev, struct pci *bus, struct kvm *kvm, struct err *e)
 {
 	struct virtio_pci *tp = calloc(1, sizeof(*tp));
 	struct pci_identity id = {
@@ -706,15 +706,56 @@ virtio_pci_new(
 	add_structure(tp, VIRTIO_PCI_CAP_DEVICE_CFG, AT_CONFIG, 0x1000);
 	add_structure(tp, VIRTIO_PCI_CAP_NOTIFY_CFG, AT_NOTIFY, 0x1000);
 	add_structure(tp, VIRTIO_PCI_CAP_PCI_CFG, 0, 0);
-	if (pci_add(bus, &tp->pci) < 0) {
-		err_set(e, EX_USAGE, "%s: more than %d devices", dev->ops->name,
-		    PCI_DEVICES_MAX - 1);
-		virtio_pci_free(tp);
-		return NULL;
-	}
 	dev->transport = tp;
 	dev->transport_ops = &transport_ops;
 	return tp;
+}
+
+struct virtio_pci *
+virtio_pci_new(
+    struct virtio_device *dev, struct pci *bus, struct kvm *kvm, struct err *e)
+{
+	struct virtio_pci *tp = make(dev, bus, kvm, e);
+
+	if (!tp || pci_add(bus, &tp->pci) == 0)
+		return tp;
+	err_set(e, EX_USAGE, "%s: more than %d devices", dev->ops->name,
+	    PCI_DEVICES_MAX - 1);
+	virtio_pci_free(tp);
+	return NULL;
+}
+
+/* Gives KVM back what it was given. */
+static void
+forget(struct virtio_pci *tp)
+{
+	pthread_mutex_lock(&tp->lock);
+	reset(tp);
+	pthread_mutex_unlock(&tp->lock);
+	for (unsigned i = 0; i < tp->source_count; i++)
+		kvm_gsi_free(tp->kvm, tp->sources[i].gsi);
+}
+
+struct virtio_pci *
+virtio_pci_plug(struct virtio_device *dev, struct pci *bus, struct kvm *kvm,
+    unsigned number, struct err *e)
+{
+	struct virtio_pci *tp = make(dev, bus, kvm, e);
+
+	if (!tp || pci_plug(bus, number, &tp->pci) == 0)
+		return tp;
+	err_set(e, EX_UNAVAILABLE, "%s: its place is taken", dev->ops->name);
+	forget(tp);
+	virtio_pci_free(tp);
+	return NULL;
+}
+
+void
+virtio_pci_unplug(struct virtio_pci *tp, unsigned number)
+{
+	pci_unplug(tp->bus, number);
+	forget(tp);
+	virtio_pci_free(tp);
 }
 
 void

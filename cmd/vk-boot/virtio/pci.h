@@ -30,6 +30,12 @@ extern const struct filter_call virtio_pci_calls[];
 struct virtio_pci *virtio_pci_new(
     struct virtio_device *, struct pci *, struct kvm *, struct err *);
 
+/* The same at that number of the bus, while the guest runs; and takes it away
+ * again and frees it, while no processor does. */
+struct virtio_pci *virtio_pci_plug(struct virtio_device *, struct pci *,
+    struct kvm *, unsigned number, struct err *);
+void virtio_pci_unplug(struct virtio_pci *, unsigned number);
+
 /* Stops the device; the guest no longer runs. NULL is fine. */
 void virtio_pci_free(struct virtio_pci *);
 

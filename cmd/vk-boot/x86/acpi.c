@@ -5,6 +5,7 @@
 #include "cmd/vk-boot/bus.h"
 #include "cmd/vk-boot/x86/aml.h"
 #include "cmd/vk-boot/x86/layout.h"
+#include "cmd/vk-boot/x86/slots.h"
 
 /* Registers at PORT_ACPI. */
 #define REG_SLEEP_CONTROL 0
@@ -75,7 +76,7 @@ table_end(struct writer *w, size_t start)
 }
 
 static void
-pci_bridge(struct writer *w)
+pci_bridge(struct writer *w, bool slots)
 {
 	size_t device = aml_device(w, "PCI0"), resources;
 
@@ -89,6 +90,8 @@ pci_bridge(struct writer *w)
 	aml_io(w, PORT_PCI_ADDR, 8);
 	aml_memory_window(w, MMIO_START, MMIO_END);
 	aml_resources_end(w, resources);
+	if (slots)
+		slots_devices(w);
 	aml_end(w, device);
 
 	/* Says that the configuration window is ours, without which Linux does
@@ -116,11 +119,12 @@ serial_port(struct writer *w)
 	aml_end(w, device);
 }
 
-/* The generic event device (5.6.9): its interrupt is the power button. */
+/* The generic event device (5.6.9): one interrupt is the power button, the
+ * other one the slots'. */
 static void
-power_button(struct writer *w)
+events(struct writer *w, bool slots)
 {
-	size_t device = aml_device(w, "PWRB"), resources, method;
+	size_t device = aml_device(w, "PWRB"), resources, method, mark;
 
 	aml_name_eisa(w, "_HID", "PNP0C0C");
 	aml_name_integer(w, "_UID", 0);
@@ -131,23 +135,34 @@ power_button(struct writer *w)
 	aml_name_integer(w, "_UID", 0);
 	resources = aml_resources(w, "_CRS");
 	aml_interrupt(w, GSI_ACPI);
+	if (slots)
+		aml_interrupt(w, GSI_SLOTS);
 	aml_resources_end(w, resources);
 	method = aml_method(w, "_EVT", 1);
+	mark = aml_if_argument_is(w, GSI_ACPI);
 	aml_notify(w, "PWRB", 0x80);
+	aml_end(w, mark);
+	if (slots) {
+		mark = aml_if_argument_is(w, GSI_SLOTS);
+		aml_call(w, "SLOT");
+		aml_end(w, mark);
+	}
 	aml_end(w, method);
 	aml_end(w, device);
 }
 
 static size_t
-dsdt(struct writer *w)
+dsdt(struct writer *w, bool slots)
 {
 	static const uint8_t off[] = {SLEEP_TYPE_OFF, 0, 0, 0};
 	size_t start = table_begin(w, "DSDT", 2), scope;
 
 	scope = aml_scope(w, "_SB_");
-	pci_bridge(w);
+	pci_bridge(w, slots);
 	serial_port(w);
-	power_button(w);
+	if (slots)
+		slots_method(w);
+	events(w, slots);
 	aml_end(w, scope);
 	aml_name_package(w, "_S5_", off, sizeof(off));
 	table_end(w, start);
@@ -258,7 +273,7 @@ rsdp(uint8_t *into, uint64_t xsdt_gpa)
 }
 
 int
-acpi_tables(const struct gmem *mem, unsigned cpus, struct err *e)
+acpi_tables(const struct gmem *mem, unsigned cpus, bool slots, struct err *e)
 {
 	size_t size = ACPI_END - ACPI_START, tables[3], start;
 	uint8_t *at = gmem_at(mem, ACPI_START, size);
@@ -268,7 +283,7 @@ acpi_tables(const struct gmem *mem, unsigned cpus, struct err *e)
 		return err_set(e, EX_SOFTWARE, "no memory for ACPI tables");
 	w = writer_of(at, size);
 	put_zeros(&w, RSDP_LEN);
-	start = dsdt(&w);
+	start = dsdt(&w, slots);
 	tables[0] = fadt(&w, ACPI_START + start);
 	tables[1] = madt(&w, cpus);
 	tables[2] = mcfg(&w);

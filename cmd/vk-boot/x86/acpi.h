@@ -13,6 +13,8 @@
 #include "cmd/vk-boot/gmem.h"
 #include "cmd/vk-boot/x86/ioapic.h"
 
+#include <stdbool.h>
+
 /* What the guest asked for through the registers. */
 enum acpi_request {
 	ACPI_POWER_OFF,
@@ -27,8 +29,9 @@ struct acpi {
 
 #define ACPI_PORTS 4 /* at PORT_ACPI */
 
-/* Writes the tables for that many processors at ACPI_START. */
-int acpi_tables(const struct gmem *, unsigned cpus, struct err *);
+/* Writes the tables for that many processors at ACPI_START; with slots, devices
+ * can come and go (slots.h). 0, -1 with err. */
+int acpi_tables(const struct gmem *, unsigned cpus, bool slots, struct err *);
 
 /* A bus range's access, for the registers at PORT_ACPI. */
 void acpi_access(

@@ -13,9 +13,19 @@ enum {
 	OP_BUFFER = 0x11,
 	OP_PACKAGE = 0x12,
 	OP_METHOD = 0x14,
+	OP_DUAL_NAME = 0x2e,
 	OP_EXT = 0x5b,
+	OP_PARENT = 0x5e,
+	OP_LOCAL0 = 0x60,
+	OP_ARG0 = 0x68,
+	OP_STORE = 0x70,
+	OP_AND = 0x7b,
+	OP_EXT_REGION = 0x80,
+	OP_EXT_FIELD = 0x81,
 	OP_EXT_DEVICE = 0x82,
 	OP_NOTIFY = 0x86,
+	OP_EQUAL = 0x93,
+	OP_IF = 0xa0,
 };
 
 static void
@@ -154,6 +164,96 @@ void
 aml_notify(struct writer *w, const char *what, uint8_t value)
 {
 	byte(w, OP_NOTIFY);
+	name(w, what);
+	byte(w, OP_BYTE);
+	byte(w, value);
+}
+
+void
+aml_ports(struct writer *w, const char *region, uint16_t port, uint8_t len)
+{
+	byte(w, OP_EXT);
+	byte(w, OP_EXT_REGION);
+	name(w, region);
+	byte(w, 1); /* ports */
+	integer(w, port);
+	integer(w, len);
+}
+
+void
+aml_fields(struct writer *w, const char *region, const char *const *names)
+{
+	size_t mark;
+
+	byte(w, OP_EXT);
+	byte(w, OP_EXT_FIELD);
+	mark = begin(w);
+	name(w, region);
+	byte(w, 3); /* accessed by 32 bits, others of them kept */
+	for (; *names; names++) {
+		name(w, *names);
+		byte(w, 32); /* bits; a package length of one byte */
+	}
+	aml_end(w, mark);
+}
+
+size_t
+aml_if_argument_is(struct writer *w, uint32_t value)
+{
+	size_t mark;
+
+	byte(w, OP_IF);
+	mark = begin(w);
+	byte(w, OP_EQUAL);
+	byte(w, OP_ARG0);
+	integer(w, value);
+	return mark;
+}
+
+size_t
+aml_if_local_has(struct writer *w, uint32_t bits)
+{
+	size_t mark;
+
+	byte(w, OP_IF);
+	mark = begin(w);
+	byte(w, OP_AND);
+	byte(w, OP_LOCAL0);
+	integer(w, bits);
+	byte(w, 0); /* the result goes nowhere else */
+	return mark;
+}
+
+void
+aml_store(struct writer *w, const char *to, uint32_t value)
+{
+	byte(w, OP_STORE);
+	integer(w, value);
+	name(w, to);
+}
+
+void
+aml_store_local(struct writer *w, const char *from)
+{
+	byte(w, OP_STORE);
+	name(w, from);
+	byte(w, OP_LOCAL0);
+}
+
+void
+aml_call(struct writer *w, const char *method)
+{
+	name(w, method);
+}
+
+void
+aml_notify_in(
+    struct writer *w, const char *scope, const char *what, uint8_t value)
+{
+	byte(w, OP_NOTIFY);
+	byte(w, OP_PARENT); /* names of several parts are not searched for */
+	byte(w, OP_DUAL_NAME);
+	name(w, scope);
 	name(w, what);
 	byte(w, OP_BYTE);
 	byte(w, value);

@@ -35,6 +35,22 @@ void aml_name_package(
     struct writer *, const char *name, const uint8_t *values, uint8_t count);
 void aml_notify(struct writer *, const char *name, uint8_t value);
 
+/* Integers of 32 bits in the port range `region`, one behind the other, by
+ * names that end with NULL. */
+void aml_ports(struct writer *, const char *region, uint16_t port, uint8_t len);
+void aml_fields(struct writer *, const char *region, const char *const *names);
+
+/* In a method: what is done if its argument is the value, or if the local
+ * variable (one is enough) has the bits; marks for aml_end. */
+size_t aml_if_argument_is(struct writer *, uint32_t value);
+size_t aml_if_local_has(struct writer *, uint32_t bits);
+void aml_store(struct writer *, const char *name, uint32_t value);
+void aml_store_local(struct writer *, const char *name);
+void aml_call(struct writer *, const char *method); /* without arguments */
+/* Of what is in a scope beside this method. */
+void aml_notify_in(
+    struct writer *, const char *scope, const char *name, uint8_t value);
+
 /* Resource templates (6.4). */
 size_t aml_resources(struct writer *, const char *name);
 void aml_resources_end(struct writer *, size_t mark);

@@ -48,10 +48,12 @@
 #define PORT_PCI_DATA 0xcfc
 #define PORT_RESET    0xcf9
 #define PORT_ACPI     0x600 /* sleep control, sleep status, reset */
+#define PORT_SLOTS    0x610 /* devices that come and go */
 
 /* ---- interrupts (I/O APIC pins) ---- */
 #define IOAPIC_PINS 24
 #define GSI_SERIAL  4
 #define GSI_ACPI    9
+#define GSI_SLOTS   10
 
 #endif

@@ -15,6 +15,7 @@ static struct loop *loop;
 static struct control *control;
 static char path[64];
 static unsigned performed;
+static unsigned held; /* the number of the last one that was */
 
 static int
 perform(void *owner, struct control_client *client, const struct order *order,
@@ -37,8 +38,16 @@ perform(void *owner, struct control_client *client, const struct order *order,
 		control_listen(client, answer);
 		return 0;
 	case ORDER_WAIT:
-		control_hold(client);
+		held = control_hold(client);
 		return 1;
+	case ORDER_RESUME: {
+		cleanup_fd int fd = control_take_fd(client);
+		struct stat st;
+
+		json_object_set_new(answer, "file",
+		    json_boolean(fd >= 0 && fstat(fd, &st) == 0));
+		return 0;
+	}
 	default:
 		err_set(e, EX_UNAVAILABLE, "not this");
 		return err_hint(e, "that");
@@ -163,6 +172,97 @@ test_events(void)
 	json_decref(answer);
 }
 
+/* Says it with that many copies of our standard input. */
+static void
+say_with(int to, const char *text, unsigned count)
+{
+	union {
+		struct cmsghdr header;
+		char room[CMSG_SPACE(8 * sizeof(int))];
+	} rights = {.header = {.cmsg_len = CMSG_LEN(count * sizeof(int)),
+			.cmsg_level = SOL_SOCKET,
+			.cmsg_type = SCM_RIGHTS}};
+	struct iovec part = {(void *)(uintptr_t)text, strlen(text)};
+	struct msghdr message = {
+	    .msg_iov = &part,
+	    .msg_iovlen = 1,
+	    .msg_control = &rights,
+	    .msg_controllen = CMSG_SPACE(count * sizeof(int)),
+	};
+
+	memset(CMSG_DATA(&rights.header), 0, count * sizeof(int));
+	if (sendmsg(to, &message, 0) < 0)
+		printf("# sendmsg: %m\n");
+	turn();
+}
+
+static unsigned
+open_fds(void)
+{
+	unsigned count = 0;
+
+	for (int fd = 0; fd < 256; fd++)
+		count += fcntl(fd, F_GETFD) >= 0;
+	return count;
+}
+
+static void
+test_descriptors(void)
+{
+	static const char resume[] = "{\"command\":\"resume\"}\n";
+	int fd = dial();
+	unsigned before;
+
+	say(fd, resume);
+	ok(strstr(hear(fd), "false"), "a request by itself");
+	before = open_fds();
+	say_with(fd, resume, 1);
+	ok(strstr(hear(fd), "true"), "a descriptor comes with a request");
+	say(fd, resume);
+	ok(strstr(hear(fd), "false"), "and not with the next");
+	say_with(fd, "{\"comm", 1);
+	say(fd, "and\":\"resume\"}\n");
+	ok(strstr(hear(fd), "true"), "with half a request");
+	say_with(fd, resume, 8);
+	ok(strstr(hear(fd), "true"), "one of eight");
+	say_with(fd, "{\"command\":\"status\"}\n", 3);
+	hear(fd);
+	for (unsigned i = 0; i < 20; i++)
+		say_with(fd, " ", 2);
+	is_int(open_fds(), before + 1, "only the last is kept");
+	close(fd);
+	turn();
+	is_int(open_fds(), before - 2, "none stays behind");
+}
+
+static void
+test_answer(void)
+{
+	struct err e = ERR_INIT;
+	int fd = dial(), other = dial();
+	unsigned first;
+
+	err_set(&e, EX_TEMPFAIL, "too late");
+	say(fd, "{\"command\":\"wait\"}\n{\"command\":\"resume\"}\n");
+	first = held;
+	say(other, "{\"command\":\"wait\"}\n");
+	control_answer(control, held, &e);
+	ok(strstr(hear(other), "too late"), "one who waits is told an error");
+	is_str(hear(fd), "", "and no other");
+	control_answer(control, held, &e);
+	is_str(hear(other), "", "once");
+	control_answer(control, first, NULL);
+	is_str(hear(fd), "{\"ok\":true}\n{\"ok\":true,\"file\":false}\n",
+	    "what was asked behind it follows");
+	say(fd, "{\"command\":\"wait\"}\n");
+	close(fd);
+	turn();
+	control_answer(control, held, NULL);
+	close(other);
+	turn();
+	ok(true, "one who is gone is not told");
+}
+
 static void
 test_bounds(void)
 {
@@ -217,6 +317,8 @@ main(void)
 	control_serve(control, &ops, NULL);
 	test_requests();
 	test_events();
+	test_descriptors();
+	test_answer();
 	test_bounds();
 	control_free(control);
 	ok(stat(file, &st) < 0, "gone");

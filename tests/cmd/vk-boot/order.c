@@ -47,6 +47,28 @@ main(void)
 		order.size == 4096,
 	    "a number is bytes");
 
+	ok(parse("{\"command\":\"disk-add\",\"id\":\"data\",\"ro\":true,"
+		 "\"file\":\"/a b\"}") == 0 &&
+		order.read_only && strcmp(order.id, "data") == 0 &&
+		strcmp(order.file, "/a b") == 0,
+	    "a disk");
+	ok(parse("{\"command\":\"disk-remove\",\"id\":"
+		 "\"01234567890123456789\"}") == 0 &&
+		!order.has_timeout,
+	    "the longest id");
+
+	refused("{\"command\":\"disk-add\",\"id\":\"data\"}", "no file");
+	refused("{\"command\":\"disk-add\",\"file\":\"x\"}", "no id");
+	refused(
+	    "{\"command\":\"disk-add\",\"file\":\"\"}", "not a file's name");
+	refused("{\"command\":\"disk-add\",\"ro\":1}", "not true or false");
+	refused("{\"command\":\"disk-remove\",\"id\":\"\"}", "not a name");
+	refused("{\"command\":\"disk-remove\",\"id\":\"a/b\"}", "not a name");
+	refused(
+	    "{\"command\":\"disk-remove\",\"id\":\"012345678901234567890\"}",
+	    "not a name");
+	refused("{\"command\":\"disk-remove\",\"id\":\"a\",\"file\":\"x\"}",
+	    "unknown member");
 	refused("", "JSON");
 	refused("{", "JSON");
 	refused("{}x", "JSON");

@@ -4,10 +4,14 @@
 #include "cmd/vk-boot/x86/acpi.h"
 
 #include "cmd/vk-boot/x86/layout.h"
+#include "cmd/vk-boot/x86/slots.h"
 
 #include "common/cursor.h"
 
 #include "tests/tap.h"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 static struct gmem mem;
 static int requests[2];
@@ -57,7 +61,7 @@ test_tables(unsigned cpus)
 	struct err e = ERR_INIT;
 	uint64_t xsdt, fadt, madt, mcfg, dsdt;
 
-	is_int(acpi_tables(&mem, cpus, &e), 0, "tables for %u", cpus);
+	is_int(acpi_tables(&mem, cpus, true, &e), 0, "tables for %u", cpus);
 	ok(memcmp(at(ACPI_START, 8), "RSD PTR ", 8) == 0, "root pointer");
 	ok(sum(ACPI_START, 20) == 0 && sum(ACPI_START, 36) == 0,
 	    "its two checksums");
@@ -113,6 +117,42 @@ test_registers(void)
 	is_int(data[0], 0, "status reads as 0");
 }
 
+static uint32_t
+slots_in(struct slots *slots, unsigned reg)
+{
+	uint8_t data[4];
+
+	slots_access(slots, reg, data, 4, false);
+	return (uint32_t)data[0] | (uint32_t)data[1] << 8;
+}
+
+static void
+test_slots(void)
+{
+	static struct kvm kvm;
+	static struct ioapic ioapic;
+	struct slots slots = {.ioapic = &ioapic};
+	uint8_t all[] = {0xff, 0xff, 0xff, 0xff};
+
+	ioapic_init(&ioapic, &kvm);
+	slots.given_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	slots_added(&slots, 0);
+	slots_added(&slots, 7);
+	slots_wanted(&slots, 3);
+	is_int(slots_in(&slots, 0), 1 | 1 << 7, "devices that were added");
+	is_int(slots_in(&slots, 0), 0, "told once");
+	is_int(slots_in(&slots, 4), 1 << 3, "one that is wanted back");
+	is_int(slots_in(&slots, 8), 0, "the last register is to write");
+	slots_access(&slots, 0, all, 4, true);
+	slots_access(&slots, 8, all, 1, true);
+	slots_access(&slots, 9, all, 2, true);
+	is_int(slots_given(&slots), 0, "other writes are none");
+	slots_access(&slots, 8, all, 4, true);
+	is_int(slots_given(&slots), 0xff, "slots that there are");
+	is_int(slots_given(&slots), 0, "once");
+	close(slots.given_fd);
+}
+
 int
 main(void)
 {
@@ -123,7 +163,8 @@ main(void)
 	test_tables(4);
 	test_tables(256);
 	test_registers();
+	test_slots();
 	gmem_release(&mem);
-	is_int(acpi_tables(&mem, 1, &e), -1, "no memory");
+	is_int(acpi_tables(&mem, 1, true, &e), -1, "no memory");
 	return tap_done();
 }
