@@ -260,6 +260,8 @@ if command -v tmux >/dev/null; then
 		echo status \$?
 		stty -a >$tmp/stty2
 	END
+	# Typed earlier it would be echoed before the prompt, not behind it.
+	await 10 prompted
 	keys ". $tmp/go" Enter
 	await 10 seen '^began'
 	ok $? "a terminal: the command is there" || screen | diag
