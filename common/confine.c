@@ -61,9 +61,8 @@ write_file(const char *path, const char *text)
 	return fd >= 0 && write(fd, text, (size_t)len) == len ? 0 : -1;
 }
 
-/* Everybody keeps the name that they had outside. */
-static int
-map_self(uid_t uid, gid_t gid)
+int
+confine_map_user(uid_t uid, gid_t gid)
 {
 	char map[64];
 
@@ -86,7 +85,8 @@ try_to_map(void *with)
 {
 	struct attempt *attempt = with;
 
-	attempt->number = map_self(attempt->uid, attempt->gid) < 0 ? errno : 0;
+	attempt->number =
+	    confine_map_user(attempt->uid, attempt->gid) < 0 ? errno : 0;
 	return 0;
 }
 
@@ -120,7 +120,7 @@ confine_user(struct confine *confine)
 	if (attempt.uid == 0)
 		return;
 	if (try_in_child(&attempt) < 0 || unshare(CLONE_NEWUSER) < 0 ||
-	    map_self(attempt.uid, attempt.gid) < 0)
+	    confine_map_user(attempt.uid, attempt.gid) < 0)
 		lacks(confine, "user namespaces");
 }
 
@@ -316,10 +316,16 @@ everything(int version, bool network)
 	return all;
 }
 
+/* A rule for a file may have these only. */
+#define FILE_RIGHTS                                                            \
+	(LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_WRITE_FILE |          \
+	    LANDLOCK_ACCESS_FS_READ_FILE | ACCESS_FS_TRUNCATE)
+
 static uint64_t
-rights_of(unsigned use)
+rights_of(int fd, unsigned use)
 {
 	uint64_t rights = 0;
+	struct stat st;
 
 	if (use & CONFINE_REMOVE)
 		rights |= LANDLOCK_ACCESS_FS_REMOVE_FILE;
@@ -330,6 +336,11 @@ rights_of(unsigned use)
 	if (use & CONFINE_READ)
 		rights |=
 		    LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
+	if (use & CONFINE_EXECUTE)
+		rights |=
+		    LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_EXECUTE;
+	if (fstat(fd, &st) == 0 && !S_ISDIR(st.st_mode))
+		rights &= FILE_RIGHTS;
 	return rights;
 }
 
@@ -351,8 +362,9 @@ confine_landlock(struct confine *confine)
 	}
 	for (unsigned i = 0; i < confine->folder_count; i++) {
 		struct landlock_path_beneath_attr rule = {
-		    .allowed_access =
-			rights_of(confine->folders[i].use) & all.files,
+		    .allowed_access = rights_of(confine->folders[i].fd,
+					  confine->folders[i].use) &
+				      all.files,
 		    .parent_fd = confine->folders[i].fd,
 		};
 

@@ -35,6 +35,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* The sanitizers allocate, read /proc and make calls of their own: what is
  * built with them keeps its root and has no filter. */
@@ -53,10 +54,11 @@
 #define CONFINE_FOLDERS_MAX 1200
 
 enum confine_use {
-	CONFINE_REMOVE = 1,  /* files and sockets in it */
-	CONFINE_WRITE = 2,   /* make, write and replace files */
-	CONFINE_READ = 4,    /* read files, list the folder */
-	CONFINE_CONNECT = 8, /* to sockets in it, by its path (see above) */
+	CONFINE_REMOVE = 1,   /* files and sockets in it */
+	CONFINE_WRITE = 2,    /* make, write and replace files */
+	CONFINE_READ = 4,     /* read files, list the folder */
+	CONFINE_CONNECT = 8,  /* to sockets in it, by its path (see above) */
+	CONFINE_EXECUTE = 16, /* a file, or those in it, and read them */
 };
 
 struct confine {
@@ -77,6 +79,10 @@ int confine_keep(struct confine *, int fd, unsigned use, struct err *);
 /* No other threads, and no privileges that a namespace would take away: root
  * stays where it is. */
 void confine_user(struct confine *);
+
+/* For who makes a user namespace in another way: the user keeps the name that
+ * it had outside, and nobody else has one. 0, -1 with errno. */
+int confine_map_user(uid_t, gid_t);
 
 void confine_files(struct confine *);
 

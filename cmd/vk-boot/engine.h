@@ -111,8 +111,9 @@ struct engine_config {
 	const struct filter_call *console_calls; /* that it makes */
 	bool hugepages, prealloc;                /* gmem.h: huge, filled */
 	bool no_probe;                           /* take KVM as it is */
-	bool no_nested; /* no virtualisation in the guest */
-	bool slots;     /* devices may come and go */
+	bool no_nested;  /* no virtualisation in the guest */
+	bool slots;      /* devices may come and go */
+	bool no_sandbox; /* its processes keep all rights of this user */
 };
 
 struct engine { /* first member of each kind */

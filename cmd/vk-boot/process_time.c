@@ -19,9 +19,9 @@ struct walk {
 
 /* A file of /proc as text. Its length, -1. */
 static ssize_t
-read_text(const char *path, char *into, size_t size)
+read_text(int proc, const char *path, char *into, size_t size)
 {
-	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+	cleanup_fd int fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? -1 : io_read(fd, into, size - 1);
 
 	if (n >= 0)
@@ -31,14 +31,14 @@ read_text(const char *path, char *into, size_t size)
 
 /* Ticks of one process and of the children that it waited for (proc(5)). */
 static int
-own_ticks(pid_t pid, uint64_t *ticks)
+own_ticks(int proc, pid_t pid, uint64_t *ticks)
 {
 	unsigned long user, system;
 	long children_user, children_system;
 	char path[64], text[1024], *at;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	if (read_text(path, text, sizeof(text)) < 0)
+	snprintf(path, sizeof(path), "%d/stat", (int)pid);
+	if (read_text(proc, path, text, sizeof(text)) < 0)
 		return -1;
 	at = strrchr(text, ')'); /* a name may hold anything */
 	if (!at || sscanf(at,
@@ -52,13 +52,12 @@ own_ticks(pid_t pid, uint64_t *ticks)
 }
 
 static void
-add_children(struct walk *walk, pid_t pid)
+add_children(struct walk *walk, int proc, pid_t pid)
 {
 	char path[64], text[CHILDREN_MAX], *at = text, *end;
 
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid,
-	    (int)pid);
-	if (read_text(path, text, sizeof(text)) <= 0)
+	snprintf(path, sizeof(path), "%d/task/%d/children", (int)pid, (int)pid);
+	if (read_text(proc, path, text, sizeof(text)) <= 0)
 		return;
 	while (walk->count < PROCESS_TIME_MAX) {
 		long child = strtol(at, &end, 10);
@@ -71,18 +70,18 @@ add_children(struct walk *walk, pid_t pid)
 }
 
 int
-process_time(pid_t pid, uint64_t *ms)
+process_time(int proc, pid_t pid, uint64_t *ms)
 {
 	uint64_t per_second = (uint64_t)sysconf(_SC_CLK_TCK), all = 0, ticks;
 	cleanup_free struct walk *walk = calloc(1, sizeof(*walk));
 
-	if (!walk || own_ticks(pid, &all) < 0)
+	if (!walk || own_ticks(proc, pid, &all) < 0)
 		return -1;
 	walk->pids[walk->count++] = pid;
 	for (unsigned next = 0; next < walk->count; next++) {
-		if (next > 0 && own_ticks(walk->pids[next], &ticks) == 0)
+		if (next > 0 && own_ticks(proc, walk->pids[next], &ticks) == 0)
 			all += ticks;
-		add_children(walk, walk->pids[next]);
+		add_children(walk, proc, walk->pids[next]);
 	}
 	*ms = all * 1000 / per_second;
 	return 0;

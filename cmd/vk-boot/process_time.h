@@ -9,8 +9,8 @@
 /* A guest can make processes: more than these are not counted. */
 #define PROCESS_TIME_MAX 4096
 
-/* Time used so far, that of waited-for children included, as /proc tells it
- * (to 10 ms). 0; -1 where /proc does not tell. */
-int process_time(pid_t, uint64_t *ms);
+/* Time used so far, that of waited-for children included, as /proc, of which
+ * proc is a descriptor, tells it (to 10 ms). 0; -1 where it does not tell. */
+int process_time(int proc, pid_t, uint64_t *ms);
 
 #endif

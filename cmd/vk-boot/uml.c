@@ -4,9 +4,9 @@
  *
  * The processes are the warden's (warden.h).
  *
- * UML reaches its devices by paths, but no path is left behind: each socket is
- * bound in a folder of its own, opened, and unlinked with the folder at once;
- * what UML is given is /proc/self/fd/N.
+ * UML reaches its devices by paths, of which the host has none: sockets are
+ * made here and get their names in the jail (jail.h), where UML finds nothing
+ * else but its initramfs.
  */
 #include "cmd/vk-boot/uml.h"
 
@@ -14,6 +14,7 @@
 #include "cmd/vk-boot/find.h"
 #include "cmd/vk-boot/loop.h"
 #include "cmd/vk-boot/sandbox.h"
+#include "cmd/vk-boot/uml_calls.h"
 #include "cmd/vk-boot/virtio/vhost_user.h"
 #include "cmd/vk-boot/warden.h"
 
@@ -28,19 +29,22 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define DEVICES_MAX 31
 /* Its own arguments: memory, initrd, consoles, a word for each device. */
 #define ARGUMENTS_MAX (DEVICES_MAX + 16)
+/* Ends with a status that no power-off has. */
+#define REBOOT_PROGRAM "/bin/false"
+/* In the file that is the guest's memory there is more: its kernel's own. */
+#define MEMORY_OVERHEAD ((uint64_t)64 << 20)
 
 struct uml_device {
 	struct virtio_device *dev;
 	struct gmem mem; /* the guest's memory as UML shows it to this one */
 	struct vhost_user *vhost;
-	int path; /* O_PATH of its socket, for UML */
+	int socket; /* the jail binds it */
 };
 
 struct uml {
@@ -53,40 +57,13 @@ struct uml {
 	int initrd; /* what UML reads at each start */
 };
 
-/* What the new process needs; made before it, for it may not allocate. */
+/* What the new process is given. */
 struct launch {
-	const char *kernel;
+	struct jail jail;
+	struct filter filter;
 	char *argv[ARGUMENTS_MAX + 1];
 	unsigned argc;
-	char *folder;              /* for its memory, "TMPDIR=...", or NULL */
-	int kept[DEVICES_MAX + 1]; /* open in UML, by number */
-	unsigned kept_count;
 };
-
-/* ---- sockets without a name ---- */
-
-/* A listening socket, and an O_PATH descriptor by which it can be reached. */
-static int
-nameless_listener(int *path, struct err *e)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	char folder[] = "/tmp/vk-uml.XXXXXX";
-	cleanup_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	int result;
-
-	if (fd < 0 || !mkdtemp(folder))
-		return err_errno(e, EX_OSERR, "socket for UML");
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s/s", folder);
-	result = bind(fd, (struct sockaddr *)&address, sizeof(address));
-	if (result == 0)
-		result = listen(fd, 1);
-	*path = result == 0 ? open(address.sun_path, O_PATH | O_CLOEXEC) : -1;
-	if (*path < 0)
-		err_errno(e, EX_OSERR, "socket for UML");
-	unlink(address.sun_path);
-	rmdir(folder);
-	return *path < 0 ? -1 : steal_fd(&fd);
-}
 
 /* ---- the engine's operations ---- */
 
@@ -99,7 +76,7 @@ memory(struct engine *engine, struct err *e)
 		err_set(e, EX_USAGE, "more than %d devices", DEVICES_MAX);
 		return NULL;
 	}
-	uml->devices[uml->count].path = -1;
+	uml->devices[uml->count].socket = -1;
 	return &uml->devices[uml->count++].mem;
 }
 
@@ -117,9 +94,10 @@ add(struct engine *engine, struct virtio_device *dev, struct err *e)
 		return err_set(e, EX_SOFTWARE, "uml: a device without memory");
 	d->dev = dev;
 	config.mem = &d->mem;
-	config.listener = nameless_listener(&d->path, e);
+	d->socket = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	config.listener = fcntl(d->socket, F_DUPFD_CLOEXEC, 0);
 	if (config.listener < 0)
-		return -1;
+		return err_errno(e, EX_OSERR, "socket for UML");
 	filter_add(loop_filter(dev->loop), gmem_calls);
 	d->vhost = vhost_user_new(&config, e);
 	return d->vhost ? 0 : -1;
@@ -144,17 +122,16 @@ add_argument(struct launch *l, struct err *e, const char *fmt, ...)
 	return 0;
 }
 
-/* A descriptor that UML keeps: without close-on-exec. Ours is closed once the
- * new process has it. */
+/* PREFIX and the path of what is given, and SUFFIX. */
 static int
-keep(struct launch *l, int fd, struct err *e)
+give(struct launch *l, const char *prefix, int fd, const char *suffix,
+    struct err *e)
 {
-	int kept = fcntl(fd, F_DUPFD, 10);
+	char path[JAIL_PATH_MAX];
 
-	if (kept < 0)
-		return err_errno(e, EX_OSERR, "uml");
-	l->kept[l->kept_count++] = kept;
-	return kept;
+	if (jail_give(&l->jail, fd, *suffix, path, e) < 0)
+		return -1;
+	return add_argument(l, e, "%s%s%s", prefix, path, suffix);
 }
 
 static int
@@ -186,17 +163,14 @@ static int
 make_arguments(
     struct uml *uml, const struct boot *boot, struct launch *l, struct err *e)
 {
-	int kept = keep(l, uml->initrd, e);
+	char type[16];
 
-	if (kept < 0)
-		return -1;
 	/* What it executes on a reboot, where it would start itself anew with
-	 * devices that know nothing of it. This ends with a status other than
-	 * a power-off's. */
-	if (add_argument(l, e, "false") < 0 ||
+	 * devices that know nothing of it. */
+	if (add_argument(l, e, REBOOT_PROGRAM) < 0 ||
 	    add_argument(l, e, "mem=%lluK",
 		(unsigned long long)uml->engine.config.memory / 1024) < 0 ||
-	    add_argument(l, e, "initrd=/proc/self/fd/%d", kept) < 0 ||
+	    give(l, "initrd=", uml->initrd, "", e) < 0 ||
 	    add_argument(l, e, "con=null") < 0 ||
 	    add_argument(l, e, "con0=null,fd:1") < 0 ||
 	    add_argument(l, e, "ssl=null") < 0 ||
@@ -205,24 +179,13 @@ make_arguments(
 	for (unsigned i = 0; i < uml->count; i++) {
 		const struct uml_device *d = &uml->devices[i];
 
-		kept = d->vhost ? keep(l, d->path, e) : -1;
-		if (kept < 0 ||
-		    add_argument(l, e, "virtio_uml.device=/proc/self/fd/%d:%u",
-			kept, d->dev->ops->type) < 0)
+		if (!d->vhost)
+			return err_set(e, EX_SOFTWARE, "uml: no device");
+		snprintf(type, sizeof(type), ":%u", d->dev->ops->type);
+		if (give(l, "virtio_uml.device=", d->socket, type, e) < 0)
 			return -1;
 	}
 	return add_argument(l, e, "%s", boot->cmdline.data);
-}
-
-/* UML makes the file that is the guest's memory in $TMPDIR, else /dev/shm. */
-static int
-make_environment(struct launch *l, struct err *e)
-{
-	const char *folder = getenv("TMPDIR");
-
-	if (folder && asprintf(&l->folder, "TMPDIR=%s", folder) < 0)
-		return err_errno(e, EX_OSERR, "uml");
-	return 0;
 }
 
 static void
@@ -303,21 +266,12 @@ watch(struct uml *uml, int console, int status, struct err *e)
 
 /* The processes are there; they wait for a byte. */
 static int
-launch(struct uml *uml, const struct launch *l, struct err *e)
+launch(struct uml *uml, struct launch *l, struct err *e)
 {
 	int console[2] = {-1, -1}, status[2] = {-1, -1};
-	/*
-	 * No more of ours: what is in the environment is in the memory of the
-	 * guest's kernel. The C library must register no rseq area: that of a
-	 * static UML lies where a new process of the guest is to have nothing
-	 * mapped, and the host's kernel ends who has lost its area.
-	 */
-	char *environment[] = {
-	    (char[]){"GLIBC_TUNABLES=glibc.pthread.rseq=0"}, l->folder, NULL};
 	struct warden_launch launch = {
-	    .kernel = l->kernel,
+	    .jail = &l->jail,
 	    .argv = l->argv,
-	    .environment = environment,
 	};
 	int result;
 
@@ -339,26 +293,50 @@ launch(struct uml *uml, const struct launch *l, struct err *e)
 }
 
 static int
+make_jail(
+    struct uml *uml, const struct boot *boot, struct launch *l, struct err *e)
+{
+	const char *folder = getenv("TMPDIR");
+
+	l->jail = (struct jail){
+	    .program = boot->kernel_path,
+	    .second = REBOOT_PROGRAM,
+	    .shm = uml->engine.config.memory + MEMORY_OVERHEAD,
+	    .folder = folder ? folder : "/dev/shm",
+	    /* No rseq area: that of a static UML lies where a new process of
+	     * the guest is to have nothing mapped, and the host's kernel ends
+	     * who has lost its area. */
+	    .setting = "GLIBC_TUNABLES=glibc.pthread.rseq=0",
+	    .filter = CONFINE_SANITIZED ? NULL : &l->filter,
+	    .open = uml->engine.config.no_sandbox,
+	};
+	filter_init(&l->filter, "uml-kernel", UML_CALLS_MAX);
+	filter_add(&l->filter, uml_calls);
+	return sandbox_filter(&l->filter, e);
+}
+
+static int
 load(struct engine *engine, const struct boot *boot, struct err *e)
 {
 	struct uml *uml = (struct uml *)engine;
-	struct launch l = {
-	    .kernel = boot->kernel_path,
-	};
+	cleanup_free struct launch *l = calloc(1, sizeof(*l));
 	int result;
 
+	if (!l)
+		return err_errno(e, EX_OSERR, "uml");
 	if (make_initrd(uml, boot, e) < 0)
 		return -1;
-	result = make_arguments(uml, boot, &l, e);
+	result = make_jail(uml, boot, l, e);
 	if (result == 0)
-		result = make_environment(&l, e);
+		result = make_arguments(uml, boot, l, e);
 	if (result == 0)
-		result = launch(uml, &l, e);
-	while (l.argc > 0)
-		free(l.argv[--l.argc]);
-	free(l.folder);
-	while (l.kept_count > 0)
-		close(l.kept[--l.kept_count]);
+		result = launch(uml, l, e);
+	while (l->argc > 0)
+		free(l->argv[--l->argc]);
+	jail_release(&l->jail);
+	filter_release(&l->filter);
+	for (unsigned i = 0; i < uml->count; i++)
+		fd_close(&uml->devices[i].socket);
 	return result;
 }
 
@@ -474,7 +452,7 @@ uml_free(struct engine *engine)
 	fd_close(&uml->initrd);
 	for (unsigned i = 0; i < uml->count; i++) {
 		vhost_user_free(uml->devices[i].vhost);
-		fd_close(&uml->devices[i].path);
+		fd_close(&uml->devices[i].socket);
 	}
 	engine_release(engine);
 	free(uml);

@@ -8,8 +8,8 @@
  * vhost-user sockets; the initramfs, the agent and all of the guest's life are
  * those of any guest. There is one processor, and no isolation by hardware:
  * the guest's programs are processes of the host, whose system calls the UML
- * kernel catches. A pause holds that kernel: a program that computes goes on
- * until its next system call or fault.
+ * kernel catches; what one that breaks out finds is jail.h. A pause holds that
+ * kernel: a program that computes goes on until its next system call or fault.
  */
 #ifndef VK_BOOT_UML_H
 #define VK_BOOT_UML_H

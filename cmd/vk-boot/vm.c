@@ -433,6 +433,7 @@ make_engine(struct vm *vm, struct err *e)
 	    .no_probe = vm->options.no_probe,
 	    .no_nested = vm->options.no_nested,
 	    .slots = vm->control != NULL,
+	    .no_sandbox = vm->options.no_sandbox,
 	};
 
 	vm->engine = engine_new(vm->options.engine, &config, e);

@@ -5,6 +5,7 @@
 #include "cmd/vk-boot/process_time.h"
 
 #include "common/io.h"
+#include "common/log.h"
 #include "common/scope.h"
 
 #include <fcntl.h>
@@ -34,62 +35,50 @@ struct start {
 	const struct warden_launch *launch;
 	uid_t uid;
 	gid_t gid;
-	int line, other; /* the warden's end, and vk-boot's */
+	int line, other;    /* the warden's end, and vk-boot's */
+	int null, proc;     /* the host's /dev/null and /proc */
+	struct err failure; /* of what was to be before UML begins */
 };
 
 /* ---- the new processes -------------------------------------------------- */
 
-static void
-write_file(const char *path, const char *text)
+/* What became of it is told where UML would have spoken. */
+static _Noreturn void
+fail(const struct start *s)
 {
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	if (fd >= 0 && write(fd, text, strlen(text)) < 0)
-		fd_close(&fd);
-	fd_close(&fd);
-}
-
-static void
-map_user(const struct start *s)
-{
-	char text[64];
-
-	snprintf(text, sizeof(text), "%u %u 1\n", s->uid, s->uid);
-	write_file("/proc/self/uid_map", text);
-	write_file("/proc/self/setgroups", "deny");
-	snprintf(text, sizeof(text), "%u %u 1\n", s->gid, s->gid);
-	write_file("/proc/self/gid_map", text);
+	dprintf(s->launch->console, "vk-boot: uml: %s\n", s->failure.text);
+	_exit(127);
 }
 
 static _Noreturn void
-run_uml(const struct start *s)
+run_uml(struct start *s)
 {
-	int null = open("/dev/null", O_RDWR);
 	sigset_t none;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
-	if (null < 0 || dup2(null, 0) < 0 || dup2(s->launch->console, 1) < 0 ||
+	if (dup2(s->null, 0) < 0 || dup2(s->launch->console, 1) < 0 ||
 	    dup2(s->launch->console, 2) < 0)
 		_exit(127);
-	execve(s->launch->kernel, s->launch->argv, s->launch->environment);
-	_exit(127);
+	if (!*s->failure.text)
+		jail_run(s->launch->jail, s->launch->argv, &s->failure);
+	fail(s);
 }
 
 /* What /proc calls us, whatever the PID namespace is that it shows. */
 static uint64_t
-time_used(void)
+time_used(const struct start *s)
 {
 	char name[32];
-	ssize_t len = readlink("/proc/self", name, sizeof(name) - 1);
+	ssize_t len = readlinkat(s->proc, "self", name, sizeof(name) - 1);
 	uint64_t ms = 0;
 
 	if (len < 0)
 		return 0;
 	name[len] = '\0';
-	if (process_time((pid_t)strtol(name, NULL, 10), &ms) < 0)
+	if (process_time(s->proc, (pid_t)strtol(name, NULL, 10), &ms) < 0)
 		return 0;
 	return ms;
 }
@@ -113,7 +102,7 @@ obey(const struct start *s, pid_t uml)
 			kill(uml, order == WARDEN_HOLD ? SIGSTOP : SIGCONT);
 		return false;
 	case WARDEN_TIME:
-		ms = time_used();
+		ms = time_used(s);
 		if (write(s->line, &ms, sizeof(ms)) == sizeof(ms))
 			return false;
 		break;
@@ -154,7 +143,7 @@ watch(const struct start *s, pid_t uml)
 
 /* One life of UML, and its end told. */
 static void
-live(const struct start *s, bool namespaces)
+live(struct start *s, bool namespaces)
 {
 	int status = 127 << 8;
 	pid_t pid = fork();
@@ -172,8 +161,20 @@ live(const struct start *s, bool namespaces)
 		_exit(1);
 }
 
+static void
+build(struct start *s)
+{
+	struct jail *jail = s->launch->jail;
+
+	s->null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	s->proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (jail_build(jail, &s->failure) == 0 && *jail->confine.without)
+		log_info("uml: without %s", jail->confine.without);
+}
+
+/* spaces: it is in namespaces of these kinds. */
 static _Noreturn void
-run_warden(const struct start *s, bool namespaces)
+run_warden(struct start *s, unsigned long spaces)
 {
 	sigset_t all;
 
@@ -183,29 +184,61 @@ run_warden(const struct start *s, bool namespaces)
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
 	close(s->other);
-	if (namespaces)
-		map_user(s);
+	/* Who has no name there can make no file. */
+	if (spaces & CLONE_NEWUSER && confine_map_user(s->uid, s->gid) < 0)
+		_exit(1);
+	if (write(s->line, "", 1) != 1)
+		_exit(1);
+	/* While vk-boot does the rest. */
+	build(s);
 	/* If vk-boot was gone before the first line, nobody writes this. */
 	for (;;)
 		if (obey(s, 0))
-			live(s, namespaces);
+			live(s, spaces & CLONE_NEWPID);
 }
 
-/* fork, in a user and a PID namespace of its own where that is allowed. */
-static pid_t
-fork_warden(const struct start *s)
+/* Whether it has come into being as it is to be. */
+static bool
+is_there(const struct start *s, pid_t pid)
 {
-	long pid = syscall(
-	    SYS_clone, CLONE_NEWUSER | CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0);
+	char byte;
 
-	if (pid == 0)
-		run_warden(s, true);
-	if (pid > 0)
-		return (pid_t)pid;
-	pid = fork();
-	if (pid == 0)
-		run_warden(s, false);
-	return (pid_t)pid;
+	if (read(s->other, &byte, 1) == 1)
+		return true;
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		continue;
+	return false;
+}
+
+/* fork, in namespaces of its own as far as they are allowed. */
+static pid_t
+fork_warden(struct start *s)
+{
+	/* Root needs no user namespace, where there is none to be had. */
+	const unsigned long spaces[] = {
+	    CLONE_NEWUSER | CLONE_NEWPID,
+	    CLONE_NEWPID,
+	    0,
+	};
+
+	for (int i = 0; i < 3; i++) {
+		int ends[2];
+		long pid;
+
+		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) <
+		    0)
+			return -1;
+		s->line = ends[1];
+		s->other = ends[0];
+		pid = syscall(SYS_clone, spaces[i] | SIGCHLD, 0, 0, 0, 0);
+		if (pid == 0)
+			run_warden(s, spaces[i]);
+		close(s->line);
+		if (pid > 0 && is_there(s, (pid_t)pid))
+			return (pid_t)pid;
+		fd_close(&s->other);
+	}
+	return -1;
 }
 
 /* ---- for vk-boot -------------------------------------------------------- */
@@ -218,16 +251,13 @@ warden_make(
 	    .launch = launch,
 	    .uid = geteuid(),
 	    .gid = getegid(),
+	    .line = -1,
+	    .other = -1,
+	    .failure = ERR_INIT,
 	};
-	int ends[2];
 
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
-		return err_errno(e, EX_OSERR, "uml");
-	s.line = ends[1];
-	s.other = ends[0];
 	warden->pid = fork_warden(&s);
-	close(ends[1]);
-	warden->line = ends[0];
+	warden->line = s.other;
 	if (warden->pid > 0)
 		return 0;
 	warden->pid = 0;

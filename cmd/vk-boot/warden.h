@@ -3,6 +3,7 @@
  * warden.h - the process above User-mode Linux
  *
  *	vk-boot ---- warden (process 1 of a PID namespace) ---- linux.uml ...
+ *							in its jail
  *
  * The warden is there for the end: when vk-boot goes, by whatever signal, the
  * warden is killed with it (parent-death signal), and with the namespace's
@@ -11,6 +12,10 @@
  * ordinary user may have no namespaces the warden is there all the same, and
  * UML and its processes die by their own parent-death signals.
  *
+ * It builds UML's jail (jail.h) and is in it itself, but for system calls and
+ * /proc, which it asks for the time that UML used. It hears nothing of the
+ * guest, has no capabilities and cannot be looked into.
+ *
  * vk-boot speaks to it over a socket, for in its sandbox it can neither send a
  * signal nor read /proc: a byte is an order (enum warden_order), and the
  * socket's end is the order to end UML.
@@ -18,17 +23,15 @@
 #ifndef VK_BOOT_WARDEN_H
 #define VK_BOOT_WARDEN_H
 
-#include "common/err.h"
-#include "common/filter.h"
+#include "cmd/vk-boot/jail.h"
 
 #include <stdint.h>
 #include <sys/types.h>
 
-/* What is run. All descriptors are borrowed; those without close-on-exec stay
- * open in it. */
+/* What is run; borrowed. */
 struct warden_launch {
-	const char *kernel;
-	char *const *argv, *const *environment;
+	struct jail *jail; /* not yet built */
+	char *const *argv;
 	int console; /* written by UML */
 	int status;  /* written by the warden: UML's status, as of waitpid(2) */
 };
