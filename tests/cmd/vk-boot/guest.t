@@ -155,7 +155,7 @@ await 120 vk-exec two -- true
 ok $? 'another VM is up'
 if [ "${VK_ENGINE:-}" = uml ]; then
 	# What its program has in memory, the guest's kernel has.
-	for process in $(pgrep -f '^false mem='); do
+	for process in $(pgrep -f '^/bin/false mem='); do
 		cat "/proc/$process/environ"
 	done >environment 2>/dev/null
 	ok "$(grep -q rseq=0 environment; echo $?)" 'UML has an environment'
