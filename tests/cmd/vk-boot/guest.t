@@ -155,8 +155,15 @@ await 120 vk-exec two -- true
 ok $? 'another VM is up'
 if [ "${VK_ENGINE:-}" = uml ]; then
 	# What its program has in memory, the guest's kernel has.
-	for process in $(pgrep -f '^/bin/false mem='); do
-		cat "/proc/$process/environ"
+	below() { # PID: its processes, theirs and so on
+		for child in $(pgrep -P "$1"); do
+			echo "$child"
+			below "$child"
+		done
+	}
+	for process in $(below $vm); do
+		grep -q '^/bin/false' "/proc/$process/cmdline" &&
+			cat "/proc/$process/environ"
 	done >environment 2>/dev/null
 	ok "$(grep -q rseq=0 environment; echo $?)" 'UML has an environment'
 	ok "$(! grep -q "SECRET=of-$$" environment; echo $?)" 'without ours'
