@@ -116,6 +116,19 @@ unix_place_listen(const struct unix_place *place, struct err *e)
 	return steal_fd(&fd);
 }
 
+int
+unix_place_accept(int listener, bool *starved)
+{
+	int fd;
+
+	do
+		fd =
+		    accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	while (fd < 0 && (errno == EINTR || errno == ECONNABORTED));
+	*starved |= fd < 0 && errno != EAGAIN;
+	return fd;
+}
+
 void
 unix_place_remove(const struct unix_place *place)
 {

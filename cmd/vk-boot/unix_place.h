@@ -13,6 +13,7 @@
 #include "common/filter.h"
 
 #include <limits.h>
+#include <stdbool.h>
 
 struct unix_place {
 	int folder; /* O_PATH; -1: none */
@@ -39,6 +40,11 @@ int unix_place_connect(const struct unix_place *);
 /* A listening one, made with mode 0600, in the place of one that nobody listens
  * on any more; while paths can be seen. -1 with err. */
 int unix_place_listen(const struct unix_place *, struct err *);
+
+/* The next client of a listening one, whose socket does not block; -1: there is
+ * no more. Then starved is set if one waits for a free descriptor: it does not
+ * wake an edge-triggered loop again. */
+int unix_place_accept(int listener, bool *starved);
 
 /* Removes what was made. */
 void unix_place_remove(const struct unix_place *);

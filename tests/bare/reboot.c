@@ -8,12 +8,13 @@
  *		  each of three ways, in turn
  *	hold=1	  halt then instead
  *	warm=1	  say to the firmware that the next start is a warm one, as
- *Linux does in a panic busy=1	  reset at once, for ever
+ *		  Linux does in a panic
+ *	busy=1	  reset at once, for ever
  *
  * Lives are counted on the disk, which is to keep what is written there. In
  * memory, in the disk's registers and in the processor's nothing may be left.
  */
-#include "tests/bare/virtio.h"
+#include "tests/bare/disk.h"
 
 #define PAGE       4096
 #define MARK       0x6c69666573ull
@@ -23,34 +24,9 @@
 #define GS_MSR     0xc0000102u /* another's base: of no use to us */
 
 static struct {
-	uint32_t type, reserved;
-	uint64_t sector;
-} request;
-
-static struct {
 	uint64_t mark, lives;
-	uint8_t rest[496];
+	uint8_t rest[SECTOR_BYTES - 16];
 } sector;
-
-static uint8_t status;
-
-static bool
-transfer(const struct device *disk, bool write)
-{
-	struct ring *ring = &disk->rings[0];
-
-	if (!device_start(disk, 0))
-		return false;
-	request.type = write;
-	describe(ring, 0, &request, sizeof(request), NEXT, 1);
-	describe(
-	    ring, 1, &sector, sizeof(sector), write ? NEXT : NEXT | WRITE, 2);
-	describe(ring, 2, &status, 1, WRITE, 0);
-	status = 0xff;
-	ring_post(ring, 0);
-	queue_notify(disk, 0);
-	return ring_await(ring, 1) && *(volatile uint8_t *)&status == 0;
-}
 
 static bool
 memory_is_zero(void)
@@ -133,7 +109,7 @@ guest_main(const char *parameters)
 	if (!device_find(&disk, BLK))
 		return false;
 	look(&disk);
-	if (!transfer(&disk, false))
+	if (!disk_transfer(&disk, &sector, false))
 		return false;
 	if (sector.mark != MARK)
 		sector.lives = 0;
@@ -142,7 +118,7 @@ guest_main(const char *parameters)
 	print("life ");
 	print_number(sector.lives);
 	print("\n");
-	if (!transfer(&disk, true))
+	if (!disk_transfer(&disk, &sector, true))
 		return false;
 	leave_traces(&disk);
 	if (parameter(parameters, "warm"))

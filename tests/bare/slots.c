@@ -15,7 +15,7 @@
  *
  * Uses are counted on the disk.
  */
-#include "tests/bare/virtio.h"
+#include "tests/bare/disk.h"
 
 /* cmd/vk-boot/x86/slots.h, layout.h */
 #define ADDED  0x610
@@ -27,16 +27,9 @@
 #define MARK   0x736c6f7473ull
 
 static struct {
-	uint32_t type, reserved;
-	uint64_t sector;
-} request;
-
-static struct {
 	uint64_t mark, uses;
-	uint8_t rest[496];
+	uint8_t rest[SECTOR_BYTES - 16];
 } sector;
-
-static uint8_t status;
 
 static uint32_t
 port_read32(uint16_t port)
@@ -54,29 +47,11 @@ port_write32(uint16_t port, uint32_t value)
 }
 
 static bool
-transfer(const struct device *disk, bool write)
-{
-	struct ring *ring = &disk->rings[0];
-
-	if (!device_start(disk, 0))
-		return false;
-	request.type = write;
-	describe(ring, 0, &request, sizeof(request), NEXT, 1);
-	describe(
-	    ring, 1, &sector, sizeof(sector), write ? NEXT : NEXT | WRITE, 2);
-	describe(ring, 2, &status, 1, WRITE, 0);
-	status = 0xff;
-	ring_post(ring, 0);
-	queue_notify(disk, 0);
-	return ring_await(ring, 1) && *(volatile uint8_t *)&status == 0;
-}
-
-static bool
 use(void)
 {
 	struct device disk;
 
-	if (!device_find(&disk, BLK) || !transfer(&disk, false))
+	if (!device_find(&disk, BLK) || !disk_transfer(&disk, &sector, false))
 		return false;
 	if (sector.mark != MARK)
 		sector.uses = 0;
@@ -85,7 +60,7 @@ use(void)
 	print("use ");
 	print_number(sector.uses);
 	print("\n");
-	return transfer(&disk, true);
+	return disk_transfer(&disk, &sector, true);
 }
 
 /* The slots' pin sends a message to this processor, which takes note of it but

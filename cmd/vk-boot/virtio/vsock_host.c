@@ -2,6 +2,8 @@
 /* vsock_host.c - the unix sockets of the vsock device in a VM's run folder */
 #include "cmd/vk-boot/virtio/vsock_host.h"
 
+#include "cmd/vk-boot/unix_place.h"
+
 #include "cmd/vk-boot/virtio/vsock.h"
 #include "common/scope.h"
 #include "common/size.h"
@@ -140,20 +142,12 @@ static void
 listener_ready(struct loop_source *source, uint32_t events)
 {
 	struct vsock_host *host = source->owner;
+	int fd;
 
 	(void)events;
-	for (;;) {
-		int fd = accept4(
-		    source->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-		if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
-			continue;
-		/* Not woken again for the same client; see retry. */
-		host->starved = fd < 0 && errno != EAGAIN;
-		if (fd < 0)
-			return;
+	host->starved = false;
+	while ((fd = unix_place_accept(source->fd, &host->starved)) >= 0)
 		greeting_new(host, fd);
-	}
 }
 
 void

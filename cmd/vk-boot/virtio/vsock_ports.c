@@ -44,20 +44,11 @@ listener_ready(struct loop_source *source, uint32_t events)
 {
 	struct vsock_port *port = source->owner;
 	struct vsock_ports *all = port->all;
+	int fd;
 
 	(void)events;
-	for (;;) {
-		int fd = accept4(
-		    source->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-		if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
-			continue;
-		/* Not woken again for the same client; see retry. */
-		all->starved |= fd < 0 && errno != EAGAIN;
-		if (fd < 0)
-			return;
+	while ((fd = unix_place_accept(source->fd, &all->starved)) >= 0)
 		all->asked(all->owner, fd, port->number);
-	}
 }
 
 int

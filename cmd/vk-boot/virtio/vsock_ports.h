@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * vsock_ports.h - ports of the vsock device that have a unix socket of their
- *own
+ * vsock_ports.h - ports of the vsock device with a unix socket of their own
  *
  *	connect	the guest's connections to the host's port P are connections
  *		to a socket that somebody else listens on
