@@ -100,12 +100,16 @@ net_tap() {
 	ip netns list | grep -qw "$tap_name" || ip netns add "$tap_name"
 	ip -n "$tap_name" link set lo up
 	mkfifo "$tmp/tap.$tap_name" 2>/dev/null || :
+	# The one before ends some time after its switch does.
+	await 10 tap_is_gone "$tap_name"
 	ip netns exec "$tap_name" "$helpers/vk-tap" "$@" "$tap_socket" eth0 \
 		>"$tmp/tap.$tap_name" &
 	tap=$!
 	read -r _ <"$tmp/tap.$tap_name" || return 1
 	ip -n "$tap_name" link set eth0 txqueuelen 10000
 }
+
+tap_is_gone() { ! ip -n "$1" link show dev eth0; }
 
 # net_vm NAME [SOCKET [OPTION…]]: that, an address by DHCP and one by SLAAC.
 net_vm() {
