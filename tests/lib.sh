@@ -110,8 +110,9 @@ run() {
 }
 
 # await SECONDS CMD…: until CMD succeeds; for what has no event to wait on.
+# An emulated machine has ten times as long.
 await() {
-	await_left=$(($1 * 20))
+	await_left=$(($1 * 20${VK_LAB:+0}))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		await_left=$((await_left - 1))

@@ -44,12 +44,13 @@ uint64_t
 kaslr_choose(const struct kernel *kernel)
 {
 	struct extent extent = extent_of(kernel);
-	uint64_t end = extent.gpa + extent.len, random;
+	uint64_t end = extent.gpa + extent.len, random, steps;
 
 	if (kernel->relocs.len == 0 || end > IMAGE_MAP_LEN ||
 	    getrandom(&random, sizeof(random), 0) != sizeof(random))
 		return 0;
-	return random % ((IMAGE_MAP_LEN - end) / ALIGNMENT + 1) * ALIGNMENT;
+	steps = (IMAGE_MAP_LEN - end) / ALIGNMENT;
+	return steps == 0 ? 0 : (1 + random % steps) * ALIGNMENT;
 }
 
 /* ---- the table ---------------------------------------------------------- */

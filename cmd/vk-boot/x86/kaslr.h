@@ -25,8 +25,8 @@
 #define KASLR_TABLE_MAX (16u << 20)
 
 /*
- * A random offset for the kernel, a multiple of 2 MiB; 0 where there is no
- * table, no room or no randomness.
+ * A random offset for the kernel, a multiple of 2 MiB and not 0, the one that
+ * everybody knows; 0 where there is no table, no room or no randomness.
  */
 uint64_t kaslr_choose(const struct kernel *);
 

@@ -145,7 +145,7 @@ test_choose(void)
 		uint64_t offset = kaslr_choose(&kernel);
 
 		seen |= first ^ offset;
-		bad += offset % (2 * MIB) != 0 ||
+		bad += offset == 0 || offset % (2 * MIB) != 0 ||
 		       offset + KERNEL_AT + SIZE > 1024 * MIB;
 	}
 	is_int(bad, 0, "chosen: aligned, and room for the kernel");
