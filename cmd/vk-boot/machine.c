@@ -9,6 +9,7 @@
 #include "cmd/vk-boot/probe.h"
 #include "cmd/vk-boot/sandbox.h"
 #include "cmd/vk-boot/vcpu.h"
+#include "cmd/vk-boot/virtio/msix.h"
 #include "cmd/vk-boot/virtio/pci.h"
 #include "cmd/vk-boot/x86/acpi.h"
 #include "cmd/vk-boot/x86/cpu.h"
@@ -340,6 +341,7 @@ machine_allow(struct filter *filter, const struct filter_call *console)
 	filter_add(filter, kvm_run_calls);
 	filter_add(filter, kvm_device_calls);
 	filter_add(filter, virtio_pci_calls);
+	filter_add(filter, msix_calls);
 	filter_add(filter, console);
 }
 

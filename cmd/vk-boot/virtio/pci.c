@@ -7,23 +7,19 @@
  * from there (config_interrupt) therefore takes no lock: three atomics and an
  * eventfd.
  *
- * Interrupt sources are the queues and, last, the configuration. Each has an
- * eventfd, which the device writes, and a number of its own with KVM (gsi). A
- * source whose vector is masked is detached: its eventfd keeps what comes, and
- * KVM delivers it when it is attached again, which is what the pending bits
- * promise (PCI 3.0, 6.8.2).
- *
- * KVM takes its time over routes and event descriptors (it waits for all
- * vCPUs), so both are set once, at DRIVER_OK, and when something changes after.
+ * Interrupt sources (msix.h) are the queues and, last, the configuration. KVM
+ * takes its time over event descriptors (it waits for all vCPUs), so they are
+ * set at DRIVER_OK, and when something changes after.
  */
 #include "cmd/vk-boot/virtio/pci.h"
+
+#include "cmd/vk-boot/virtio/msix.h"
 
 #include "common/scope.h"
 
 #include <linux/pci_regs.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_pci.h>
-#include <poll.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -39,24 +35,11 @@
 #define AT_PENDING    0x5000
 #define NOTIFY_STRIDE 4
 
-#define SOURCES_MAX (VIRTIO_QUEUES_MAX + 1)
-#define NO_VECTOR   0xffff
+_Static_assert(VIRTIO_QUEUES_MAX + 1 <= MSIX_SOURCES_MAX,
+    "each queue is a source, and the configuration");
 
 #define ISR_QUEUE  1
 #define ISR_CONFIG 2
-
-#define ENTRY_MASKED 1
-
-struct msix_entry {
-	uint32_t address_low, address_high, data, control;
-};
-
-struct source {
-	int fd; /* the queue's call_fd, or config_fd */
-	int gsi;
-	uint16_t vector; /* NO_VECTOR: none */
-	bool attached;
-};
 
 struct virtio_pci {
 	struct pci_device pci; /* first: callbacks get this */
@@ -74,62 +57,17 @@ struct virtio_pci {
 	atomic_uint isr;
 
 	int config_fd;
-	unsigned source_count; /* queues, then configuration */
-	struct source sources[SOURCES_MAX];
-	struct msix_entry table[SOURCES_MAX];
-	uint8_t msix_capability, window_capability;
+	struct msix msix;
+	uint8_t window_capability;
 	uint64_t notify_at; /* where ioeventfds are, 0: nowhere */
 };
 
 const struct filter_call virtio_pci_calls[] = {
-    CALL(read), /* eventfds */
-    CALL(write),
-    CALL(poll), /* pending interrupts */
+    CALL(write), /* eventfds */
     CALLS_END,
 };
 
 /* ---- interrupts ---- */
-
-static bool
-source_unmasked(const struct virtio_pci *tp, const struct source *source)
-{
-	uint16_t control = (uint16_t)pci_get(
-	    &tp->pci, tp->msix_capability + PCI_MSIX_FLAGS, 2);
-
-	return control & PCI_MSIX_FLAGS_ENABLE &&
-	       !(control & PCI_MSIX_FLAGS_MASKALL) &&
-	       source->vector < tp->source_count &&
-	       !(tp->table[source->vector].control & ENTRY_MASKED);
-}
-
-/* Makes KVM's view of every source what the registers say. */
-static void
-update_sources(struct virtio_pci *tp)
-{
-	bool running = tp->status & VIRTIO_CONFIG_S_DRIVER_OK;
-
-	for (unsigned i = 0; i < tp->source_count; i++) {
-		struct source *source = &tp->sources[i];
-		const struct msix_entry *entry;
-
-		if (!running || !source_unmasked(tp, source))
-			continue;
-		entry = &tp->table[source->vector];
-		kvm_route(tp->kvm, source->gsi,
-		    (uint64_t)entry->address_high << 32 | entry->address_low,
-		    entry->data);
-	}
-	kvm_routes_commit(tp->kvm);
-	for (unsigned i = 0; i < tp->source_count; i++) {
-		struct source *source = &tp->sources[i];
-		bool wanted = running && source_unmasked(tp, source);
-
-		if (wanted == source->attached)
-			continue;
-		kvm_irqfd(tp->kvm, source->gsi, source->fd, wanted);
-		source->attached = wanted;
-	}
-}
 
 static void
 config_interrupt(void *transport, bool needs_reset)
@@ -147,44 +85,6 @@ config_interrupt(void *transport, bool needs_reset)
 static const struct virtio_transport_ops transport_ops = {
     .config_interrupt = config_interrupt,
 };
-
-/* A bit for each vector that waits behind a mask. */
-static uint64_t
-pending_bits(const struct virtio_pci *tp)
-{
-	uint64_t bits = 0;
-
-	for (unsigned i = 0; i < tp->source_count; i++) {
-		const struct source *source = &tp->sources[i];
-		struct pollfd ready = {.fd = source->fd, .events = POLLIN};
-
-		if (!source->attached && source->vector < tp->source_count &&
-		    poll(&ready, 1, 0) > 0)
-			bits |= 1ull << source->vector;
-	}
-	return bits;
-}
-
-static void
-table_access(struct virtio_pci *tp, uint64_t offset, uint8_t *data,
-    unsigned len, bool write)
-{
-	size_t size = tp->source_count * sizeof(tp->table[0]);
-
-	/* 6.8.2: aligned accesses of 4 or 8 bytes only. */
-	if (offset >= size || len > size - offset || len < 4 || offset % 4) {
-		if (!write)
-			memset(data, 0, len);
-		return;
-	}
-	if (!write) {
-		memcpy(data, (char *)tp->table + offset, len);
-		return;
-	}
-	memcpy((char *)tp->table + offset, data, len);
-	if (tp->status & VIRTIO_CONFIG_S_DRIVER_OK)
-		update_sources(tp);
-}
 
 /* ---- kicks ---- */
 
@@ -224,15 +124,12 @@ reset(struct virtio_pci *tp)
 {
 	tp->status = 0;
 	update_kicks(tp);
-	update_sources(tp);
+	msix_run(&tp->msix, false);
 	virtio_device_stop(tp->dev);
 	tp->driver_features = 0;
 	tp->device_feature_select = tp->driver_feature_select = 0;
 	tp->queue_select = 0;
-	for (unsigned i = 0; i < tp->source_count; i++) {
-		tp->sources[i].vector = NO_VECTOR;
-		eventfd_take(tp->sources[i].fd);
-	}
+	msix_reset(&tp->msix);
 	atomic_store(&tp->needs_reset, false);
 	atomic_store(&tp->isr, 0);
 }
@@ -256,7 +153,7 @@ set_status(struct virtio_pci *tp, uint8_t value)
 		added &= (uint8_t)~VIRTIO_CONFIG_S_DRIVER_OK;
 	tp->status |= added;
 	if (added & VIRTIO_CONFIG_S_DRIVER_OK) {
-		update_sources(tp);
+		msix_run(&tp->msix, true);
 		update_kicks(tp);
 		virtio_device_start(tp->dev, tp->driver_features);
 	}
@@ -270,18 +167,6 @@ queue_to_set(struct virtio_pci *tp)
 	    tp->status & VIRTIO_CONFIG_S_DRIVER_OK)
 		return NULL;
 	return &tp->dev->queues[tp->queue_select];
-}
-
-static void
-set_vector(struct virtio_pci *tp, unsigned source, uint16_t vector)
-{
-	if (source >= tp->source_count)
-		return;
-	/* 4.1.5.1.2: what cannot be had reads back as NO_VECTOR. */
-	tp->sources[source].vector =
-	    vector < tp->source_count ? vector : NO_VECTOR;
-	if (tp->status & VIRTIO_CONFIG_S_DRIVER_OK)
-		update_sources(tp);
 }
 
 /* Replaces one half of a 64-bit register. */
@@ -342,7 +227,8 @@ set_common(struct virtio_pci *tp, unsigned reg, uint32_t value)
 			    tp->driver_feature_select == 1, value);
 		break;
 	case REG(msix_config):
-		set_vector(tp, tp->source_count - 1, (uint16_t)value);
+		msix_set_vector(
+		    &tp->msix, tp->dev->queue_count, (uint16_t)value);
 		break;
 	case REG(device_status):
 		set_status(tp, (uint8_t)value);
@@ -352,7 +238,8 @@ set_common(struct virtio_pci *tp, unsigned reg, uint32_t value)
 		break;
 	case REG(queue_msix_vector):
 		if (tp->queue_select < tp->dev->queue_count)
-			set_vector(tp, tp->queue_select, (uint16_t)value);
+			msix_set_vector(
+			    &tp->msix, tp->queue_select, (uint16_t)value);
 		break;
 	default:
 		set_queue(tp, reg, value);
@@ -379,7 +266,7 @@ get_queue(const struct virtio_pci *tp, unsigned reg)
 	case REG(queue_size):
 		return vq->size;
 	case REG(queue_msix_vector):
-		return tp->sources[tp->queue_select].vector;
+		return msix_vector(&tp->msix, tp->queue_select);
 	case REG(queue_enable):
 		return vq->ready;
 	case REG(queue_notify_off):
@@ -410,7 +297,7 @@ get_common(const struct virtio_pci *tp, unsigned reg)
 	case REG(guest_feature):
 		return half(tp->driver_features, tp->driver_feature_select);
 	case REG(msix_config):
-		return tp->sources[tp->source_count - 1].vector;
+		return msix_vector(&tp->msix, tp->dev->queue_count);
 	case REG(num_queues):
 		return tp->dev->queue_count;
 	case REG(device_status):
@@ -478,12 +365,11 @@ locked_access(struct virtio_pci *tp, uint64_t offset, uint8_t *data,
 			    inside == 0 ? atomic_exchange(&tp->isr, 0) : 0);
 		break;
 	case AT_TABLE:
-		table_access(tp, inside, data, len, write);
+		msix_table_access(&tp->msix, inside, data, len, write);
 		break;
 	case AT_PENDING:
 		if (!write)
-			bus_answer(data, len,
-			    inside < 8 ? pending_bits(tp) >> 8 * inside : 0);
+			msix_pending_access(&tp->msix, inside, data, len);
 		break;
 	default:
 		if (!write)
@@ -565,18 +451,8 @@ config_written(struct pci_device *pci, unsigned offset, unsigned len)
 	if (touches(offset, len, PCI_COMMAND, 2) ||
 	    touches(offset, len, PCI_BASE_ADDRESS_0, 4))
 		update_kicks(tp);
-	if (touches(offset, len, tp->msix_capability + PCI_MSIX_FLAGS, 2) &&
-	    tp->status & VIRTIO_CONFIG_S_DRIVER_OK)
-		update_sources(tp);
+	msix_config_written(&tp->msix, offset, len);
 	pthread_mutex_unlock(&tp->lock);
-}
-
-static void
-mask_all(struct virtio_pci *tp)
-{
-	memset(tp->table, 0, sizeof(tp->table));
-	for (unsigned i = 0; i < tp->source_count; i++)
-		tp->table[i].control = ENTRY_MASKED;
 }
 
 /* The whole machine is reset. */
@@ -587,7 +463,7 @@ reset_device(struct pci_device *pci)
 
 	pthread_mutex_lock(&tp->lock);
 	reset(tp);
-	mask_all(tp);
+	msix_power_on(&tp->msix);
 	pthread_mutex_unlock(&tp->lock);
 }
 
@@ -616,19 +492,6 @@ add_structure(
 	memset(tp->pci.writable + at + VIRTIO_PCI_CAP_OFFSET, 0xff, 12);
 }
 
-static void
-add_msix(struct virtio_pci *tp)
-{
-	uint8_t cap[PCI_CAP_MSIX_SIZEOF] = {PCI_CAP_ID_MSIX};
-
-	bus_answer(cap + PCI_MSIX_FLAGS, 2, tp->source_count - 1);
-	bus_answer(cap + PCI_MSIX_TABLE, 4, AT_TABLE);
-	bus_answer(cap + PCI_MSIX_PBA, 4, AT_PENDING);
-	tp->msix_capability = pci_capability(&tp->pci, cap, sizeof(cap));
-	tp->pci.writable[tp->msix_capability + PCI_MSIX_FLAGS + 1] =
-	    (PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL) >> 8;
-}
-
 /* PCI class codes by device type; what has none is "other". */
 static uint32_t
 class_of(uint16_t type)
@@ -648,22 +511,18 @@ class_of(uint16_t type)
 static int
 add_sources(struct virtio_pci *tp, struct err *e)
 {
-	tp->source_count = tp->dev->queue_count + 1;
+	unsigned queues = tp->dev->queue_count;
+
+	msix_init(&tp->msix, &tp->pci, tp->kvm);
 	tp->config_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (tp->config_fd < 0)
 		return err_errno(e, EX_OSERR, "%s", tp->dev->ops->name);
-	for (unsigned i = 0; i < tp->source_count; i++) {
-		tp->sources[i] = (struct source){
-		    .fd = i < tp->dev->queue_count ? tp->dev->queues[i].call_fd
-						   : tp->config_fd,
-		    .gsi = kvm_gsi_new(tp->kvm),
-		    .vector = NO_VECTOR,
-		};
-		if (tp->sources[i].gsi < 0)
+	for (unsigned i = 0; i <= queues; i++)
+		if (msix_add(&tp->msix, i < queues ? tp->dev->queues[i].call_fd
+						   : tp->config_fd) < 0)
 			return err_set(e, EX_SOFTWARE, "%s: too many devices",
 			    tp->dev->ops->name);
-	}
-	mask_all(tp);
+	msix_expose(&tp->msix, AT_TABLE, AT_PENDING);
 	return 0;
 }
 
@@ -700,7 +559,6 @@ make(struct virtio_device *dev, struct pci *bus, struct kvm *kvm, struct err *e)
 		virtio_pci_free(tp);
 		return NULL;
 	}
-	add_msix(tp);
 	add_structure(tp, VIRTIO_PCI_CAP_COMMON_CFG, AT_COMMON, 0x1000);
 	add_structure(tp, VIRTIO_PCI_CAP_ISR_CFG, AT_ISR, 0x1000);
 	add_structure(tp, VIRTIO_PCI_CAP_DEVICE_CFG, AT_CONFIG, 0x1000);
@@ -732,8 +590,6 @@ forget(struct virtio_pci *tp)
 	pthread_mutex_lock(&tp->lock);
 	reset(tp);
 	pthread_mutex_unlock(&tp->lock);
-	for (unsigned i = 0; i < tp->source_count; i++)
-		kvm_gsi_free(tp->kvm, tp->sources[i].gsi);
 }
 
 struct virtio_pci *
@@ -765,6 +621,7 @@ virtio_pci_free(struct virtio_pci *tp)
 		return;
 	virtio_device_stop(tp->dev);
 	tp->dev->transport_ops = NULL;
+	msix_forget(&tp->msix);
 	fd_close(&tp->config_fd);
 	pthread_mutex_destroy(&tp->lock);
 	free(tp);
