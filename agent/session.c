@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -23,16 +22,6 @@
 
 /* Ended sessions that nobody has attached to are kept for a later question. */
 #define ENDED_MAX 32
-/* Reads of one stream before the others get their turn. */
-#define TURN_READS 4
-
-static void (*follower)(struct session *);
-
-void
-session_set_follower(void (*output)(struct session *))
-{
-	follower = output;
-}
 
 struct session *
 session_find(struct agent *a, uint32_t id)
@@ -148,103 +137,10 @@ settle(struct session *s)
 		session_free(s);
 }
 
-/* ---- from the command
- * -----------------------------------------------------
- */
-
-static void
-outflow_end(struct session *s, unsigned i)
-{
-	struct outflow *o = &s->out[i];
-
-	loop_remove(&s->agent->loop, &o->watch);
-	o->open = false;
-	if (!o->told && s->connection)
-		connection_say(s->connection, FRAME_EOF, i, NULL, 0);
-	o->told = true;
-}
-
-/* One read towards the client. Returns the count, 0 at the end, -1
- * EAGAIN, -2 when the client has to give room first. */
-static ssize_t
-forward_once(struct session *s, unsigned i)
-{
-	struct connection *c = s->connection;
-	size_t want = connection_may_send(c, i);
-	uint8_t *room;
-	ssize_t n;
-
-	if (want == 0)
-		return -2;
-	room = connection_room(c, want);
-	if (!room)
-		return 0;
-	n = read(s->out[i].watch.fd, room, want);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return -1;
-	if (n <= 0)
-		return 0; /* EIO: a terminal that nobody holds any more
-			   */
-	if (s->backlog)
-		backlog_add(s->backlog, i, room, (size_t)n);
-	connection_sent(c, i, (size_t)n);
-	connection_flush(c);
-	return n;
-}
-
-/* One read that only the backlog keeps. */
-static ssize_t
-keep_once(struct session *s, unsigned i)
-{
-	char scratch[16384];
-	ssize_t n = read(s->out[i].watch.fd, scratch, sizeof(scratch));
-
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return -1;
-	if (n > 0 && s->backlog)
-		backlog_add(s->backlog, i, scratch, (size_t)n);
-	return n < 0 ? 0 : n;
-}
-
-/* Forwards what is there; ends the stream at its end, or when the
- * command has ended and nothing is left in it. */
-static void
-pump(struct session *s, unsigned i)
-{
-	struct outflow *o = &s->out[i];
-	ssize_t n = -1;
-
-	if (!o->open)
-		return;
-	for (int reads = 0; reads < TURN_READS || s->ended; reads++) {
-		if (s->ended && o->left == 0)
-			n = 0;
-		else if (s->connection)
-			n = forward_once(s, i);
-		else
-			n = keep_once(s, i);
-		if (n <= 0)
-			break;
-		o->left -= (size_t)n < o->left ? (size_t)n : o->left;
-	}
-	if (n == 0 || (n == -1 && s->ended))
-		outflow_end(s, i);
-	else
-		loop_want(&s->agent->loop, &o->watch, n == -2 ? 0 : EPOLLIN);
-	if (s->backlog && follower)
-		follower(s);
-}
-
-static bool
-has_output(const struct session *s)
-{
-	return s->out[STREAM_OUT].open || s->out[STREAM_ERR].open;
-}
-
 bool
 session_is_over(const struct session *s)
 {
-	return s->ended && !has_output(s);
+	return s->ended && !session_out_any(s);
 }
 
 /* Tells the client what there is to tell, and lets it go at the end. */
@@ -254,15 +150,14 @@ session_check_end(struct session *s)
 	struct connection *c = s->connection;
 
 	if (!s->pid && !s->ended && s->in.eof && s->in.waiting.len == 0 &&
-	    !has_output(s)) {
+	    !session_out_any(s)) {
 		s->ended = true; /* a socket, both halves of it closed */
 		if (c)
 			connection_say_u32(c, FRAME_EXITED, 0, 0);
 	}
 	if (!session_is_over(s) || s->report.fd >= 0)
 		return;
-	if (s->backlog && follower)
-		follower(s);
+	session_out_follow(s);
 	if (c && s != s->agent->main) {
 		s->connection = NULL;
 		connection_close(c);
@@ -274,17 +169,6 @@ session_check_end(struct session *s)
 		settle(s);
 }
 
-void
-session_out_ready(struct watch *w, uint32_t events)
-{
-	struct outflow *o = container_of(w, struct outflow, watch);
-	struct session *s = o->session;
-
-	(void)events;
-	pump(s, (unsigned)(o - s->out));
-	session_check_end(s);
-}
-
 /* ---- to the command
  * -------------------------------------------------------
  */
@@ -294,7 +178,7 @@ take_eof(struct session *s, const struct frame *f)
 {
 	if (f->stream != STREAM_IN) { /* nobody reads this any more */
 		s->out[f->stream].told = true;
-		outflow_end(s, f->stream);
+		session_out_end(s, f->stream);
 		session_check_end(s);
 		return 0;
 	}
@@ -338,7 +222,7 @@ room(void *context)
 	struct session *s = context;
 
 	for (unsigned i = STREAM_OUT; i < STREAM_COUNT; i++)
-		pump(s, i);
+		session_out_pump(s, i);
 	session_check_end(s);
 }
 
@@ -357,7 +241,7 @@ end_command(struct session *s)
 {
 	session_in_close(s);
 	for (unsigned i = STREAM_OUT; i < STREAM_COUNT; i++)
-		outflow_end(s, i);
+		session_out_end(s, i);
 	if (s->pid == 0) {
 		session_free(s);
 		return;
@@ -394,7 +278,7 @@ client_lost(void *context)
 	}
 	for (unsigned i = STREAM_OUT; i < STREAM_COUNT; i++)
 		if (s->out[i].open)
-			pump(s, i);
+			session_out_pump(s, i);
 	session_check_end(s);
 }
 
@@ -454,20 +338,6 @@ session_report_ready(struct watch *w, uint32_t events)
 	session_check_end(s);
 }
 
-/* What is in a pipe now was written before the end; what comes later is
- * a left-behind child's. A terminal is hung up by its leader's end. */
-static void
-count_left(struct session *s, unsigned i)
-{
-	int left = 0;
-
-	if (!s->is_tty && s->out[i].open &&
-	    ioctl(s->out[i].watch.fd, FIONREAD, &left) == 0)
-		s->out[i].left = (size_t)left;
-	else
-		s->out[i].left = SIZE_MAX;
-}
-
 void
 session_child_ended(struct agent *a, pid_t pid, int status)
 {
@@ -492,8 +362,8 @@ session_child_ended(struct agent *a, pid_t pid, int status)
 		    WIFEXITED(status) ? "exit" : "signal",
 		    WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
 	for (unsigned i = STREAM_OUT; i < STREAM_COUNT; i++) {
-		count_left(s, i);
-		pump(s, i);
+		session_out_count_left(s, i);
+		session_out_pump(s, i);
 	}
 	session_in_close(s);
 	if (s->connection)

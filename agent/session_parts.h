@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* session_parts.h - what session.c and session_start.c share */
+/* session_parts.h - what the files of session.h share */
 #ifndef VK_AGENT_SESSION_PARTS_H
 #define VK_AGENT_SESSION_PARTS_H
 
 #include "agent/session.h"
 #include "common/err.h"
 
-/* session.c: what happens on a session's descriptors. */
+/* What happens on a session's descriptors: session_out.c, session_in.c,
+ * session.c. */
 void session_out_ready(struct watch *, uint32_t events);
 void session_in_ready(struct watch *, uint32_t events);
 void session_report_ready(struct watch *, uint32_t events);
@@ -14,6 +15,17 @@ void session_report_ready(struct watch *, uint32_t events);
 /* Tells the client what there is to tell, and lets it go at the end. The
  * session may be gone when this returns. */
 void session_check_end(struct session *);
+
+/* session_out.c: forwards what there is of a stream; ends it at its end, or
+ * when the command has ended and nothing is left in it. */
+void session_out_pump(struct session *, unsigned stream);
+void session_out_end(struct session *, unsigned stream);
+/* Whether a stream is open still. */
+bool session_out_any(const struct session *);
+/* The command has ended: what it wrote before is still to come. */
+void session_out_count_left(struct session *, unsigned stream);
+/* All output there is was forwarded: a follower of the backlog goes on. */
+void session_out_follow(struct session *);
 
 /* session_in.c: the command's stdin ends. */
 void session_in_close(struct session *);
