@@ -58,10 +58,12 @@ connection_say_u32(
 }
 
 size_t
-connection_may_send(const struct connection *c, unsigned stream)
+connection_may_send(struct connection *c, unsigned stream)
 {
-	if (c->out.len >= FRAME_DATA_MAX)
+	if (c->out.len >= FRAME_DATA_MAX) {
+		c->starved = true;
 		return 0;
+	}
 	return c->credit[stream] < FRAME_DATA_MAX ? c->credit[stream]
 						  : FRAME_DATA_MAX;
 }
@@ -83,6 +85,14 @@ connection_sent(struct connection *c, unsigned stream, size_t len)
 	c->credit[stream] -= (uint32_t)len;
 }
 
+static void
+want_events(struct connection *c)
+{
+	loop_want(&c->agent->loop, &c->watch,
+	    (c->held ? 0 : EPOLLIN) |
+		(c->out.len || c->starved ? EPOLLOUT : 0));
+}
+
 void
 connection_flush(struct connection *c)
 {
@@ -101,8 +111,7 @@ connection_flush(struct connection *c)
 		buf_drop(&c->out, c->out.len);
 		shutdown(c->watch.fd, SHUT_RDWR);
 	}
-	loop_want(&c->agent->loop, &c->watch,
-	    (c->held ? 0 : EPOLLIN) | (c->out.len ? EPOLLOUT : 0));
+	want_events(c);
 }
 
 static void
@@ -277,8 +286,12 @@ ready(struct watch *w, uint32_t events)
 		}
 	}
 	connection_flush(c);
-	if ((events & EPOLLOUT) && c->user && c->out.len < FRAME_DATA_MAX)
-		c->user->room(c->context);
+	if ((events & EPOLLOUT) && c->out.len < FRAME_DATA_MAX) {
+		c->starved = false;
+		if (c->user)
+			c->user->room(c->context);
+		want_events(c);
+	}
 	if (c->state == CONNECTION_CLOSING && c->out.len == 0 &&
 	    !c->closing.at_ms)
 		loop_timer(

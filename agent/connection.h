@@ -47,6 +47,7 @@ struct connection {
 	void *context;
 	uint32_t credit[STREAM_COUNT]; /* what the client lets us send */
 	bool held;                     /* its frames wait */
+	bool starved;                  /* DATA waits: user->room is due */
 };
 
 /* Serves a connected stream; takes the descriptor over. */
@@ -63,7 +64,7 @@ void connection_say_u32(
 
 /* How much DATA may be sent on the stream now; 0: credit or room is missing,
  * and user->room is called when that changes. */
-size_t connection_may_send(const struct connection *, unsigned stream);
+size_t connection_may_send(struct connection *, unsigned stream);
 /* Room for that much, to be filled and then sent. NULL: no memory. */
 uint8_t *connection_room(struct connection *, size_t len);
 void connection_sent(struct connection *, unsigned stream, size_t len);
