@@ -42,6 +42,10 @@
 #define DEADLINE_MS 10000
 /* An init drops a signal that it has no handler for yet; it is asked again. */
 #define AGAIN_MS 1000
+/* Children that are reaped before others get their turn: a fork bomb's may die
+ * as fast as they are reaped. */
+#define TURN_CHILDREN 256
+#define TURN_MS       1
 /* How much the host may leave unread before events are dropped. */
 #define EVENTS_MAX (FRAME_IMAGE_MAX + 2 * FRAME_DATA_MAX)
 
@@ -50,7 +54,7 @@ static struct {
 	bool listener_is_unix;
 	struct frame_reader reader;
 	struct buf out; /* to the host */
-	struct timer deadline, again;
+	struct timer deadline, again, reaping;
 	int stop_signal; /* what the main command is asked by */
 	enum { RUNNING, ASKED, KILLED, DOWN } state;
 	bool reboot;
@@ -410,13 +414,27 @@ agent_main_over(struct agent *a, bool keep)
 /* ---- signals and children -------------------------------------------------
  */
 
+static void reap(struct agent *);
+
+static void
+reap_more(struct timer *t)
+{
+	(void)t;
+	reap(server.agent);
+}
+
 static void
 reap(struct agent *a)
 {
 	siginfo_t info;
-	int status;
+	int status, count = 0;
 
 	for (;;) {
+		if (count++ == TURN_CHILDREN) {
+			loop_timer(
+			    &a->loop, &server.reaping, TURN_MS, reap_more);
+			return;
+		}
 		info.si_pid = 0;
 		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 ||
 		    info.si_pid == 0)
