@@ -290,6 +290,8 @@ if command -v tmux >/dev/null; then
 	await 5 seen Stopped
 	ok $? "CTRL-Z: job control in the guest" || screen | diag
 	keys fg Enter
+	# Earlier, CTRL-C would be for the shell.
+	await 5 sh -c 'ps -o stat= -p "$(pgrep -f "^sleep 67.5")" | grep -q ^S'
 	keys C-c
 	await 5 sh -c "! pgrep -f '^sleep 67.5'"
 	keys "exit 5" Enter
