@@ -52,7 +52,7 @@ mask_logins(void)
 void
 init_prepare(void)
 {
-	groups_release();
+	groups_hand_over();
 	mask_logins();
 }
 

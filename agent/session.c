@@ -2,6 +2,7 @@
 /* session.c - a command in the guest and its streams */
 #include "agent/session.h"
 
+#include "agent/groups.h"
 #include "agent/init.h"
 #include "agent/session_parts.h"
 #include "agent/spawn.h"
@@ -231,7 +232,7 @@ grace_passed(struct timer *t)
 {
 	struct session *s = container_of(t, struct session, grace);
 
-	if (s->pid > 0 && !s->ended)
+	if (s->pid > 0 && !s->ended && groups_kill(s->id) < 0)
 		terminal_kill_all(s->pid, SIGKILL);
 }
 
@@ -368,6 +369,7 @@ session_child_ended(struct agent *a, pid_t pid, int status)
 	session_in_close(s);
 	if (s->connection)
 		connection_flush(s->connection);
+	groups_leave(s->id);
 	session_check_end(s);
 }
 

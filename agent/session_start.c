@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* session_start.c - streams and process of a new session */
+#include "agent/groups.h"
 #include "agent/session_parts.h"
 #include "agent/spawn.h"
 #include "agent/terminal.h"
@@ -95,6 +96,7 @@ session_start(
 	    .defaults = &a->defaults,
 	    .policy = &a->policy,
 	    .inside = inside,
+	    .session = s->request.flags & OPEN_MAIN ? GROUP_MAIN : s->id,
 	    .streams = {-1, -1, -1},
 	    .report = -1};
 	int report[2] = {-1, -1}, status;

@@ -6,6 +6,7 @@
 #include "agent/groups.h"
 #include "agent/notify.h"
 #include "agent/sandbox.h"
+#include "agent/shelter.h"
 #include "agent/user.h"
 #include "common/io.h"
 #include "common/scope.h"
@@ -20,7 +21,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -47,26 +47,6 @@ give_up(int report, int code, const char *fmt, ...)
 	if (getpid() == 1)
 		sleep(1);
 	_exit(code);
-}
-
-void
-spawn_plain(void)
-{
-	struct sigaction normal = {.sa_handler = SIG_DFL};
-	sigset_t none;
-	int score;
-
-	sigaction(SIGPIPE, &normal, NULL); /* the one that is ignored here */
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	if (getpriority(PRIO_PROCESS, 0) < 0)
-		setpriority(PRIO_PROCESS, 0, 0);
-	score = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-	if (score >= 0) {
-		if (write(score, "0", 1) < 0)
-			errno = 0; /* it was not raised, then */
-		close(score);
-	}
 }
 
 static int
@@ -257,7 +237,7 @@ child(struct spawn *s)
 		give_up(s->report, 125, "streams: %s", strerror(errno));
 	if ((r->flags & OPEN_TTY) && ioctl(0, TIOCSCTTY, 0) < 0)
 		give_up(s->report, 125, "terminal: %s", strerror(errno));
-	spawn_plain();
+	shelter_leave();
 	umask(022);
 	if (s->policy->root && (chroot(s->policy->root) < 0 || chdir("/") < 0))
 		give_up(
@@ -308,9 +288,7 @@ spawn(struct spawn *s, struct err *e)
 	 * on below it; see session.c. */
 	bool stay = s->request->flags & OPEN_INIT;
 	/* The agent's own work is not for the commands to delay. */
-	pid_t pid = stay || s->inside
-			? fork()
-			: groups_fork(s->request->flags & OPEN_MAIN);
+	pid_t pid = stay || s->inside ? fork() : groups_fork(s->session);
 
 	if (pid < 0)
 		err_errno(e, EX_OSERR, "fork");

@@ -21,6 +21,7 @@ struct spawn {
 	const struct defaults *defaults;
 	const struct policy *policy;
 	int (*inside)(const struct request *); /* NULL: the command */
+	uint32_t session;          /* whose control group it is in (groups.h) */
 	int streams[STREAM_COUNT]; /* the child's ends; taken over */
 	int report;                /* the same */
 };
@@ -30,9 +31,5 @@ pid_t spawn(struct spawn *, struct err *);
 
 /* Closes the streams of one that was not spawned. */
 void spawn_close(struct spawn *);
-
-/* Gives a process of ours back what every command starts with: no signal
- * blocked or ignored, no priority, no shelter from the OOM killer. */
-void spawn_plain(void);
 
 #endif

@@ -19,6 +19,7 @@
 #include "agent/power.h"
 #include "agent/sandbox.h"
 #include "agent/server.h"
+#include "agent/shelter.h"
 #include "common/log.h"
 
 #include <errno.h>
@@ -27,7 +28,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -37,19 +37,6 @@
 
 static struct agent agent;
 static struct config config;
-
-/* Above what it serves, and the last that want of memory would take. */
-static void
-take_shelter(void)
-{
-	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-
-	if (fd >= 0 && write(fd, "-1000", 5) < 0)
-		log_info("oom_score_adj: %s", strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	setpriority(PRIO_PROCESS, 0, -20);
-}
 
 /* The guest cannot be what was asked for: says so and goes down. */
 _Noreturn static void
@@ -123,7 +110,7 @@ boot(void)
 	server_stage("network");
 	if (config.sandbox)
 		sandbox_kernel();
-	groups_make();
+	groups_make(&agent.loop);
 	mounts_lock(&config);
 	oom_watch(&agent);
 }
@@ -176,7 +163,7 @@ main(int argc, char **argv)
 		return EX_OSERR;
 	}
 	agent.policy.is_init = getpid() == 1;
-	take_shelter();
+	shelter_take();
 	/* A kernel hands the words that it does not know on to its init. */
 	if (agent.policy.is_init && (argc == 1 || argv[1][0] != '-')) {
 		boot();

@@ -27,6 +27,7 @@ echo 'root:x:0:0::/root:/bin/sh' >root/etc/passwd
 cat >call.c <<'END'
 #define _GNU_SOURCE
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,7 +38,8 @@ cat >call.c <<'END'
 #include <unistd.h>
 
 /* eat: touches memory until it is taken away. orphans N: so many children
- * of children, which nobody waits for. bomb N: forks for N seconds. */
+ * of children, which nobody waits for. bomb N: forks for N seconds. comet: is
+ * another process in another session every millisecond. */
 static void
 eat(void)
 {
@@ -78,6 +80,20 @@ bomb(unsigned seconds)
 }
 
 static int
+comet(void)
+{
+	signal(SIGTERM, SIG_IGN);
+	printf("began\n");
+	fflush(stdout);
+	for (;;) {
+		if (fork() > 0)
+			_exit(0);
+		setsid();
+		usleep(1000);
+	}
+}
+
+static int
 now(void)
 {
 	struct timespec t;
@@ -101,6 +117,8 @@ main(int argc, char **argv)
 		return orphans(a);
 	if (strcmp(argv[1], "bomb") == 0)
 		return bomb((unsigned)a);
+	if (strcmp(argv[1], "comet") == 0)
+		return comet();
 	number = strtol(argv[1], NULL, 0);
 	if (syscall(number, a, b, 0, 0, 0) < 0)
 		puts(strerrorname_np(errno));
@@ -181,8 +199,29 @@ no_zombies() { ! in_vm sh -c 'grep -q "^State:.Z" /proc/[0-9]*/status'; }
 await 30 no_zombies
 ok $? "and reaped"
 
-like "$(in_vm cat /proc/self/cgroup)" '^0::/vk-exec$' \
-	"commands are in a group of theirs"
+like "$(in_vm cat /proc/self/cgroup)" '^0::/vk-exec/[0-9]+$' \
+	"each session is in a group of its own"
+# How many groups there are; the one that asks is among them.
+groups() { in_vm sh -c 'ls -d /sys/fs/cgroup/vk-exec/*/ | wc -l'; }
+is "$(groups)" 1 "which goes when it ends"
+left=$(in_vm sh -c 'sleep 1000 >/dev/null 2>&1 & echo $!')
+is "$(groups)" 2 "or when what it left behind does"
+in_vm kill "$left"
+one_group() { [ "$(groups)" -eq 1 ]; }
+await 10 one_group
+ok $? "(that was the last in it)"
+
+# A command that ignores TERM, and beside it one that no list of processes
+# catches.
+vk-exec --grace 500ms one -- sh -c 'trap "" TERM
+	call comet & while :; do sleep 1; done' </dev/null >comet.out 2>&1 &
+runner=$!
+await 20 grep -q began comet.out
+kill -9 $runner
+wait $runner 2>/dev/null
+await 10 one_group
+ok $? "a client is killed: KILL reaches all that its session started" ||
+	vk-exec --ps one | diag
 
 # A fork bomb of a user, which its own alarm ends; the agent answers.
 vk-exec -n -u 1000 one -- call bomb 6 >bomb.out 2>bomb.err &
