@@ -260,7 +260,7 @@ take_place(struct lan *lan)
 }
 
 bool
-flow_may_open(struct lan *lan, const struct port *port)
+flow_may_open(struct lan *lan, struct port *port)
 {
 	const struct flow_queue *half =
 	    &lan->queues[port->index][FLOWS_HALF_OPEN];
@@ -270,6 +270,7 @@ flow_may_open(struct lan *lan, const struct port *port)
 	    lan->loop.now_ms - oldest->used_ms >= HALF_OPEN_MS)
 		return true;
 	lan->flows.refused++;
+	port->refusals++;
 	return false;
 }
 

@@ -75,6 +75,8 @@ struct tcp {
 	bool ack_now : 1;   /* and cannot be put off */
 	bool starved : 1;   /* window closed for want of buffer */
 	bool pull : 1;      /* the socket may have data */
+	bool held : 1;      /* it may, and the window has no room for it */
+	bool urgent : 1;    /* a read may stop in the middle, at the mark */
 	bool hangup : 1;    /* the far end will send no more */
 	bool failed : 1;    /* the socket is dead: reset the VM */
 	bool delayed : 1;   /* in the list of acknowledgements put off */
@@ -164,8 +166,8 @@ uint64_t flow_hash(const struct lan *, const struct flow_key *);
 
 struct flow *flow_find(struct lan *, const struct flow_key *);
 
-/* May the VM try another connection now? */
-bool flow_may_open(struct lan *, const struct port *);
+/* May the VM try another connection now? What it may not is counted. */
+bool flow_may_open(struct lan *, struct port *);
 
 /*
  * A new flow of that VM, in the hash and on the list; evicts where it must.

@@ -192,6 +192,8 @@ patience(const struct lan *lan, bool busy)
 {
 	if (busy)
 		return 0;
+	if (lan->paused_ports)
+		return PAUSE_MS;
 	if (lan->delayed.count)
 		return ACK_DELAY_MS;
 	if (limited(lan))

@@ -60,7 +60,7 @@ struct lan {
 	uint32_t port_top; /* ports from here on were never used */
 	void *port_memory;
 	uint32_t dirty_ports;
-	uint32_t pending_ports; /* how many */
+	uint32_t pending_ports, paused_ports; /* how many */
 	struct listener listeners[LISTENERS_MAX];
 	uint32_t listener_count;
 	struct station stations[STATIONS_MAX];

@@ -26,6 +26,17 @@ watch_of(const struct port *p)
 	    .kind = WATCH_PORT, .index = p->index, .generation = p->generation};
 }
 
+/* What is awaited of it now. */
+static void
+port_watch(struct lan *lan, const struct port *p)
+{
+	struct watch w = watch_of(p);
+
+	loop_rewatch(&lan->loop, p->fd, &w,
+	    (p->blocked ? EPOLLOUT : 0) |
+		(p->throttled || p->paused ? 0 : EPOLLIN));
+}
+
 int
 ports_init(struct lan *lan, struct err *e)
 {
@@ -149,7 +160,9 @@ port_close(struct lan *lan, struct port *p, const char *why)
 	p->in_start = p->in_have = p->out_start = p->out_end = 0;
 	if (p->pending)
 		lan->pending_ports--;
-	p->pending = false;
+	if (p->paused)
+		lan->paused_ports--;
+	p->pending = p->paused = false;
 	madvise(p->in, PORT_IN_SIZE + PORT_OUT_SIZE, MADV_DONTNEED);
 	/* Nobody else can ever connect. */
 	if (lan->listener_count == 0)
@@ -249,8 +262,6 @@ port_write(struct port *p)
 static void
 port_flush(struct lan *lan, struct port *p)
 {
-	struct watch w = watch_of(p);
-
 	while (p->out_start < p->out_end) {
 		ssize_t n = port_write(p);
 
@@ -266,15 +277,14 @@ port_flush(struct lan *lan, struct port *p)
 		}
 		if (!p->blocked) {
 			p->blocked = true;
-			loop_rewatch(&lan->loop, p->fd, &w,
-			    EPOLLOUT | (p->throttled ? 0 : EPOLLIN));
+			port_watch(lan, p);
 		}
 		return;
 	}
 	p->out_start = p->out_end = 0;
 	if (p->blocked) {
 		p->blocked = false;
-		loop_rewatch(&lan->loop, p->fd, &w, p->throttled ? 0 : EPOLLIN);
+		port_watch(lan, p);
 	}
 }
 
@@ -309,7 +319,6 @@ ports_refill(struct lan *lan)
 {
 	for (uint32_t i = 0; i < lan->port_top; i++) {
 		struct port *p = &lan->ports[i];
-		struct watch w = watch_of(p);
 
 		if (p->fd < 0 || !p->in_rate.rate)
 			continue;
@@ -319,8 +328,7 @@ ports_refill(struct lan *lan)
 			flows_of_port_resume(lan, p);
 		if (p->throttled && p->in_rate.level > 0) {
 			p->throttled = false;
-			loop_rewatch(&lan->loop, p->fd, &w,
-			    EPOLLIN | (p->blocked ? EPOLLOUT : 0));
+			port_watch(lan, p);
 		}
 	}
 }
@@ -392,6 +400,20 @@ set_pending(struct lan *lan, struct port *p, bool pending)
 	p->pending = pending;
 }
 
+static void
+set_paused(struct lan *lan, struct port *p, bool paused)
+{
+	if (paused && !p->paused)
+		lan->paused_ports++;
+	if (!paused && p->paused)
+		lan->paused_ports--;
+	p->paused = paused;
+	p->paused_ms = lan->loop.now_ms;
+	p->refusals = 0;
+	if (p->fd >= 0)
+		port_watch(lan, p);
+}
+
 /* Whole frames, as far as the budget goes; what is left of one then moves to
  * the front. */
 static const char *
@@ -413,7 +435,7 @@ frames_input(struct lan *lan, struct port *p)
 		}
 		if (len > whole.left)
 			break;
-		if (p->spent >= TURN_BUDGET) {
+		if (p->spent >= TURN_BUDGET || p->refusals >= REFUSALS_MAX) {
 			more = true;
 			break;
 		}
@@ -425,8 +447,10 @@ frames_input(struct lan *lan, struct port *p)
 	flows_settle(lan);
 	if (p->fd < 0)
 		return NULL;
-	set_pending(lan, p, more && !wrong);
-	if (p->pending) {
+	if (p->refusals >= REFUSALS_MAX)
+		set_paused(lan, p, true);
+	set_pending(lan, p, more && !wrong && !p->paused);
+	if (more) {
 		p->in_start = p->in_have - c.left;
 		return NULL;
 	}
@@ -440,9 +464,18 @@ frames_input(struct lan *lan, struct port *p)
 void
 ports_continue(struct lan *lan)
 {
-	for (uint32_t i = 0; i < lan->port_top && lan->pending_ports; i++) {
+	uint32_t left = lan->pending_ports + lan->paused_ports;
+
+	for (uint32_t i = 0; i < lan->port_top && left; i++) {
 		struct port *p = &lan->ports[i];
-		const char *wrong = p->pending ? frames_input(lan, p) : NULL;
+		bool resumed =
+		    p->paused && lan->loop.now_ms - p->paused_ms >= PAUSE_MS;
+		const char *wrong = NULL;
+
+		if (resumed)
+			set_paused(lan, p, false);
+		if (resumed || p->pending)
+			wrong = frames_input(lan, p);
 
 		if (wrong)
 			port_close(lan, p, wrong);
@@ -471,10 +504,8 @@ port_read(struct lan *lan, struct port *p)
 		return;
 	}
 	if (p->in_rate.rate && (p->in_rate.level -= n) <= 0) {
-		struct watch w = watch_of(p);
-
 		p->throttled = true;
-		loop_rewatch(&lan->loop, p->fd, &w, p->blocked ? EPOLLOUT : 0);
+		port_watch(lan, p);
 	}
 }
 
@@ -490,7 +521,7 @@ port_event(struct lan *lan, const struct watch *w, uint32_t events)
 		if (p->fd >= 0 && !p->blocked)
 			flows_of_port_resume(lan, p);
 	}
-	if (p->fd >= 0 && !p->pending &&
+	if (p->fd >= 0 && !p->pending && !p->paused &&
 	    events & (EPOLLIN | EPOLLHUP | EPOLLERR))
 		port_read(lan, p);
 }

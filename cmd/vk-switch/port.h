@@ -47,6 +47,12 @@
 #define TURN_BUDGET  128
 #define COST_OF_FLOW 64
 
+/* A VM that opens connections faster than it may (flow_may_open) is not heard
+ * for a moment when so many were refused: otherwise others would pay for a
+ * flood with the processor's time. It still gets rid of 64,000 a second. */
+#define REFUSALS_MAX 64
+#define PAUSE_MS     1
+
 struct lan;
 struct listener;
 
@@ -79,6 +85,7 @@ struct port {
 	bool dirty;       /* has output, in the list of this turn */
 	bool blocked;     /* the socket is full, EPOLLOUT awaited */
 	bool throttled;   /* reading stopped by the rate limit */
+	bool paused;      /* or because too much was refused */
 	bool tap;         /* fd is one of the kernel's (tap.h) */
 	bool greeted;     /* the first frame was seen */
 	bool out_headers; /* a header stands before what we send */
@@ -88,6 +95,8 @@ struct port {
 	uint32_t waiting;    /* head of flows that wait for room, index + 1 */
 	uint32_t next_dirty; /* index + 1 */
 	uint32_t flows;      /* that this VM holds */
+	uint32_t refusals;   /* since the last pause */
+	uint64_t paused_ms;  /* when that began */
 	struct bucket in_rate, out_rate;
 	struct port_counters count;
 };
@@ -102,11 +111,11 @@ struct port *port_open(struct lan *, int fd, const struct listener *);
 /* why is logged; NULL: quietly. */
 void port_close(struct lan *, struct port *, const char *why);
 
-/* Goes on with what the last turn has left. */
+/* Goes on with what the last turn has left, and who was paused. */
 void ports_continue(struct lan *);
 /* Writes out what this turn has built. */
 void ports_flush(struct lan *);
-/* Gives the rate limits their due; called every tick. */
+/* Gives the rate limits their due; called every turn. */
 void ports_refill(struct lan *);
 
 /* Bytes in front of each frame for this port. */

@@ -522,6 +522,73 @@ tcp_rules(uint16_t port)
 	close(peer);
 }
 
+/* Data that comes to the VM within 100 ms, which acknowledges none of it. */
+static size_t
+vm_gets(size_t want)
+{
+	uint8_t got[65536];
+	size_t have = 0;
+
+	for (int quiet = 0; quiet < 20 && have < want;) {
+		struct packet p = {.len = 0};
+		struct tcp_segment t;
+		ssize_t n;
+
+		lan_turn(&lan, 5);
+		n = wire_take(vm, got, sizeof(got));
+		if (n < 0)
+			quiet++;
+		else if (packet_ethernet(&p, got, (size_t)n) == 0 &&
+			 packet_ip(&p) == 0 && packet_tcp(&p, &t) == 0)
+			have += t.len;
+	}
+	return have;
+}
+
+/* A read of the host's socket stops at the urgent mark: what is behind it must
+ * come all the same. */
+static void
+urgent_comes(uint16_t port)
+{
+	tcp_opens(port);
+	wire_drain(vm);
+	ok(write(peer, "before", 6) == 6 && send(peer, "!", 1, MSG_OOB) == 1 &&
+		write(peer, "behind", 6) == 6,
+	    "the far end has urgent data");
+	is_int(vm_gets(13), 13, "and all of it comes");
+	ours.ack += 13;
+	say(TCP_RST, NULL, 0);
+	close(peer);
+}
+
+/* A VM whose connections are refused is not read for a moment; what it sends
+ * waits, and then goes its way. */
+static void
+pauses(uint16_t port)
+{
+	uint8_t frame[128];
+	struct tcp_made t = {.from = vm4, .flags = TCP_SYN, .to_port = port};
+	uint64_t refused = lan.flows.refused;
+	unsigned sent = 0, turns = 0;
+
+	addr_parse("127.0.0.1", &t.to);
+	while (!lan.paused_ports && sent++ < 4 * HALF_OPEN_MAX) {
+		t.from_port = (uint16_t)(10000 + sent);
+		wire_send(vm, frame, wire_tcp(frame, sizeof(frame), &t));
+	}
+	ok(lan.paused_ports == 1, "a flood makes a pause");
+	is_int(lan.flows.refused - refused, REFUSALS_MAX, "of so many");
+	refused = lan.flows.refused;
+	t.from_port++;
+	wire_send(vm, frame, wire_tcp(frame, sizeof(frame), &t));
+	ok(lan.flows.refused == refused, "in which nothing is read");
+	while (lan.flows.refused == refused && turns++ < 100)
+		lan_turn(&lan, 1);
+	ok(lan.flows.refused == refused + 1, "and which ends");
+	is_int(lan.paused_ports, 0, "by itself");
+	wire_drain(vm);
+}
+
 /* More half-open connections than are allowed, and one who wants to work. */
 static void
 syn_flood(uint16_t port)
@@ -573,12 +640,14 @@ main(void)
 	tcp_options();
 	tcp_rules(port);
 	tcp_rules(port);
+	urgent_comes(port);
 	getrusage(RUSAGE_SELF, &before);
 	for (size_t i = 0; i < sample_count; i++)
 		mutilate(&samples[i]);
 	getrusage(RUSAGE_SELF, &after);
 	ok(after.ru_maxrss - before.ru_maxrss < 1024, "memory stays");
 	syn_flood(port);
+	pauses(port);
 	lan_release(&lan);
 	return tap_done();
 }

@@ -12,6 +12,7 @@
 #include "cmd/vk-switch/lan.h"
 #include "common/io.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -47,6 +48,24 @@ wire_port(void)
 	return ends[1];
 }
 
+/* All of it; a switch that does not read for a moment gets that moment. */
+__attribute__((unused)) static void
+wire_write(int fd, const uint8_t *at, size_t len)
+{
+	for (int waits = 0; len > 0;) {
+		ssize_t n = write(fd, at, len);
+
+		if (n < 0 && (errno != EAGAIN || waits++ == 1000))
+			exit(1);
+		if (n < 0) {
+			lan_turn(&lan, 1);
+			continue;
+		}
+		at += n;
+		len -= (size_t)n;
+	}
+}
+
 __attribute__((unused)) static void
 wire_send(int fd, const void *frame, size_t len)
 {
@@ -54,9 +73,8 @@ wire_send(int fd, const void *frame, size_t len)
 	struct writer w = writer_of(prefix, 4);
 
 	put_be(&w, len, 4);
-	if (write(fd, prefix, 4) != 4 ||
-	    (len && write(fd, frame, len) != (ssize_t)len))
-		exit(1);
+	wire_write(fd, prefix, 4);
+	wire_write(fd, frame, len);
 	lan_turn(&lan, 0);
 }
 
