@@ -14,8 +14,6 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#define TCP_EVENTS (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
-
 /* Until a handshake is given up: 1 + 2 + 4 + 8 + 16 s. */
 #define HANDSHAKE_RETRIES_MAX 5
 /* About two minutes without a sign of life (RFC 9293, 3.8.3: R2). */
@@ -160,7 +158,10 @@ take_new_ack(struct lan *lan, struct flow *f, uint32_t ack)
 	f->tcp.acked += n;
 	f->tcp.una = ack;
 	f->tcp.duplicates = 0;
-	f->tcp.pull = true;
+	/* What is drained an edge tells of; but without SO_PEEK_OFF an end is
+	 * seen only when nothing is in flight. */
+	if (f->tcp.held || f->tcp.hangup)
+		f->tcp.pull = true;
 	flow_timer(lan, f, f->tcp.next == ack ? 0 : TCP_RTO_MS);
 }
 
@@ -487,6 +488,8 @@ tcp_event(struct lan *lan, struct flow *f, uint32_t events)
 	}
 	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
 		f->tcp.pull = true;
+	if (events & EPOLLPRI)
+		f->tcp.urgent = true;
 	if (events & (EPOLLRDHUP | EPOLLHUP))
 		f->tcp.hangup = true;
 	if (events & EPOLLERR)

@@ -42,6 +42,7 @@
 #include "cmd/vk-switch/flow.h"
 #include "cmd/vk-switch/packet.h"
 
+#include <sys/epoll.h>
 #include <sys/uio.h>
 
 #define ACK_DELAY_MS 2
@@ -49,6 +50,8 @@
 #define ACK_DELAYED_MAX 64
 /* Segments sent to a socket by one call. */
 #define TCP_BATCH_MAX 128
+/* What a flow's socket is watched for. */
+#define TCP_EVENTS (EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET)
 
 struct tcp_batch {
 	struct flow *flow; /* NULL: empty */

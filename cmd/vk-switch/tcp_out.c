@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <linux/sock_diag.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 
 /*
@@ -164,8 +163,7 @@ rewatch(struct lan *lan, struct flow *f)
 	    .index = flow_index(lan, f),
 	    .generation = f->generation};
 
-	loop_rewatch(
-	    &lan->loop, f->fd, &w, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
+	loop_rewatch(&lan->loop, f->fd, &w, TCP_EVENTS);
 }
 
 /*
@@ -387,8 +385,10 @@ peek(struct lan *lan, struct flow *f, const struct cut *c)
 		size_t len =
 		    rest < sizeof(lan->waste) ? rest : sizeof(lan->waste);
 
-		if (count == LAN_IOV_MAX - PUSH_SEGMENTS)
+		if (count == LAN_IOV_MAX - PUSH_SEGMENTS) {
+			f->tcp.held = true;
 			return errno = EAGAIN, -1;
+		}
 		lan->iov[count++] = (struct iovec){lan->waste, len};
 		rest -= len;
 	}
@@ -503,10 +503,12 @@ tcp_push(struct lan *lan, struct flow *f)
 			/* The window is full: its opening pulls again. If
 			 * nothing is in flight we have to ask for it. */
 			f->tcp.pull = false;
+			f->tcp.held = true;
 			if (f->tcp.next == f->tcp.una && !f->deadline_ms)
 				flow_timer(lan, f, TCP_RTO_MS);
 			return;
 		}
+		f->tcp.held = false;
 		n = peek(lan, f, &c);
 		if (n < 0) {
 			peek_failed(f);
@@ -521,7 +523,7 @@ tcp_push(struct lan *lan, struct flow *f)
 			flow_timer(lan, f, TCP_RTO_MS);
 		/* Drained; an edge tells of more, but one edge may have told of
 		 * data and its end together. */
-		if ((size_t)n < c.bytes && !f->tcp.hangup)
+		if ((size_t)n < c.bytes && !f->tcp.hangup && !f->tcp.urgent)
 			f->tcp.pull = false;
 	}
 }
