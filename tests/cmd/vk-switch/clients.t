@@ -71,7 +71,7 @@ for at in 127.0.0.1 '[::1]'; do
 	is "$(curl -sS -m 10 "http://$at:8080/big" | sha256sum)" "$sum" \
 		"$at: nginx behind a published port"
 	bare=$(echo "$at" | tr -d '[]')
-	is "$(echo datagram | socat -t 2 - "UDP:$at:5300")" datagram \
+	is "$(echo datagram | socat -t 2 - "UDP:$at:5300,readbytes=9")" datagram \
 		"$at: UDP ($bare)"
 done
 for at in 198.51.100.2 '[2001:db8:1::2]'; do

@@ -42,13 +42,14 @@ run vm web curl -sS -m 10 -o /dev/null http://198.51.100.1/big
 is "$rc" 0 'TCP'
 run vm web ping -c 1 -W 2 198.51.100.1
 is "$rc" 0 'ping'
-is "$(echo datagram | vm web socat -t 2 - UDP:198.51.100.1:7)" datagram 'UDP'
+is "$(echo datagram | vm web socat -t 2 - \
+	UDP:198.51.100.1:7,readbytes=9)" datagram 'UDP'
 is "$(vm web dig +short @10.76.0.1 www.example.org)" 198.51.100.1 'DNS'
 is "$(vm web dig +short +tcp @10.76.0.1 www.example.org)" 198.51.100.1 \
 	'DNS by TCP'
 run curl -sS -m 5 --unix-socket "$tmp/web.sock" -o /dev/null http://x/big
 is "$rc" 0 'a unix socket'
-is "$(echo datagram | socat -t 2 - UDP:127.0.0.1:5300)" datagram \
+is "$(echo datagram | socat -t 2 - UDP:127.0.0.1:5300,readbytes=9)" datagram \
 	'a published UDP port'
 is "$(control '{"command":"publish","what":"8100:web:80"}')" '{"ok":true}' \
 	'a port more'

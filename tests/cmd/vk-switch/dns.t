@@ -24,7 +24,9 @@ net_switch --dns 198.51.100.66 --host printer=192.0.2.9 \
 	--host wiki.corp=192.0.2.10 --service "git:2222=unix:$tmp/git" \
 	--control "$tmp/control"
 net_vm one
+net_probes=1 # whose address by SLAAC is known for it
 net_vm two
+net_probes=0
 d() { vm one dig +time=3 +tries=2 @10.76.0.1 "$@"; }
 two=$(lease two ip)
 

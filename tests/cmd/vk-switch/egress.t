@@ -16,7 +16,9 @@ in_world socat TCP6-LISTEN:9,fork,reuseaddr SYSTEM:sha256sum &
 in_world socat TCP6-LISTEN:10,fork,reuseaddr EXEC:'sleep 100' &
 net_switch --control "$tmp/control"
 ok $? 'the switch starts as an ordinary user'
+net_probes=1
 net_vm one
+net_probes=0
 
 is "$(lease one ip | cut -d. -f1-3)" 10.76.0 'udhcpc has a lease'
 is "$(lease one router)" 10.76.0.1 'router'
@@ -41,10 +43,10 @@ for a in 198.51.100.1 '[2001:db8:1::1]'; do
 	is "$rc" 7 "$a: a closed port is refused"
 	like "$(cat "$err")" 'after [0-9]{1,2} ms|Connection refused' \
 		"$a: at once"
-	is "$(echo datagram | vm one socat -t 2 - "UDP:$a:7")" datagram \
+	is "$(echo datagram | vm one socat -t 2 - "UDP:$a:7,readbytes=9")" datagram \
 		"$a: UDP there and back"
-	is "$(head -c 6000 /dev/zero | vm one socat -b 8192 -t 2 - "UDP:$a:7" |
-		wc -c)" 6000 "$a: larger than the MTU"
+	is "$(head -c 6000 /dev/zero | vm one socat -b 8192 -t 2 - \
+		"UDP:$a:7,readbytes=6000" | wc -c)" 6000 "$a: larger than the MTU"
 	run vm one sh -c "echo x | socat -t 1 - UDP:$a:77"
 	like "$(cat "$err")" 'refused' "$a: a closed UDP port is told"
 	run vm one ping -c 1 -W 2 "$bare"
@@ -90,7 +92,7 @@ is "$(vm two curl -sS -m 20 'http://[2001:db8:1::1]/big' | sha256sum)" "$sum" \
 	'offloads: by IPv6 too'
 is "$(vm two socat -t 20 - TCP:198.51.100.1:9 <"$tmp/www/big")" \
 	"$sum" 'offloads: and goes whole'
-is "$(echo datagram | vm two socat -t 2 - UDP:198.51.100.1:7)" datagram \
+is "$(echo datagram | vm two socat -t 2 - UDP:198.51.100.1:7,readbytes=9)" datagram \
 	'offloads: UDP'
 
 # from one VM to the other: large segments are cut for who cannot take them

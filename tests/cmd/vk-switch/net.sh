@@ -98,6 +98,7 @@ net_tap() {
 	shift
 	[ $# -gt 0 ] && shift
 	ip netns list | grep -qw "$tap_name" || ip netns add "$tap_name"
+	quick_addresses "$tap_name"
 	ip -n "$tap_name" link set lo up
 	mkfifo "$tmp/tap.$tap_name" 2>/dev/null || :
 	# The one before ends some time after its switch does.
@@ -117,6 +118,16 @@ net_vm() {
 	net_dhcp "$tap_name"
 	await 5 slaac_done "$tap_name"
 }
+# What a kernel does for seconds before it has an address by SLAAC: it waits for
+# neighbours to wake up, and asks whether the address is taken. Tests of that
+# themselves say net_probes=1.
+net_probes=0
+quick_addresses() {
+	[ "$net_probes" = 0 ] || return 0
+	vm "$1" sh -c 'cd /proc/sys/net/ipv6/conf/default
+		echo 0 >dad_transmits
+		echo 0 >router_solicitation_delay'
+}
 slaac_done() {
 	ip -n "$1" -6 addr show dev eth0 scope global -tentative | grep -q inet6
 }
@@ -124,7 +135,7 @@ slaac_done() {
 cat >"$tmp/udhcpc" <<'END'
 #!/bin/sh
 case $1 in
-deconfig) ip addr flush dev "$interface" scope global 2>/dev/null ;;
+deconfig) ip -4 addr flush dev "$interface" scope global 2>/dev/null ;;
 bound | renew)
 	ip addr replace "$ip/$mask" dev "$interface"
 	ip route replace default via "$router"

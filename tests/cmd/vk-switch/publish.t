@@ -42,9 +42,11 @@ ip netns exec web socat UDP-LISTEN:53,fork EXEC:cat &
 await 5 sh -c 'curl -s --http0.9 http://127.0.0.1:9002/ | grep -q .'
 like "$(sleep 1 | socat -t 2 - TCP:127.0.0.1:9002)" '^10\.76\.0\.1$' \
 	'a client on the host is seen as the gateway'
-is "$(echo datagram | socat -t 2 - UDP:127.0.0.1:5300)" datagram 'UDP'
-is "$(for i in 1 2 3; do echo "$i" | socat -t 2 - UDP:127.0.0.1:5300; done |
-	tr -d '\n')" 123 'from several clients'
+is "$(echo datagram | socat -t 2 - UDP:127.0.0.1:5300,readbytes=9)" datagram \
+	'UDP'
+is "$(for i in 1 2 3; do
+	echo "$i" | socat -t 2 - UDP:127.0.0.1:5300,readbytes=2
+done | tr -d '\n')" 123 'from several clients'
 
 is "$(echo there | vm web socat -t 2 - TCP:10.76.0.1:70)" there \
 	'a unix socket at the gateway'

@@ -14,6 +14,7 @@ sum=$(sha256sum <"$tmp/www/big")
 # tap_switch NAME [-o]: a switch on a tap of a new namespace; $switch is it.
 tap_switch() {
 	ip netns add "$1"
+	quick_addresses "$1"
 	ip -n "$1" link set lo up
 	mkfifo "$tmp/ready.$1"
 	# shellcheck disable=SC2086 # no option, no argument
@@ -45,7 +46,7 @@ for kind in plain headers; do
 	in_world socat UDP4-LISTEN:7,fork EXEC:cat 2>/dev/null &
 	echo=$!
 	await 5 in_world sh -c 'ss -lun | grep -q :7'
-	is "$(echo datagram | vm $kind socat -t 2 - UDP:198.51.100.1:7)" \
+	is "$(echo datagram | vm $kind socat -t 2 - UDP:198.51.100.1:7,readbytes=9)" \
 		datagram "$kind: UDP"
 	kill $echo
 	run vm $kind ping -c 1 -W 2 198.51.100.1
