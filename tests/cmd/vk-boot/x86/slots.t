@@ -4,7 +4,7 @@
 # slots.t - disks that come and go, and guests that mind them or do not
 #
 # The guest is tests/bare/slots: no kernel, so that any KVM will do. What Linux
-# makes of it: ../hot_disks.t.
+# makes of it: ../hotplug.t.
 
 . "$(dirname "$0")/../../../lib.sh"
 
