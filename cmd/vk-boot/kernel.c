@@ -8,6 +8,7 @@
 #include "cmd/vk-boot/x86/elf.h"
 #include "common/io.h"
 #include "common/log.h"
+#include "common/packed.h"
 #include "common/scope.h"
 #include "common/size.h"
 
@@ -184,7 +185,7 @@ open_any(struct kernel *kernel, const char *cache, struct err *e)
 		return open_bzimage(kernel, cache, e);
 	if (got >= SELFMAG && memcmp(start, ELFMAG, SELFMAG) == 0)
 		return open_elf(kernel, e);
-	format = unpack_format(start, (size_t)got);
+	format = packed_format(start, (size_t)got);
 	if (format)
 		return open_packed(kernel, format, cache, e);
 	if (got == 0)

@@ -11,6 +11,7 @@
 #include "cmd/vk-boot/unpack.h"
 #include "common/io.h"
 #include "common/log.h"
+#include "common/packed.h"
 #include "common/scope.h"
 
 #include <errno.h>
@@ -304,7 +305,7 @@ open_module(const struct modules *m, const struct module *module, struct err *e)
 {
 	char path[PATH_MAX];
 	cleanup_fd int fd = -1;
-	uint8_t start[UNPACK_MAGIC_LEN];
+	uint8_t start[PACKED_MAGIC_LEN];
 	struct stat st;
 	ssize_t got;
 
@@ -316,7 +317,7 @@ open_module(const struct modules *m, const struct module *module, struct err *e)
 	got = io_pread(fd, start, sizeof(start), 0);
 	if (got < 0 || fstat(fd, &st) < 0)
 		return err_errno(e, EX_IOERR, "%s/%s", m->folder, path);
-	if (unpack_format(start, (size_t)got)) {
+	if (packed_format(start, (size_t)got)) {
 		struct unpack unpack = {
 		    .fd = fd,
 		    .len = (uint64_t)st.st_size,

@@ -6,12 +6,10 @@
 #include "cmd/vk-boot/child.h"
 #include "cmd/vk-boot/digest.h"
 #include "common/io.h"
+#include "common/packed.h"
 #include "common/scope.h"
 #include "common/size.h"
 
-#include <archive.h>
-#include <archive_entry.h>
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -22,77 +20,7 @@
 #define BLOCK ((size_t)128 << 10)
 #define PAGE  4096u
 
-const char *
-unpack_format(const void *start, size_t len)
-{
-	static const struct {
-		const char *name;
-		uint8_t len;
-		uint8_t magic[UNPACK_MAGIC_LEN];
-	} formats[] = {
-	    {"gzip", 3, {0x1f, 0x8b, 8}},
-	    {"bzip2", 3, {'B', 'Z', 'h'}},
-	    {"lzma", 3, {0x5d, 0, 0}},
-	    {"xz", 6, {0xfd, '7', 'z', 'X', 'Z', 0}},
-	    {"lz4", 4, {0x04, 0x22, 0x4d, 0x18}},
-	    {"lz4", 4, {0x02, 0x21, 0x4c, 0x18}}, /* the kernel's framing */
-	    {"zstd", 4, {0x28, 0xb5, 0x2f, 0xfd}},
-	};
-
-	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++)
-		if (len >= formats[i].len &&
-		    memcmp(start, formats[i].magic, formats[i].len) == 0)
-			return formats[i].name;
-	return NULL;
-}
-
-/* ---- libarchive --------------------------------------------------------- */
-
-/* The functions that are used, of the types its header gives: name in the
- * structure, name in the library. */
-#define ARCHIVE_FUNCTIONS(f)                                                   \
-	f(new, archive_read_new) f(free, archive_read_free)                    \
-	    f(open, archive_read_open) f(next, archive_read_next_header) f(    \
-		block, archive_read_data_block) f(error, archive_error_string) \
-		f(raw, archive_read_support_format_raw)                        \
-		    f(gzip, archive_read_support_filter_gzip)                  \
-			f(bzip2, archive_read_support_filter_bzip2)            \
-			    f(lzma, archive_read_support_filter_lzma)          \
-				f(xz, archive_read_support_filter_xz) f(       \
-				    lz4, archive_read_support_filter_lz4)      \
-				    f(zstd, archive_read_support_filter_zstd)
-
-static struct {
-#define MEMBER(member, name) __typeof__(&name) member;
-	ARCHIVE_FUNCTIONS(MEMBER)
-	bool ready;
-} library;
-
-static int
-open_library(struct err *e)
-{
-	static const char *const names[] = {
-	    "libarchive.so.13", "libarchive.so"};
-	void *handle = NULL;
-	bool found = true;
-
-	if (library.ready)
-		return 0;
-	for (size_t i = 0; !handle && i < 2; i++)
-		handle = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
-	if (!handle)
-		return err_set(e, EX_UNAVAILABLE, "libarchive: %s", dlerror());
-#define FIND(member, name)                                                     \
-	found &= (library.member = dlsym(handle, #name)) != NULL;
-	ARCHIVE_FUNCTIONS(FIND)
-	if (!found)
-		return err_set(e, EX_UNAVAILABLE,
-		    "libarchive: functions are missing in it");
-	library.ready = true;
-	return 0;
-}
-
-/* Where libarchive reads: a range of a file. */
+/* Where the packed bytes are read: a range of a file. */
 struct source {
 	int fd;
 	uint64_t offset, left;
@@ -100,13 +28,12 @@ struct source {
 };
 
 static ssize_t
-source_read(struct archive *archive, void *data, const void **at)
+source_read(void *with, const void **at)
 {
-	struct source *source = data;
+	struct source *source = with;
 	size_t want = source->left < BLOCK ? (size_t)source->left : BLOCK;
 	ssize_t got = io_pread(source->fd, source->block, want, source->offset);
 
-	(void)archive;
 	if (got > 0) {
 		source->offset += (uint64_t)got;
 		source->left -= (uint64_t)got;
@@ -155,31 +82,25 @@ write_sparse(int to, const char *at, size_t len, uint64_t offset)
 	return 0;
 }
 
-/* Copies what comes out of archive to the empty file `to`. */
+/* Copies what comes out of p to the empty file `to`. */
 static int
-copy_out(struct archive *archive, int to, uint64_t max, struct err *e)
+copy_out(struct packed *p, int to, uint64_t max, struct err *e)
 {
 	char text[SIZE_TEXT_MAX];
 	uint64_t end = 0;
 	const void *at;
-	size_t len;
-	int64_t offset;
-	int rc;
+	ssize_t got;
 
-	while (
-	    (rc = library.block(archive, &at, &len, &offset)) == ARCHIVE_OK) {
-		if (offset < 0 || (uint64_t)offset > max ||
-		    len > max - (uint64_t)offset)
+	while ((got = packed_next(p, &at, e)) > 0) {
+		if ((size_t)got > max - end)
 			return err_set(e, EX_DATAERR, "unpacks to more than %s",
 			    size_text(max, text));
-		if (write_sparse(to, at, len, (uint64_t)offset) < 0)
+		if (write_sparse(to, at, (size_t)got, end) < 0)
 			return err_errno(e, EX_IOERR, "unpacked file");
-		end = (uint64_t)offset + len;
+		end += (size_t)got;
 	}
-	if (rc != ARCHIVE_EOF)
-		return err_set(e, EX_DATAERR, "damaged: %s",
-		    library.error(archive) ? library.error(archive)
-					   : "unpacking");
+	if (got < 0)
+		return -1;
 	if (ftruncate(to, (off_t)end) < 0)
 		return err_errno(e, EX_IOERR, "unpacked file");
 	return 0;
@@ -197,33 +118,17 @@ do_unpack(void *owner, struct err *e)
 	const struct task *task = owner;
 	const struct unpack *unpack = task->unpack;
 	cleanup_free struct source *source = calloc(1, sizeof(*source));
-	struct archive_entry *entry;
-	struct archive *archive;
+	struct packed *packed;
 	int rc = -1;
 
 	if (!source)
 		return err_errno(e, EX_OSERR, "unpacking");
-	if (open_library(e) < 0)
-		return -1;
-	archive = library.new();
-	if (!archive)
-		return err_set(e, EX_OSERR, "libarchive: no memory");
 	*source = (struct source){
 	    .fd = unpack->fd, .offset = unpack->offset, .left = unpack->len};
-	library.raw(archive);
-	library.gzip(archive);
-	library.bzip2(archive);
-	library.lzma(archive);
-	library.xz(archive);
-	library.lz4(archive);
-	library.zstd(archive);
-	if (library.open(archive, source, NULL, source_read, NULL) !=
-		ARCHIVE_OK ||
-	    library.next(archive, &entry) != ARCHIVE_OK)
-		err_set(e, EX_DATAERR, "damaged: %s", library.error(archive));
-	else
-		rc = copy_out(archive, task->to, unpack->max, e);
-	library.free(archive);
+	packed = packed_open(source_read, source, e);
+	if (packed)
+		rc = copy_out(packed, task->to, unpack->max, e);
+	packed_close(packed);
 	return rc;
 }
 

@@ -2,8 +2,8 @@
 /*
  * unpack.h - compressed bytes of a file, unpacked once and kept
  *
- * gzip, bzip2, lzma, xz, lz4 (both of its framings) and zstd. What was
- * unpacked lies in the user's cache:
+ * Packed as common/packed.h knows it. What was unpacked lies in the user's
+ * cache:
  *
  *	$XDG_CACHE_HOME/vk/unpacked/
  *		SHA256			the unpacked bytes, by what they were
@@ -27,12 +27,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-/* Enough of a file's start for unpack_format. */
-#define UNPACK_MAGIC_LEN 6
-
-/* What packed these bytes ("xz"), NULL if none of the above did. */
-const char *unpack_format(const void *start, size_t len);
 
 struct unpack {
 	int fd;             /* borrowed, seekable */

@@ -2,7 +2,6 @@
 /* intake.c - entries on their way from a source into the tree */
 #include "cmd/vk-mkext/intake.h"
 
-#include "cmd/vk-mkext/acl.h"
 #include "common/log.h"
 
 #include <fnmatch.h>
@@ -114,22 +113,30 @@ intake_link(struct intake *in, const char *path, const char *target,
 	return tree_link(in->tree, path, target, object, e);
 }
 
+int
+intake_acl(struct intake *in, struct meta *m, enum xattr_space space,
+    struct acl *acl, struct err *e)
+{
+	uint8_t encoded[ACL_SIZE_MAX];
+
+	if (space == XATTR_ACL_ACCESS) {
+		m->mode = acl_mode(acl, m->mode);
+		if (acl_is_mode(acl))
+			return 0;
+	}
+	return xattr_add_raw(
+	    &in->xattrs, space, "", encoded, acl_encode(acl, encoded), e);
+}
+
 static int
 take_acl(struct intake *in, struct meta *m, enum xattr_space space,
     const void *value, size_t length, struct err *e)
 {
 	struct acl acl;
-	uint8_t encoded[ACL_SIZE_MAX];
 
 	if (acl_parse(&acl, value, length, e) < 0)
 		return -1;
-	if (space == XATTR_ACL_ACCESS) {
-		m->mode = acl_mode(&acl, m->mode);
-		if (acl_is_mode(&acl))
-			return 0;
-	}
-	return xattr_add_raw(
-	    &in->xattrs, space, "", encoded, acl_encode(&acl, encoded), e);
+	return intake_acl(in, m, space, &acl, e);
 }
 
 int

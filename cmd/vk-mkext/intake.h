@@ -9,6 +9,7 @@
 #ifndef VK_MKEXT_INTAKE_H
 #define VK_MKEXT_INTAKE_H
 
+#include "cmd/vk-mkext/acl.h"
 #include "cmd/vk-mkext/store.h"
 #include "cmd/vk-mkext/tree.h"
 #include "cmd/vk-mkext/xattr.h"
@@ -62,6 +63,10 @@ int intake_link(struct intake *, const char *path, const char *target,
  * them; these change the mode. */
 int intake_xattr(struct intake *, struct meta *, const char *name,
     const void *value, size_t length, struct err *);
+
+/* Adds an ACL to the entry at hand (and sorts it); it changes the mode. */
+int intake_acl(struct intake *, struct meta *, enum xattr_space, struct acl *,
+    struct err *);
 
 void intake_note(struct intake_note *, const char *where);
 

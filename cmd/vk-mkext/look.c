@@ -2,29 +2,20 @@
 /* look.c - what is in an image, without mounting it */
 #include "cmd/vk-mkext/look.h"
 
-#include "cmd/vk-mkext/acl.h"
+#include "cmd/vk-mkext/pour.h"
 #include "cmd/vk-mkext/seen.h"
 #include "cmd/vk-mkext/view.h"
 #include "common/scope.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
 #include <ext2fs/ext2_fs.h>
 #include <ext2fs/ext2fs.h>
 #include <inttypes.h>
-#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-/* Read at once. */
-#define PIECE ((size_t)256 << 10)
-
-/* Attributes in the form that GNU tar understands, too. */
-#define TAR_OPTIONS "xattrheader=SCHILY"
 
 /* A directory that waits for its turn. */
 struct pending {
@@ -39,7 +30,7 @@ struct look {
 	struct pending *stack;
 	size_t depth, room;
 	struct seen names;
-	struct archive *tar; /* NULL: list */
+	struct pour *pour; /* a tar is made; NULL: a list */
 	struct err *err;
 };
 
@@ -55,172 +46,6 @@ static int
 no_memory(struct look *l)
 {
 	return err_set(l->err, EX_OSERR, "out of memory");
-}
-
-/* ---- as a tar ----------------------------------------------------------- */
-
-static int
-tar_error(struct look *l)
-{
-	const char *text = archive_error_string(l->tar);
-
-	return err_set(l->err, EX_IOERR, "stdout: %s", text ? text : "?");
-}
-
-static int
-archive_tag_of(uint16_t tag)
-{
-	switch (tag) {
-	case ACL_OWNER:
-		return ARCHIVE_ENTRY_ACL_USER_OBJ;
-	case ACL_USER:
-		return ARCHIVE_ENTRY_ACL_USER;
-	case ACL_OWNING_GROUP:
-		return ARCHIVE_ENTRY_ACL_GROUP_OBJ;
-	case ACL_GROUP:
-		return ARCHIVE_ENTRY_ACL_GROUP;
-	case ACL_MASK:
-		return ARCHIVE_ENTRY_ACL_MASK;
-	default:
-		return ARCHIVE_ENTRY_ACL_OTHER;
-	}
-}
-
-struct attributes {
-	struct archive_entry *entry;
-	struct look *look;
-	bool failed;
-};
-
-static void
-add_acl(struct attributes *a, int type, const void *value, size_t length)
-{
-	struct acl acl;
-
-	if (acl_parse(&acl, value, length, a->look->err) < 0) {
-		a->failed = true;
-		return;
-	}
-	for (size_t i = 0; i < acl.count; i++) {
-		const struct acl_entry *x = &acl.entries[i];
-		bool named = x->tag == ACL_USER || x->tag == ACL_GROUP;
-		char name[16];
-
-		snprintf(name, sizeof(name), "%" PRIu32, x->id);
-		archive_entry_acl_add_entry(a->entry, type, x->permissions,
-		    archive_tag_of(x->tag), named ? (int)x->id : -1,
-		    named ? name : "");
-	}
-}
-
-static int
-add_attribute(char *name, char *value, size_t length, void *with)
-{
-	struct attributes *a = with;
-
-	if (strcmp(name, "system.posix_acl_access") == 0)
-		add_acl(a, ARCHIVE_ENTRY_ACL_TYPE_ACCESS, value, length);
-	else if (strcmp(name, "system.posix_acl_default") == 0)
-		add_acl(a, ARCHIVE_ENTRY_ACL_TYPE_DEFAULT, value, length);
-	else
-		archive_entry_xattr_add_entry(a->entry, name, value, length);
-	return 0;
-}
-
-static int
-add_attributes(
-    struct look *l, const struct view *v, struct archive_entry *entry)
-{
-	struct attributes a = {.entry = entry, .look = l};
-	struct ext2_xattr_handle *handle;
-	errcode_t code;
-
-	code = ext2fs_xattrs_open(l->fs, v->inode, &handle);
-	if (code)
-		return library(l, code, v->path);
-	code = ext2fs_xattrs_read(handle);
-	if (!code)
-		code = ext2fs_xattrs_iterate(handle, add_attribute, &a);
-	ext2fs_xattrs_close(&handle);
-	if (a.failed)
-		return err_prefix(l->err, "%s: %s", l->image, v->path);
-	return library(l, code, v->path);
-}
-
-static struct archive_entry *
-entry_of(struct look *l, const struct view *v)
-{
-	struct archive_entry *entry = archive_entry_new2(l->tar);
-	const struct ext2_inode_large *r = &v->raw;
-
-	if (!entry)
-		return NULL;
-	archive_entry_copy_pathname(entry, v->path);
-	archive_entry_set_mode(entry, r->i_mode);
-	archive_entry_set_uid(entry, view_uid(v));
-	archive_entry_set_gid(entry, view_gid(v));
-	archive_entry_set_mtime(
-	    entry, view_seconds(v), (long)view_nanoseconds(v));
-	archive_entry_set_size(entry,
-	    S_ISREG(r->i_mode) && !v->same ? (la_int64_t)view_size(v) : 0);
-	if (view_is_device(v))
-		archive_entry_set_rdev(entry, view_device(v));
-	if (v->same)
-		archive_entry_copy_hardlink(entry, v->same);
-	else if (v->target)
-		archive_entry_copy_symlink(entry, v->target);
-	return entry;
-}
-
-static int
-send_content(struct look *l, const struct view *v)
-{
-	cleanup_free char *piece = malloc(PIECE);
-	uint64_t left = view_size(v);
-	ext2_file_t file;
-	int result = 0;
-
-	if (!piece)
-		return no_memory(l);
-	if (library(l, ext2fs_file_open(l->fs, v->inode, 0, &file), v->path) <
-	    0)
-		return -1;
-	while (left > 0 && result == 0) {
-		unsigned got = 0;
-		errcode_t code = ext2fs_file_read(file, piece,
-		    left < PIECE ? (unsigned)left : (unsigned)PIECE, &got);
-
-		if (code || got == 0)
-			result = library(
-			    l, code ? code : EXT2_ET_SHORT_READ, v->path);
-		else if (archive_write_data(l->tar, piece, got) < 0)
-			result = tar_error(l);
-		left -= got;
-	}
-	ext2fs_file_close(file);
-	return result;
-}
-
-static int
-send_view(struct look *l, const struct view *v)
-{
-	bool content = S_ISREG(v->raw.i_mode) && !v->same;
-	struct archive_entry *entry;
-	int result = -1;
-
-	if (S_ISSOCK(v->raw.i_mode))
-		return 0;
-	entry = entry_of(l, v);
-	if (!entry)
-		return no_memory(l);
-	if (!v->same && add_attributes(l, v, entry) < 0)
-		result = -1;
-	else if (archive_write_header(l->tar, entry) < ARCHIVE_WARN)
-		result = tar_error(l);
-	else
-		result = content ? send_content(l, v) : 0;
-	archive_entry_free(entry);
-	return result;
 }
 
 /* ---- the walk ----------------------------------------------------------- */
@@ -257,11 +82,13 @@ show(struct look *l, ext2_ino_t inode, const char *path)
 		result = seen_path(
 		    &l->names, (uint64_t[]){0, inode}, path, &v.same, l->err);
 
-	if (result == 0)
-		result = l->tar ? send_view(l, &v)
-			 : view_print(&v) < 0
-			     ? err_errno(l->err, EX_IOERR, "stdout")
-			     : 0;
+	if (result == 0 && l->pour) {
+		result = pour_view(l->pour, &v, l->err);
+		if (result < 0 && l->err->status != EX_IOERR)
+			err_prefix(l->err, "%s", l->image);
+	} else if (result == 0 && view_print(&v) < 0) {
+		result = err_errno(l->err, EX_IOERR, "stdout");
+	}
 	if (result == 0 && S_ISDIR(v.raw.i_mode)) {
 		if (ext2fs_test_inode_bitmap2(l->seen, inode))
 			result = err_set(l->err, EX_DATAERR,
@@ -350,8 +177,6 @@ look_close(struct look *l)
 		ext2fs_free_inode_bitmap(l->seen);
 	if (l->fs)
 		ext2fs_free(l->fs);
-	if (l->tar)
-		archive_write_free(l->tar);
 }
 
 static int
@@ -401,32 +226,18 @@ look_list(const char *image, const char *path, struct err *e)
 static int
 extract(const char *image, const char *path, struct err *e)
 {
-	struct look l = {.image = image, .err = e};
-	/* libarchive marks names that are not text in the locale's encoding. */
-	locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
-	locale_t before = utf8 ? uselocale(utf8) : (locale_t)0;
-	int result;
+	struct pour pour;
+	struct look l = {.image = image, .pour = &pour, .err = e};
+	int result = pour_init(&pour, STDOUT_FILENO, e);
 
-	result = look_open(&l);
-	if (result == 0) {
-		l.tar = archive_write_new();
-		if (!l.tar ||
-		    archive_write_set_format_pax(l.tar) != ARCHIVE_OK ||
-		    archive_write_set_options(l.tar, TAR_OPTIONS) !=
-			ARCHIVE_OK ||
-		    archive_write_open_fd(l.tar, STDOUT_FILENO) != ARCHIVE_OK)
-			result = err_set(
-			    e, EX_OSERR, "stdout: no tar can be written");
-	}
+	if (result == 0)
+		result = look_open(&l);
 	if (result == 0)
 		result = look_at(&l, path);
-	if (result == 0 && archive_write_close(l.tar) != ARCHIVE_OK)
-		result = tar_error(&l);
+	if (result == 0)
+		result = pour_end(&pour, e);
 	look_close(&l);
-	if (utf8) {
-		uselocale(before);
-		freelocale(utf8);
-	}
+	pour_release(&pour);
 	return result;
 }
 

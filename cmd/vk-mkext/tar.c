@@ -3,320 +3,325 @@
 #include "cmd/vk-mkext/tar.h"
 
 #include "cmd/vk-mkext/acl.h"
+#include "cmd/vk-mkext/acl_text.h"
+#include "cmd/vk-mkext/flags.h"
+#include "common/packed.h"
+#include "common/pax.h"
+#include "common/tarin.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
-#include <linux/fs.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-
-/* Flags of files (chattr(1)) that say something of the content's use, not of
- * how one file system happens to store it. */
-#define FLAGS_KEPT                                                             \
-	(FS_IMMUTABLE_FL | FS_APPEND_FL | FS_NODUMP_FL | FS_NOATIME_FL |       \
-	    FS_SYNC_FL | FS_DIRSYNC_FL)
 
 /* A device number of Linux: 12 and 20 bits. */
 #define DEVICE_MAJOR_MAX 0xfffu
 #define DEVICE_MINOR_MAX 0xfffffu
 
+/* Where a plain tar says what it is, whatever its first name looks like. */
+#define MAGIC_OFFSET 257
+#define MAGIC        "ustar"
+
 struct tar {
 	struct feed *feed;
 	struct intake *in;
-	struct archive *archive;
-	uint64_t entries;
+	struct tarin *reader;
+	const void *first; /* of the feed, looked at and not used yet */
+	ssize_t first_len;
+
+	bool storing;            /* the data at hand is a file's that is kept */
+	uint64_t size, left, at; /* of it: whole, to come, where in the file */
+	/* Of a sparse file, a copy: what lies where. */
+	struct tar_segment *segments;
+	size_t segment_count, segment;
 };
 
-static la_ssize_t
-read_feed(struct archive *a, void *with, const void **data)
-{
-	struct tar *t = with;
-	ssize_t got = feed_next(t->feed, data);
-
-	if (got < 0)
-		archive_set_error(a, errno, "%s", strerror(errno));
-	return got;
-}
-
-static int
-archive_error(struct tar *t, struct err *e)
-{
-	const char *text = archive_error_string(t->archive);
-
-	return err_set(e, EX_DATAERR, "%s", text ? text : "not a tar");
-}
+/* ---- what an entry says of itself --------------------------------------- */
 
 static struct moment
-moment_of(time_t seconds, long nanoseconds)
+moment_of(const struct tar_time *t, struct moment otherwise)
 {
-	return (struct moment){seconds, (uint32_t)nanoseconds};
+	return t ? (struct moment){t->seconds, t->nanoseconds} : otherwise;
 }
 
 static void
-meta_of(struct archive_entry *from, struct meta *m)
+meta_of(const struct tar_entry *n, struct meta *m)
 {
-	unsigned long flags, cleared;
+	static const uint16_t types[] = {
+	    [TAR_FILE] = S_IFREG,
+	    [TAR_LINK] = S_IFREG,
+	    [TAR_SYMLINK] = S_IFLNK,
+	    [TAR_CHAR] = S_IFCHR,
+	    [TAR_BLOCK] = S_IFBLK,
+	    [TAR_DIR] = S_IFDIR,
+	    [TAR_FIFO] = S_IFIFO,
+	};
 
 	*m = (struct meta){
-	    .mode = (uint16_t)archive_entry_mode(from),
-	    .uid = (uint32_t)archive_entry_uid(from),
-	    .gid = (uint32_t)archive_entry_gid(from),
-	    .modified = moment_of(
-		archive_entry_mtime(from), archive_entry_mtime_nsec(from)),
-	    .device_major = (uint32_t)archive_entry_rdevmajor(from),
-	    .device_minor = (uint32_t)archive_entry_rdevminor(from),
-	    .target = archive_entry_symlink(from),
+	    .mode = (uint16_t)(types[n->type] | n->mode),
+	    .uid = n->uid,
+	    .gid = n->gid,
+	    .modified = {n->mtime, n->mtime_ns},
+	    .device_major = n->major,
+	    .device_minor = n->minor,
+	    .target = n->link,
 	};
-	m->accessed = m->changed = m->modified;
-	if (archive_entry_atime_is_set(from))
-		m->accessed = moment_of(
-		    archive_entry_atime(from), archive_entry_atime_nsec(from));
-	if (archive_entry_ctime_is_set(from))
-		m->changed = moment_of(
-		    archive_entry_ctime(from), archive_entry_ctime_nsec(from));
-	archive_entry_fflags(from, &flags, &cleared);
-	m->flags = (uint32_t)flags & FLAGS_KEPT;
+	m->accessed = moment_of(n->atime, m->modified);
+	m->changed = moment_of(n->ctime, m->modified);
 }
 
-/* Owners are 32 bits wide; archive_entry_uid(3) has more, also below 0. */
 static int
-check_numbers(struct archive_entry *from, const char *path, struct err *e)
+read_acl(struct tar *t, struct acl_text text, struct meta *m,
+    enum xattr_space space, struct err *e)
 {
-	la_int64_t uid = archive_entry_uid(from);
-	la_int64_t gid = archive_entry_gid(from);
-
-	if (uid < 0 || uid > UINT32_MAX || gid < 0 || gid > UINT32_MAX)
-		return err_set(e, EX_DATAERR,
-		    "%s: an owner that is no 32-bit number", path);
-	if (archive_entry_rdevmajor(from) > DEVICE_MAJOR_MAX ||
-	    archive_entry_rdevminor(from) > DEVICE_MINOR_MAX)
-		return err_set(e, EX_DATAERR,
-		    "%s: a device number that Linux does not have", path);
-	if (archive_entry_size(from) < 0)
-		return err_set(e, EX_DATAERR, "%s: a size below 0", path);
-	return 0;
-}
-
-static uint16_t
-acl_tag_of(int tag)
-{
-	switch (tag) {
-	case ARCHIVE_ENTRY_ACL_USER_OBJ:
-		return ACL_OWNER;
-	case ARCHIVE_ENTRY_ACL_USER:
-		return ACL_USER;
-	case ARCHIVE_ENTRY_ACL_GROUP_OBJ:
-		return ACL_OWNING_GROUP;
-	case ARCHIVE_ENTRY_ACL_GROUP:
-		return ACL_GROUP;
-	case ARCHIVE_ENTRY_ACL_MASK:
-		return ACL_MASK;
-	case ARCHIVE_ENTRY_ACL_OTHER:
-		return ACL_OTHER;
-	default:
-		return 0;
-	}
-}
-
-/* The ACL of one type, as libarchive read it out of the header. */
-static int
-read_acl(struct tar *t, struct archive_entry *from, int type, struct meta *m,
-    struct err *e)
-{
-	bool access = type == ARCHIVE_ENTRY_ACL_TYPE_ACCESS;
 	struct acl acl = {.count = 0};
-	uint8_t encoded[ACL_SIZE_MAX];
-	int which, permissions, tag, id;
-	const char *name;
+	struct acl_entry x;
+	int more;
 
-	if (archive_entry_acl_reset(from, type) == 0)
-		return 0;
-	while (archive_entry_acl_next(from, type, &which, &permissions, &tag,
-		   &id, &name) == ARCHIVE_OK) {
-		struct acl_entry x = {.tag = acl_tag_of(tag),
-		    .permissions = permissions & 7,
-		    .id = (uint32_t)id};
-
-		if (x.tag == 0)
-			continue;
-		if ((x.tag == ACL_USER || x.tag == ACL_GROUP) && id < 0) {
-			intake_note(&t->in->names, name ? name : "?");
-			continue;
-		}
-		if (acl_add(&acl, &x) < 0)
+	while ((more = acl_text_next(&text, &x, e)) > 0) {
+		if (text.name[0])
+			intake_note(&t->in->names, text.name);
+		else if (acl_add(&acl, &x) < 0)
 			return err_set(e, EX_DATAERR, "an ACL too long");
 	}
-	if (access) {
-		m->mode = acl_mode(&acl, m->mode);
-		if (acl_is_mode(&acl))
-			return 0;
-	}
-	return xattr_add_raw(&t->in->xattrs,
-	    access ? XATTR_ACL_ACCESS : XATTR_ACL_DEFAULT, "", encoded,
-	    acl_encode(&acl, encoded), e);
+	return more < 0 ? -1 : intake_acl(t->in, m, space, &acl, e);
 }
 
+/* One of those that tarin carries: attributes, ACLs, flags. */
 static int
-read_xattrs(
-    struct tar *t, struct archive_entry *from, struct meta *m, struct err *e)
+read_attribute(struct tar *t, struct meta *m, const char *key,
+    const uint8_t *value, uint32_t len, struct err *e)
 {
-	const char *name;
-	const void *value;
-	size_t length;
+	static const char xattr[] = "SCHILY.xattr.";
+	struct acl_text text = {.at = (const char *)value, .left = len};
 
-	if (archive_entry_xattr_reset(from) > 0)
-		while (archive_entry_xattr_next(from, &name, &value, &length) ==
-		       ARCHIVE_OK)
-			if (intake_xattr(t->in, m, name, value, length, e) < 0)
-				return -1;
-	if (read_acl(t, from, ARCHIVE_ENTRY_ACL_TYPE_ACCESS, m, e) < 0)
-		return -1;
-	if (S_ISDIR(m->mode))
-		return read_acl(t, from, ARCHIVE_ENTRY_ACL_TYPE_DEFAULT, m, e);
+	if (strncmp(key, xattr, strlen(xattr)) == 0)
+		return intake_xattr(
+		    t->in, m, key + strlen(xattr), value, len, e);
+	if (strcmp(key, "SCHILY.acl.access") == 0)
+		return read_acl(t, text, m, XATTR_ACL_ACCESS, e);
+	if (strcmp(key, "SCHILY.acl.default") == 0 && S_ISDIR(m->mode))
+		return read_acl(t, text, m, XATTR_ACL_DEFAULT, e);
+	if (strcmp(key, "SCHILY.fflags") == 0)
+		m->flags = flags_parse(text.at, text.left);
 	return 0;
 }
 
 static int
-read_content(
-    struct tar *t, struct archive_entry *entry, uint32_t object, struct err *e)
+read_attributes(
+    struct tar *t, const struct tar_entry *n, struct meta *m, struct err *e)
 {
-	struct store *store = t->in->store;
-	const void *data;
-	size_t length;
-	la_int64_t offset;
-	int code;
+	const uint8_t *value;
+	const char *key;
+	size_t at = 0;
+	uint32_t len;
 
-	if (store_open(store, object, e) < 0)
-		return -1;
-	while ((code = archive_read_data_block(
-		    t->archive, &data, &length, &offset)) == ARCHIVE_OK) {
-		if (length > 0 &&
-		    store_write(store, (uint64_t)offset, data, length, e) < 0)
+	while (pax_next_attr(n->attrs, n->attrs_len, &at, &key, &value, &len))
+		if (read_attribute(t, m, key, value, len, e) < 0)
 			return -1;
-		if (t->in->progress)
-			t->in->progress(t->in->with);
-	}
-	if (code != ARCHIVE_EOF)
-		return archive_error(t, e);
-	return store_close(store, (uint64_t)archive_entry_size(entry), e);
+	return 0;
 }
 
-static int
-read_link(
-    struct tar *t, struct archive_entry *entry, const char *path, struct err *e)
-{
-	uint32_t object;
+/* ---- entries ------------------------------------------------------------ */
 
-	if (intake_link(
-		t->in, path, archive_entry_hardlink(entry), &object, e) < 0)
-		return -1;
-	/* pax allows a link to bring the file's content once more. */
-	if (archive_entry_size(entry) == 0)
-		return 0;
-	if (!S_ISREG(tree_object(t->in->tree, object)->mode))
+/* What comes now is this object's content. */
+static int
+begin_content(
+    struct tar *t, const struct tar_entry *n, uint32_t object, struct err *e)
+{
+	if (n->size > STORE_FILE_MAX)
 		return err_set(
-		    e, EX_DATAERR, "%s: content for what is not a file", path);
-	return read_content(t, entry, object, e);
+		    e, EX_DATAERR, "larger than ext4 allows (16 TiB)");
+	if (store_open(t->in->store, object, e) < 0)
+		return -1;
+	if (n->stored == 0)
+		return store_close(t->in->store, n->size, e);
+	t->storing = true;
+	t->size = n->size;
+	t->left = n->stored;
+	t->at = 0;
+	t->segment = 0;
+	t->segment_count = n->segment_count;
+	free(t->segments);
+	t->segments = NULL;
+	if (n->segment_count == 0)
+		return 0;
+	t->segments = malloc(n->segment_count * sizeof(*t->segments));
+	if (!t->segments)
+		return err_set(e, EX_OSERR, "out of memory");
+	memcpy(
+	    t->segments, n->segments, n->segment_count * sizeof(*t->segments));
+	t->at = t->segments[0].offset;
+	return 0;
 }
 
 static int
-read_entry(
-    struct tar *t, struct archive_entry *entry, const char *path, struct err *e)
+read_link(struct tar *t, const struct tar_entry *n, struct err *e)
 {
-	struct meta m;
 	uint32_t object;
 
-	if (intake_excludes(t->in->rules, path))
-		return 0;
-	if (check_numbers(entry, path, e) < 0)
-		return -1;
-	if (archive_entry_hardlink(entry))
-		return read_link(t, entry, path, e);
-	meta_of(entry, &m);
-	if (read_xattrs(t, entry, &m, e) < 0)
-		return err_prefix(e, "%s", path);
-	if (intake_entry(t->in, path, &m, &object, e) < 0)
-		return -1;
-	if (!object || !S_ISREG(m.mode))
-		return 0;
-	return read_content(t, entry, object, e) < 0 ? err_prefix(e, "%s", path)
-						     : 0;
+	if (!*n->link)
+		return err_set(
+		    e, EX_DATAERR, "%s: a hard link without a target", n->path);
+	return intake_link(t->in, n->path, n->link, &object, e);
 }
 
-/* The next header. The end counts only with its mark, a block of zeros: it
- * lies behind what the last entry took. */
 static int
-next_entry(struct tar *t, struct archive_entry **entry, struct err *e)
+on_entry(void *into, const struct tar_entry *n, struct err *e)
 {
-	la_int64_t before = 0;
-	int code;
+	struct tar *t = into;
+	uint32_t object;
+	struct meta m;
 
-	if (t->entries > 0) {
-		if (archive_read_data_skip(t->archive) < ARCHIVE_WARN)
-			return archive_error(t, e);
-		before = archive_filter_bytes(t->archive, 0);
-	}
-	code = archive_read_next_header(t->archive, entry);
-	if (code == ARCHIVE_EOF) {
-		if (archive_filter_bytes(t->archive, 0) - before < 512)
-			return err_set(e, EX_DATAERR,
-			    "cut off: the tar's end mark is missing");
+	t->storing = false;
+	if (!*n->path)
+		return err_set(e, EX_DATAERR, "an entry without a name");
+	if (intake_excludes(t->in->rules, n->path))
 		return 0;
+	if (n->type == TAR_LINK)
+		return read_link(t, n, e);
+	if (n->major > DEVICE_MAJOR_MAX || n->minor > DEVICE_MINOR_MAX)
+		return err_set(e, EX_DATAERR,
+		    "%s: a device number that Linux does not have", n->path);
+	meta_of(n, &m);
+	if (read_attributes(t, n, &m, e) < 0)
+		return err_prefix(e, "%s", n->path);
+	if (intake_entry(t->in, n->path, &m, &object, e) < 0)
+		return -1;
+	if (n->type != TAR_FILE)
+		return 0;
+	if (begin_content(t, n, object, e) < 0)
+		return err_prefix(e, "%s", n->path);
+	return 0;
+}
+
+/* Data that lies in one piece, in the file as in the tar. */
+static int
+store_piece(struct tar *t, const uint8_t *data, size_t len, struct err *e)
+{
+	if (store_write(t->in->store, t->at, data, len, e) < 0)
+		return -1;
+	t->at += len;
+	t->left -= len;
+	return 0;
+}
+
+static int
+on_data(void *into, const void *data, size_t len, struct err *e)
+{
+	const uint8_t *from = data;
+	struct tar *t = into;
+
+	if (t->in->progress)
+		t->in->progress(t->in->with);
+	if (!t->storing)
+		return 0;
+	while (len > 0) {
+		const struct tar_segment *s = &t->segments[t->segment];
+		size_t n = len;
+
+		if (t->segments && n > s->offset + s->len - t->at)
+			n = s->offset + s->len - t->at;
+		if (store_piece(t, from, n, e) < 0)
+			return -1;
+		if (t->segments && t->at == s->offset + s->len &&
+		    ++t->segment < t->segment_count)
+			t->at = s[1].offset;
+		from += n;
+		len -= n;
 	}
-	if (code < ARCHIVE_WARN)
-		return archive_error(t, e);
-	t->entries++;
-	return 1;
+	return t->left > 0 ? 0 : store_close(t->in->store, t->size, e);
+}
+
+/* ---- bytes -------------------------------------------------------------- */
+
+/* The feed from its start: its first piece has been looked at. */
+static ssize_t
+next_piece(void *with, const void **data)
+{
+	struct tar *t = with;
+
+	if (!t->first)
+		return feed_next(t->feed, data);
+	*data = t->first;
+	t->first = NULL;
+	return t->first_len;
+}
+
+static int
+read_plain(struct tar *t, struct err *e)
+{
+	const void *data;
+	ssize_t got;
+
+	while ((got = next_piece(t, &data)) > 0)
+		if (tarin_feed(t->reader, data, (size_t)got, e) < 0)
+			return -1;
+	return got < 0 ? err_errno(e, EX_IOERR, "read") : 0;
+}
+
+static int
+read_packed(struct tar *t, struct err *e)
+{
+	struct packed *p = packed_open(next_piece, t, e);
+	const void *data;
+	ssize_t got = -1;
+
+	while (p && (got = packed_next(p, &data, e)) > 0)
+		if (tarin_feed(t->reader, data, (size_t)got, e) < 0) {
+			got = -1;
+			break;
+		}
+	packed_close(p);
+	/* What follows belongs to the input, and whoever writes it shall not
+	 * die of a closed pipe. */
+	while (got == 0 && (got = feed_next(t->feed, &data)) > 0)
+		got = 0;
+	return got < 0 ? -1 : 0;
+}
+
+static bool
+is_plain(const struct tar *t)
+{
+	size_t len = (size_t)t->first_len;
+
+	if (len >= MAGIC_OFFSET + strlen(MAGIC) &&
+	    memcmp((const char *)t->first + MAGIC_OFFSET, MAGIC,
+		strlen(MAGIC)) == 0)
+		return true;
+	return !packed_format(t->first, len);
 }
 
 static int
 read_all(struct tar *t, struct err *e)
 {
-	struct archive_entry *entry;
-	const void *data;
-	ssize_t got;
-	int more;
-
-	while ((more = next_entry(t, &entry, e)) > 0) {
-		const char *path = archive_entry_pathname(entry);
-
-		if (!path || !*path)
-			return err_set(
-			    e, EX_DATAERR, "an entry without a name");
-		if (read_entry(t, entry, path, e) < 0)
-			return -1;
-	}
-	if (more < 0)
+	t->first_len = feed_next(t->feed, &t->first);
+	if (t->first_len < 0)
+		return err_errno(e, EX_IOERR, "read");
+	if (t->first_len == 0)
+		return err_set(
+		    e, EX_DATAERR, "nothing there: the input is empty");
+	if ((is_plain(t) ? read_plain(t, e) : read_packed(t, e)) < 0 ||
+	    tarin_end(t->reader, e) < 0)
 		return -1;
-	/* What follows the end mark belongs to the input, and whoever
-	 * writes it shall not die of a closed pipe. */
-	while ((got = feed_next(t->feed, &data)) > 0)
-		continue;
-	return got < 0 ? err_errno(e, EX_IOERR, "read") : 0;
+	if (!tarin_marked(t->reader))
+		return err_set(
+		    e, EX_DATAERR, "cut off: the tar's end mark is missing");
+	return 0;
 }
 
 int
 tar_read(struct feed *feed, struct intake *in, struct err *e)
 {
+	static const struct tarin_ops ops = {on_entry, on_data, true};
 	struct tar t = {.feed = feed, .in = in};
 	int result;
 
-	t.archive = archive_read_new();
-	if (!t.archive)
+	t.reader = tarin_new(&ops, &t, TARIN_PAX_MAX);
+	if (!t.reader)
 		return err_set(e, EX_OSERR, "out of memory");
-	archive_read_support_format_tar(t.archive);
-	archive_read_support_filter_gzip(t.archive);
-	archive_read_support_filter_bzip2(t.archive);
-	archive_read_support_filter_xz(t.archive);
-	archive_read_support_filter_zstd(t.archive);
-	if (archive_read_open(t.archive, &t, NULL, read_feed, NULL) !=
-	    ARCHIVE_OK)
-		result = archive_error(&t, e);
-	else
-		result = read_all(&t, e);
-	if (result < 0 && feed_count(feed) == 0)
-		err_set(e, EX_DATAERR, "nothing there: the input is empty");
-	archive_read_free(t.archive);
+	result = read_all(&t, e);
+	tarin_free(t.reader);
+	free(t.segments);
 	return result;
 }

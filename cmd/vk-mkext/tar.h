@@ -2,8 +2,8 @@
 /*
  * tar.h - a tar, plain or compressed, into a tree
  *
- * Reads every form of tar that libarchive knows (ustar, pax, GNU, star, old),
- * through gzip, bzip2, xz and zstd. Content goes to the store as it comes.
+ * Reads every form of tar that common/tarin.h knows, packed by anything that
+ * common/packed.h knows. Content goes to the store as it comes.
  *
  * A tar must end in its end mark: one that just stops is cut off, and what
  * would be made of it would look right and lack files.

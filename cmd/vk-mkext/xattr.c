@@ -39,7 +39,7 @@
 #define SETS_MAX  (4u << 20)
 #define BYTES_MAX ((size_t)1 << 30)
 
-/* Of one entry. libarchive reads headers of up to 1 MiB. */
+/* Of one entry. A tar's header has up to 1 MiB. */
 #define DRAFT_MAX ((size_t)4 << 20)
 
 struct xattr_set {

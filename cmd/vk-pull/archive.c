@@ -3,9 +3,9 @@
 #include "cmd/vk-pull/archive.h"
 
 #include "cmd/vk-pull/decode.h"
-#include "cmd/vk-pull/tarin.h"
 #include "common/io.h"
 #include "common/scope.h"
+#include "common/tarin.h"
 
 #include <fcntl.h>
 #include <stdio.h>

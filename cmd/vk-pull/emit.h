@@ -11,8 +11,8 @@
 
 #include "cmd/vk-pull/layer.h"
 #include "cmd/vk-pull/merge.h"
-#include "cmd/vk-pull/tarout.h"
 #include "common/buf.h"
+#include "common/tarout.h"
 
 /* Where the image's configuration is put, and in front of what. */
 #define EMIT_FOLDER ".vk"

@@ -9,9 +9,9 @@
 #ifndef VK_PULL_INDEX_H
 #define VK_PULL_INDEX_H
 
-#include "cmd/vk-pull/tarin.h"
 #include "common/buf.h"
 #include "common/err.h"
+#include "common/tarin.h"
 
 #include <stddef.h>
 #include <stdint.h>

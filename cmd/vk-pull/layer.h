@@ -17,7 +17,7 @@
 #include "cmd/vk-pull/index.h"
 #include "cmd/vk-pull/options.h"
 #include "cmd/vk-pull/source.h"
-#include "cmd/vk-pull/tarin.h"
+#include "common/tarin.h"
 
 #include <stdatomic.h>
 

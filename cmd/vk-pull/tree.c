@@ -2,7 +2,7 @@
 /* tree.c - names in folders, compactly */
 #include "cmd/vk-pull/tree.h"
 
-#include "cmd/vk-pull/tarin.h"
+#include "common/tarin.h"
 
 #include <assert.h>
 #include <stdlib.h>

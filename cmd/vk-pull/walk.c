@@ -2,7 +2,7 @@
 /* walk.c - from a path to the folder that it leads to */
 #include "cmd/vk-pull/walk.h"
 
-#include "cmd/vk-pull/tarin.h"
+#include "common/tarin.h"
 
 /* Linux: MAXSYMLINKS. */
 #define SYMLINKS_MAX 40

@@ -49,9 +49,53 @@ echo keep >"$tmp/appended"
 vk-mkext "$tmp/a.tar" >>"$tmp/appended"
 tail -c +6 "$tmp/appended" | cmp -s - "$image"
 ok $? "appended to a file: behind what was there"
-gzip -c "$tmp/a.tar" | vk-mkext -o "$tmp/unpacked"
-clean "$tmp/unpacked"
-ok $? "a compressed tar"
+for pack in gzip bzip2 xz zstd lz4; do
+	if ! command -v "$pack" >/dev/null; then
+		skip "a tar packed by $pack" "no $pack"
+		continue
+	fi
+	"$pack" -c "$tmp/a.tar" | vk-mkext -U "$(in_image stats |
+		sed -n 's/.*UUID: *//p')" -o "$tmp/unpacked"
+	cmp -s "$tmp/unpacked" "$image"
+	ok $? "a tar packed by $pack"
+done
+gzip -c "$tmp/a.tar" | head -c 100000 | vk-mkext -o "$tmp/none" 2>"$err"
+like "$(cat "$err")" 'stdin: .*(truncated|damaged)' "a packed tar cut short"
+[ ! -e "$tmp/none" ]
+ok $? "is refused"
+# A name that looks like what bzip2 makes.
+mkdir "$tmp/odd"
+echo odd >"$tmp/odd/BZh91AY&SY"
+tar -cf - -C "$tmp/odd" 'BZh91AY&SY' | vk-mkext -s 1M -o "$tmp/unpacked"
+is "$(vk-mkext --extract "$tmp/unpacked" '/BZh91AY&SY' | tar -xO)" odd \
+	"a plain tar that starts like a packed one"
+
+# ---- other tars -------------------------------------------------------------
+
+mkdir "$tmp/times"
+echo x >"$tmp/times/f"
+touch -md '1969-12-31 23:59:55.5 UTC' "$tmp/times/f"
+touch -ad '2001-02-03 04:05:06.25 UTC' "$tmp/times/f"
+tar --format=pax -cf "$tmp/times.tar" -C "$tmp/times" f
+vk-mkext -s 1M -o "$tmp/times.ext4" "$tmp/times.tar"
+debugfs -R 'stat /f' "$tmp/times.ext4" >"$out" 2>/dev/null
+# Nanoseconds stand above two bits that go on with the seconds.
+like "$(cat "$out")" 'mtime: 0xfffffffb:77359400' "half a second before 1970"
+like "$(cat "$out")" 'atime: 0x3a7b8372:3b9aca00' "the time of access"
+
+truncate -s 300K "$tmp/times/sparse"
+for at in 0 100 200; do
+	head -c 5000 "$tree/big" | dd of="$tmp/times/sparse" bs=1K seek="$at" \
+		conv=notrunc 2>/dev/null
+done
+for form in --format=gnu --sparse-version=0.0 --sparse-version=0.1 \
+	--sparse-version=1.0; do
+	tar --format=pax "$form" -Scf "$tmp/sparse.tar" -C "$tmp/times" sparse
+	vk-mkext -s 2M -o "$tmp/times.ext4" "$tmp/sparse.tar"
+	vk-mkext --extract "$tmp/times.ext4" /sparse | tar -xO |
+		cmp -s - "$tmp/times/sparse"
+	ok $? "a sparse file, $form"
+done
 
 # ---- refusals ---------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 #include "cmd/vk-boot/unpack.h"
 
 #include "common/io.h"
+#include "common/packed.h"
 #include "tests/cmd/vk-boot/packed.h"
 
 #include <dirent.h>
@@ -59,7 +60,7 @@ test_filter(const char *filter)
 		skip("libarchive cannot pack it", filter);
 		return;
 	}
-	is_str(unpack_format(packed + 7, len), filter, "%s is known", filter);
+	is_str(packed_format(packed + 7, len), filter, "%s is known", filter);
 	fd = file_with(packed, len + 7);
 	out = unpack_open(
 	    &(struct unpack){
@@ -169,8 +170,8 @@ main(void)
 	fill_plain();
 	for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++)
 		test_filter(filters[i]);
-	ok(!unpack_format("\x1f\x8b", 2), "too short to be anything");
-	ok(!unpack_format("hello!", 6), "nothing that is known");
+	ok(!packed_format("\x1f\x8b", 2), "too short to be anything");
+	ok(!packed_format("hello!", 6), "nothing that is known");
 	test_cache();
 	test_contention();
 	snprintf(command, sizeof(command), "rm -rf %s", folder);

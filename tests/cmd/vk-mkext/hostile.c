@@ -343,7 +343,8 @@ numbers(void)
 
 	begin();
 	e = entry("old", S_IFREG | 0600);
-	archive_entry_set_mtime(e, -5, 500000000);
+	/* Written as -4.5. */
+	archive_entry_set_mtime(e, -4, 500000000);
 	send(e, "x", 1);
 	becomes(" 1969-12-31T23:59:55Z ./old", "a time before 1970");
 	begin();
@@ -452,7 +453,7 @@ static void
 sizes(void)
 {
 	raw("f", '0', "77777777777\0", 1024, true);
-	refused("runcated", "a size of 8 GiB with 1 KiB behind it");
+	refused("middle", "a size of 8 GiB with 1 KiB behind it");
 	raw("f", '0', "\x80\0\0\0\x7f\xff\xff\xff\xff\xff\xff\xff", 512, true);
 	refused("", "a size of 2^63");
 	raw("f", '0', "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 512,
@@ -464,10 +465,16 @@ sizes(void)
 	becomes(" ./f", "a contiguous file");
 	raw("f", 'Z', "00000001000\0", 512, true);
 	becomes(" ./f", "a type nobody knows: a file, as POSIX has it");
+	raw("label", 'V', "00000000000\0", 0, true);
+	becomes("! ./label", "GNU tar's label of a volume is no file");
+	raw("f", 'M', "00000001000\0", 512, true);
+	refused("type", "a file that began in another volume");
+	raw("dir", 'D', "00000001000\0", 512, true);
+	becomes(" ./dir", "a directory of an incremental archive");
 	raw("dir", '5', "00000000000\0", 0, true);
 	becomes(" ./dir", "a directory without a slash");
 	raw("link", '1', "00000000000\0", 0, true);
-	refused("type", "a hard link with an empty target");
+	refused("target", "a hard link with an empty target");
 }
 
 /* Every other block is a hole: one extent for each of the others. */

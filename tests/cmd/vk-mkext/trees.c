@@ -137,7 +137,10 @@ new_thing(unsigned type)
 	t->seconds = below(2) ? (int64_t)below(2000000000)
 			      : (int64_t)(chance() % (UINT64_C(1) << 33)) -
 				    INT64_C(2147483648);
-	t->nanoseconds = below(2) ? 0 : (long)below(1000000000);
+	/* There is no -0 s to which a fraction could be added: see
+	 * told_seconds. */
+	t->nanoseconds =
+	    below(2) || t->seconds == -1 ? 0 : (long)below(1000000000);
 	return t;
 }
 
@@ -214,6 +217,22 @@ some_path(char *path, size_t size)
 	snprintf(path, size, "%s%s%s", in, *in ? "/" : "", name);
 }
 
+/* libarchive takes -4.5 s for -4 s and half a second more, also when it writes.
+ */
+static int64_t
+told_seconds(const struct thing *t)
+{
+	return t->seconds + (t->seconds < 0 && t->nanoseconds > 0);
+}
+
+static long
+told_nanoseconds(const struct thing *t)
+{
+	return t->seconds < 0 && t->nanoseconds > 0
+		   ? 1000000000 - t->nanoseconds
+		   : t->nanoseconds;
+}
+
 /* ---- the tar ------------------------------------------------------------ */
 
 static struct archive_entry *
@@ -225,7 +244,7 @@ entry_of(const struct thing *t, const char *path)
 	archive_entry_set_mode(e, (mode_t)t->mode);
 	archive_entry_set_uid(e, t->uid);
 	archive_entry_set_gid(e, t->gid);
-	archive_entry_set_mtime(e, t->seconds, t->nanoseconds);
+	archive_entry_set_mtime(e, told_seconds(t), told_nanoseconds(t));
 	archive_entry_set_size(e, (la_int64_t)t->size);
 	if (S_ISLNK(t->mode))
 		archive_entry_copy_symlink(e, t->target);
@@ -491,8 +510,8 @@ compare(struct archive *a, struct archive_entry *e, const struct thing *t,
 	}
 	if (archive_entry_uid(e) != t->uid || archive_entry_gid(e) != t->gid)
 		complain(path, "owner differs");
-	if (archive_entry_mtime(e) != t->seconds ||
-	    archive_entry_mtime_nsec(e) != t->nanoseconds)
+	if (archive_entry_mtime(e) != told_seconds(t) ||
+	    archive_entry_mtime_nsec(e) != told_nanoseconds(t))
 		complain(path, "time differs");
 	if (S_ISLNK(t->mode) &&
 	    strcmp(archive_entry_symlink(e), t->target) != 0)

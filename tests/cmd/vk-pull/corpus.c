@@ -810,7 +810,8 @@ show(const char *what, const char *text)
 static bool
 same_tree(struct image_case *c, int fd)
 {
-	static const struct tarin_ops ops = {list_entry, list_data};
+	static const struct tarin_ops ops = {
+	    .entry = list_entry, .data = list_data};
 	struct listing *l = calloc(1, sizeof(*l));
 	struct tarin *t = tarin_new(&ops, l, 1 << 16);
 	struct err e = ERR_INIT;

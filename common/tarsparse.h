@@ -7,12 +7,12 @@
  * many pieces, then offset and length of each, up to a block's end. (The forms
  * 0.0 and 0.1 are pax records, see pax.h.) All add to a pax's segments.
  */
-#ifndef VK_PULL_TARSPARSE_H
-#define VK_PULL_TARSPARSE_H
+#ifndef VK_COMMON_TARSPARSE_H
+#define VK_COMMON_TARSPARSE_H
 
-#include "cmd/vk-pull/pax.h"
-#include "cmd/vk-pull/tarin.h"
 #include "common/err.h"
+#include "common/pax.h"
+#include "common/tarin.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* tarsparse.c - which pieces of a sparse file a tar holds, as GNU tar writes it
  */
-#include "cmd/vk-pull/tarsparse.h"
+#include "common/tarsparse.h"
 
-#include "cmd/vk-pull/tarnumber.h"
+#include "common/tarnumber.h"
 
 #define BLOCK 512
 /* A row: offset and length, 12 bytes each. */

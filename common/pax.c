@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* pax.c - the records of a pax extended header */
-#include "cmd/vk-pull/pax.h"
+#include "common/pax.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -116,7 +116,7 @@ value_number(struct value v, uint64_t max, uint64_t *number)
 
 /* "-1.25": seconds and nanoseconds, the latter never negative. */
 static int
-value_time(struct value v, int64_t *seconds, uint32_t *nanoseconds)
+value_time(struct value v, struct tar_time *time)
 {
 	const char *point = memchr(v.at, '.', v.len);
 	struct value whole = {v.at, point ? (size_t)(point - v.at) : v.len};
@@ -134,12 +134,12 @@ value_time(struct value v, int64_t *seconds, uint32_t *nanoseconds)
 			return -1;
 		ns += (uint32_t)(*p - '0') * unit;
 	}
-	*seconds = negative ? -(int64_t)s : (int64_t)s;
+	time->seconds = negative ? -(int64_t)s : (int64_t)s;
 	if (negative && ns > 0) {
-		*seconds -= 1;
+		time->seconds -= 1;
 		ns = 1000000000 - ns;
 	}
-	*nanoseconds = ns;
+	time->nanoseconds = ns;
 	return 0;
 }
 
@@ -251,7 +251,7 @@ libarchive_xattr(struct pax *p, struct value key, struct value v)
 
 /* The last record of a key counts: an earlier one goes. Linear in the number
  * of attributes of one file, which TARIN_PAX_MAX bounds. */
-static void
+static bool
 drop_attr(struct buf *attrs, const char *name)
 {
 	size_t at = 0, start = 0;
@@ -265,10 +265,11 @@ drop_attr(struct buf *attrs, const char *name)
 			memmove(attrs->data + start, attrs->data + at,
 			    attrs->len - at);
 			attrs->len -= at - start;
-			return;
+			return true;
 		}
 		start = at;
 	}
+	return false;
 }
 
 /* ---- records ------------------------------------------------------------ */
@@ -336,47 +337,38 @@ record_attr(struct pax *p, struct value key, struct value v)
 		 !under(key, "SCHILY.acl.", &rest) &&
 		 !same(key, "SCHILY.fflags"))
 		return 0;
-	if (rest.len > TARIN_ATTR_NAME_MAX || p->attr_count >= TARIN_ATTRS_MAX)
+	if (rest.len > TARIN_ATTR_NAME_MAX)
 		return -1;
 	if (libarchive || key.at[0] == 'R')
 		snprintf(name, sizeof(name), "SCHILY.xattr.%s%.*s",
 		    libarchive ? "" : "security.", (int)rest.len, rest.at);
 	else
 		snprintf(name, sizeof(name), "%.*s", (int)key.len, key.at);
-	drop_attr(&p->attrs, name);
-	p->attr_count++;
+	if (!drop_attr(&p->attrs, name) && p->attr_count++ >= TARIN_ATTRS_MAX)
+		return -1;
 	if (libarchive)
 		return libarchive_xattr(p, rest, v);
 	return pax_add_attr(&p->attrs, name, strlen(name), v.at, v.len);
 }
 
 static int
-record(struct pax *p, struct value key, struct value v)
+record_time(struct pax *p, unsigned bit, struct tar_time *time, struct value v)
 {
-	struct value rest;
+	if (value_time(v, time) < 0)
+		return -1;
+	p->has |= bit;
+	return 0;
+}
+
+static int
+record_number(struct pax *p, struct value key, struct value v)
+{
+	bool size = same(key, "size");
 	uint64_t n;
 
-	if (key.len == 0 || memchr(key.at, '\0', key.len))
+	if (value_number(v, size ? INT64_MAX : UINT32_MAX, &n) < 0)
 		return -1;
-	if (same(key, "path"))
-		return value_name(&p->path, v);
-	if (same(key, "linkpath"))
-		return value_name(&p->link, v);
-	if (under(key, "GNU.sparse.", &rest))
-		return record_sparse(p, rest, v);
-	if (!same(key, "size") && !same(key, "uid") && !same(key, "gid") &&
-	    !same(key, "mtime"))
-		return record_attr(p, key, v);
-	/* POSIX: an empty value takes an earlier one back. */
-	if (v.len == 0)
-		return 0;
-	if (same(key, "mtime")) {
-		p->has |= PAX_MTIME;
-		return value_time(v, &p->mtime, &p->mtime_ns);
-	}
-	if (value_number(v, same(key, "size") ? INT64_MAX : UINT32_MAX, &n) < 0)
-		return -1;
-	if (same(key, "size")) {
+	if (size) {
 		p->has |= PAX_SIZE;
 		p->size = n;
 	} else if (same(key, "uid")) {
@@ -387,6 +379,36 @@ record(struct pax *p, struct value key, struct value v)
 		p->gid = (uint32_t)n;
 	}
 	return 0;
+}
+
+static int
+record(struct pax *p, struct value key, struct value v)
+{
+	bool number = same(key, "size") || same(key, "uid") || same(key, "gid");
+	bool time =
+	    same(key, "mtime") || same(key, "atime") || same(key, "ctime");
+	struct value rest;
+
+	if (key.len == 0 || memchr(key.at, '\0', key.len))
+		return -1;
+	if (same(key, "path"))
+		return value_name(&p->path, v);
+	if (same(key, "linkpath"))
+		return value_name(&p->link, v);
+	if (under(key, "GNU.sparse.", &rest))
+		return record_sparse(p, rest, v);
+	if (!number && !time)
+		return record_attr(p, key, v);
+	/* POSIX: an empty value takes an earlier one back. */
+	if (v.len == 0)
+		return 0;
+	if (number)
+		return record_number(p, key, v);
+	if (key.at[0] == 'm')
+		return record_time(p, PAX_MTIME, &p->mtime, v);
+	if (key.at[0] == 'a')
+		return record_time(p, PAX_ATIME, &p->atime, v);
+	return record_time(p, PAX_CTIME, &p->ctime, v);
 }
 
 int

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* tarout.c - a writer of pax archives whose bytes depend on nothing else */
-#include "cmd/vk-pull/tarout.h"
+#include "common/tarout.h"
 
-#include "cmd/vk-pull/pax.h"
 #include "common/io.h"
+#include "common/pax.h"
 
 #include <assert.h>
 #include <inttypes.h>

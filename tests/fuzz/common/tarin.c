@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* tarin.c - tars, in pieces; checksums are made right for the fuzzer */
-#include "cmd/vk-pull/tarin.h"
+#include "common/tarin.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -63,7 +63,7 @@ mend(uint8_t *b)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct tarin_ops ops = {on_entry, on_data};
+	static const struct tarin_ops ops = {on_entry, on_data, true};
 	struct seen s = {0};
 	struct tarin *t = tarin_new(&ops, &s, 4096);
 	struct err e = ERR_INIT;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* tarnumber.c - numbers in tar headers */
-#include "cmd/vk-pull/tarnumber.h"
+#include "common/tarnumber.h"
 
 /* A base-256 number (GNU): two's complement, the top bit marks it. */
 static int

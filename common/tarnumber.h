@@ -6,8 +6,8 @@
  * is set big-endian two's complement (GNU). All return 0, -1 for what is
  * neither or does not fit.
  */
-#ifndef VK_PULL_TARNUMBER_H
-#define VK_PULL_TARNUMBER_H
+#ifndef VK_COMMON_TARNUMBER_H
+#define VK_COMMON_TARNUMBER_H
 
 #include <stddef.h>
 #include <stdint.h>

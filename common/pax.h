@@ -6,11 +6,11 @@
  * are bytes and may hold anything, also a newline. Known keywords fill fields;
  * extended attributes, ACLs and flags are kept to be written again.
  */
-#ifndef VK_PULL_PAX_H
-#define VK_PULL_PAX_H
+#ifndef VK_COMMON_PAX_H
+#define VK_COMMON_PAX_H
 
-#include "cmd/vk-pull/tarin.h"
 #include "common/buf.h"
+#include "common/tarin.h"
 
 enum { /* bits of pax.has */
 	PAX_UID = 1,
@@ -19,6 +19,8 @@ enum { /* bits of pax.has */
 	PAX_MTIME = 8,
 	PAX_REALSIZE = 16,
 	PAX_ANY = 32, /* there was a header */
+	PAX_ATIME = 64,
+	PAX_CTIME = 128,
 };
 
 enum pax_sparse {
@@ -32,8 +34,7 @@ struct pax {
 	struct buf path, link; /* empty: not told */
 	uint32_t uid, gid;
 	uint64_t size, realsize;
-	int64_t mtime;
-	uint32_t mtime_ns;
+	struct tar_time mtime, atime, ctime;
 	struct buf attrs; /* as tar_entry.attrs */
 	unsigned attr_count;
 	enum pax_sparse sparse;

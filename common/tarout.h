@@ -11,11 +11,11 @@
  * A name that is not UTF-8 and needs a pax record carries hdrcharset=BINARY,
  * as POSIX has it.
  */
-#ifndef VK_PULL_TAROUT_H
-#define VK_PULL_TAROUT_H
+#ifndef VK_COMMON_TAROUT_H
+#define VK_COMMON_TAROUT_H
 
-#include "cmd/vk-pull/tarin.h"
 #include "common/buf.h"
+#include "common/tarin.h"
 
 #include <stdatomic.h>
 

@@ -17,7 +17,8 @@
  * What others do is followed where POSIX leaves a choice, Go's archive/tar
  * first since it writes most layers: a type without data has none whatever its
  * size field says, global pax headers are skipped, an archive may end without
- * its zero blocks.
+ * its zero blocks. Of GNU tar's own types a volume's label is skipped, as is
+ * the list of names behind a directory of an incremental archive.
  *
  * Why not libarchive: the images of tests/cmd/vk-pull/corpus.txt, read and
  * written again by libarchive 3.6, keep types, owners, times and names, also
@@ -25,14 +26,15 @@
  * names get escaped ("user.a b" becomes "user.a%20b"), their order is turned
  * round, and ACLs are written anew, with rows and numbers that were not there.
  * An image is bytes, which we carry on as they are. Beside that, a reader that
- *is pushed needs no thread.
+ * is pushed needs no thread, and to load libarchive with all that it needs
+ *takes some milliseconds of every start.
  */
-#include "cmd/vk-pull/tarin.h"
+#include "common/tarin.h"
 
-#include "cmd/vk-pull/pax.h"
-#include "cmd/vk-pull/tarnumber.h"
-#include "cmd/vk-pull/tarsparse.h"
 #include "common/buf.h"
+#include "common/pax.h"
+#include "common/tarnumber.h"
+#include "common/tarsparse.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -60,6 +62,9 @@ enum {
 	MINOR = 337,
 	PREFIX = 345,
 	PREFIX_LEN = 155,
+	/* GNU, where others have the prefix */
+	GNU_ATIME = 345,
+	GNU_CTIME = 357,
 	/* GNU, old sparse: four pieces, "more follow", real size */
 	GNU_SPARSE = 386,
 	GNU_EXTENDED = 482,
@@ -90,6 +95,8 @@ struct tarin {
 	uint64_t left;    /* bytes of this state that are still to come */
 	unsigned padding; /* behind them */
 	unsigned zeros;   /* zero blocks in a row */
+	bool begun;       /* there was a header */
+	uint64_t unheard; /* bytes behind the header at hand that are no data */
 	char extended;    /* type of the entry whose body is read */
 
 	struct pax pax;         /* what preceded the header */
@@ -137,6 +144,12 @@ tarin_ended(const struct tarin *t)
 	return t->state == END;
 }
 
+bool
+tarin_marked(const struct tarin *t)
+{
+	return t->zeros > 0;
+}
+
 static int
 bad(struct err *e, const char *what)
 {
@@ -150,16 +163,20 @@ bad(struct err *e, const char *what)
 static bool
 checksum_right(const uint8_t *b)
 {
-	int64_t told, plain = 0, with_sign = 0;
+	int64_t told;
+	int plain = 0, high = 0;
 
-	for (int i = 0; i < BLOCK; i++) {
-		uint8_t c = i >= CHECKSUM && i < CHECKSUM + 8 ? ' ' : b[i];
-
-		plain += c;
-		with_sign += (int8_t)c;
-	}
-	return tar_number(b + CHECKSUM, 8, &told) == 0 &&
-	       (told == plain || told == with_sign);
+	for (int i = 0; i < BLOCK; i++)
+		plain += b[i];
+	for (int i = CHECKSUM; i < CHECKSUM + 8; i++)
+		plain += ' ' - b[i];
+	if (tar_number(b + CHECKSUM, 8, &told) < 0)
+		return false;
+	if (told == plain)
+		return true;
+	for (int i = 0; i < BLOCK; i++)
+		high += (i < CHECKSUM || i >= CHECKSUM + 8) && b[i] >= 0x80;
+	return told == plain - 0x100 * high;
 }
 
 /* ---- an entry is complete ----------------------------------------------- */
@@ -188,7 +205,7 @@ report(struct tarin *t, struct err *e)
 	if (t->ops->entry(t->into, n, e) < 0)
 		return -1;
 	forget_pending(t);
-	t->left = n->stored;
+	t->left = n->stored + t->unheard;
 	t->state = DATA;
 	return 0;
 }
@@ -196,7 +213,8 @@ report(struct tarin *t, struct err *e)
 /* ---- header blocks ------------------------------------------------------ */
 
 static int
-type_of(uint8_t flag, const char *name, enum tar_type *type)
+type_of(
+    const struct tarin *t, uint8_t flag, const char *name, enum tar_type *type)
 {
 	size_t len = strlen(name);
 
@@ -222,13 +240,17 @@ type_of(uint8_t flag, const char *name, enum tar_type *type)
 		*type = TAR_BLOCK;
 		return 0;
 	case '5':
+	case 'D': /* GNU, incremental */
 		*type = TAR_DIR;
 		return 0;
 	case '6':
 		*type = TAR_FIFO;
 		return 0;
-	default:
+	case 'M': /* GNU: it began in another volume */
 		return -1;
+	default:
+		*type = TAR_FILE;
+		return t->ops->any_type ? 0 : -1;
 	}
 }
 
@@ -264,6 +286,31 @@ take_names(struct tarin *t, const uint8_t *b, struct err *e)
 	return 0;
 }
 
+/* A time beside that of modification, if GNU tar put it into the header. */
+static void
+take_gnu_time(
+    struct pax *p, unsigned bit, struct tar_time *time, const uint8_t *field)
+{
+	if (p->has & bit || field[0] == '\0' ||
+	    tar_number(field, 12, &time->seconds) < 0)
+		return;
+	time->nanoseconds = 0;
+	p->has |= bit;
+}
+
+static void
+take_times(struct tarin *t, const uint8_t *b)
+{
+	struct pax *p = &t->pax;
+
+	if (memcmp(b + MAGIC, "ustar  ", 8) == 0) {
+		take_gnu_time(p, PAX_ATIME, &p->atime, b + GNU_ATIME);
+		take_gnu_time(p, PAX_CTIME, &p->ctime, b + GNU_CTIME);
+	}
+	t->entry.atime = p->has & PAX_ATIME ? &p->atime : NULL;
+	t->entry.ctime = p->has & PAX_CTIME ? &p->ctime : NULL;
+}
+
 static int
 take_numbers(struct tarin *t, const uint8_t *b, struct err *e)
 {
@@ -290,9 +337,10 @@ take_numbers(struct tarin *t, const uint8_t *b, struct err *e)
 	if (n->stored > INT64_MAX - BLOCK)
 		return bad(e, "size out of range");
 	if (p->has & PAX_MTIME) {
-		n->mtime = p->mtime;
-		n->mtime_ns = p->mtime_ns;
+		n->mtime = p->mtime.seconds;
+		n->mtime_ns = p->mtime.nanoseconds;
 	}
+	take_times(t, b);
 	n->major = n->minor = 0;
 	if ((n->type == TAR_CHAR || n->type == TAR_BLOCK) &&
 	    (tar_natural32(b + MAJOR, 8, &n->major) < 0 ||
@@ -326,11 +374,12 @@ file_header(struct tarin *t, const uint8_t *b, struct err *e)
 
 	if (take_names(t, b, e) < 0)
 		return -1;
-	if (type_of(flag, n->path, &n->type) < 0)
+	if (type_of(t, flag, n->path, &n->type) < 0)
 		return err_set(e, EX_DATAERR,
 		    "tar: %s: entry of unknown type 0x%02x", n->path, flag);
 	if (take_numbers(t, b, e) < 0)
 		return err_prefix(e, "%s", n->path);
+	t->unheard = flag == 'D' ? n->stored : 0;
 	if (n->type != TAR_FILE)
 		n->stored = 0;
 	if (n->type != TAR_LINK && n->type != TAR_SYMLINK)
@@ -339,7 +388,7 @@ file_header(struct tarin *t, const uint8_t *b, struct err *e)
 	n->sparse = false;
 	n->segments = NULL;
 	n->segment_count = 0;
-	t->padding = (unsigned)(-n->stored & (BLOCK - 1));
+	t->padding = (unsigned)(-(n->stored + t->unheard) & (BLOCK - 1));
 	if (flag == 'S')
 		return old_sparse(t, b, e);
 	if (n->type == TAR_FILE && t->pax.sparse) {
@@ -378,8 +427,14 @@ header_block(struct tarin *t, const uint8_t *b, struct err *e)
 	if (t->zeros > 0)
 		return bad(e, "a single block of zeros between entries");
 	if (!checksum_right(b))
-		return bad(e, "header checksum is wrong");
+		return err_set(e, EX_DATAERR, "%star: header checksum is wrong",
+		    t->begun ? "" : "not a ");
+	t->begun = true;
 	switch (b[TYPE]) {
+	case 'V': /* GNU: the volume's label */
+		forget_pending(t);
+		return 0;
+	case 'X': /* Solaris, before POSIX */
 	case 'x':
 	case 'g':
 	case 'L':
@@ -387,7 +442,7 @@ header_block(struct tarin *t, const uint8_t *b, struct err *e)
 		if (tar_natural(b + SIZE, 12, &size) < 0 ||
 		    size > TARIN_PAX_MAX)
 			return bad(e, "extended header too large");
-		t->extended = (char)b[TYPE];
+		t->extended = b[TYPE] == 'X' ? 'x' : (char)b[TYPE];
 		t->left = size;
 		t->padding = (unsigned)(-size & (BLOCK - 1));
 		t->state = EXTENDED;
@@ -497,7 +552,7 @@ feed_left(struct tarin *t, const uint8_t *data, size_t len, struct err *e)
 
 	if (t->state == EXTENDED && buf_add(&t->body, data, take) < 0)
 		return err_set(e, EX_OSERR, "out of memory");
-	if (t->state == DATA && t->ops->data && take > 0 &&
+	if (t->state == DATA && t->ops->data && take > 0 && !t->unheard &&
 	    t->ops->data(t->into, data, take, e) < 0)
 		return -1;
 	t->left -= take;

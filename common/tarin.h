@@ -10,8 +10,8 @@
  *
  * Memory is bounded by TARIN_PAX_MAX and TARIN_SEGMENTS_MAX whatever comes.
  */
-#ifndef VK_PULL_TARIN_H
-#define VK_PULL_TARIN_H
+#ifndef VK_COMMON_TARIN_H
+#define VK_COMMON_TARIN_H
 
 #include "common/err.h"
 
@@ -43,6 +43,11 @@ struct tar_segment {
 	uint64_t offset, len;
 };
 
+struct tar_time {
+	int64_t seconds; /* since 1970 */
+	uint32_t nanoseconds;
+};
+
 /* Valid during the callback only. */
 struct tar_entry {
 	enum tar_type type;
@@ -52,6 +57,7 @@ struct tar_entry {
 	uint32_t uid, gid;
 	int64_t mtime; /* seconds */
 	uint32_t mtime_ns;
+	const struct tar_time *atime, *ctime; /* NULL: not told */
 	uint32_t major, minor;
 	uint64_t size;                      /* as stat(2) would say */
 	uint64_t stored;                    /* data bytes that follow */
@@ -68,6 +74,9 @@ struct tarin_ops {
 	/* Either returns -1 with err to stop. data may be NULL: skipped. */
 	int (*entry)(void *into, const struct tar_entry *, struct err *);
 	int (*data)(void *into, const void *data, size_t len, struct err *);
+	/* A type that nobody knows is a file, as POSIX has it, else an error.
+	 */
+	bool any_type;
 };
 
 struct tarin;
@@ -90,5 +99,7 @@ int tarin_end(struct tarin *, struct err *);
 
 /* The end-of-archive mark has been read; more bytes are ignored. */
 bool tarin_ended(const struct tarin *);
+/* At least its first half has. */
+bool tarin_marked(const struct tarin *);
 
 #endif
