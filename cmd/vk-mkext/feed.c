@@ -144,6 +144,7 @@ static void *
 produce(void *arg)
 {
 	struct feed *f = arg;
+	const uint8_t *data;
 	struct piece *p;
 	ssize_t length = 1;
 	int old;
@@ -156,13 +157,15 @@ produce(void *arg)
 		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &old);
 		if (length < 0)
 			f->number = errno;
-		else if (f->sum && length > 0)
-			sum_add(f->sum, p->data, (size_t)length);
+		data = p->data;
 		pthread_mutex_lock(&f->lock);
 		p->length = length;
 		f->filled++;
 		pthread_cond_signal(&f->changed);
 		pthread_mutex_unlock(&f->lock);
+		/* It stays as it is: nobody else fills pieces. */
+		if (f->sum && length > 0)
+			sum_add(f->sum, data, (size_t)length);
 	}
 	return NULL;
 }

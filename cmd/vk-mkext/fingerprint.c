@@ -2,9 +2,11 @@
 /* fingerprint.c - what an image was made from, as its UUID */
 #include "cmd/vk-mkext/fingerprint.h"
 
+#include "common/buf.h"
 #include "common/cursor.h"
 
 #include <openssl/core_names.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
 #include <stdbool.h>
@@ -17,40 +19,34 @@ static const uint8_t sum_key[16] = "vk-mkext content";
 static const uint8_t sum_nonce[12] = "fingerprint";
 
 struct sum {
-	EVP_MAC_CTX *mac;
-	uint64_t length;
+	EVP_MAC_CTX *mac; /* NULL: not begun */
 	bool failed;
 };
 
+/* What is hashed for the UUID is short: a recipe and some sums. */
+#define FINGERPRINT_MAX (4u << 20)
+
 struct fingerprint {
-	EVP_MD_CTX *digest;
-	bool failed;
+	struct buf text;
 };
+
+/* Before libcrypto is used. What a machine's openssl.cnf says must not change a
+ * fingerprint, and reading it takes longer than all else here. */
+static void
+begin_library(void)
+{
+	OPENSSL_init_crypto(
+	    OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, NULL);
+}
 
 struct sum *
 sum_new(struct err *e)
 {
 	struct sum *s = calloc(1, sizeof(*s));
-	EVP_MAC *gmac = EVP_MAC_fetch(NULL, "GMAC", NULL);
-	char cipher[] = "AES-128-GCM";
-	uint8_t nonce[sizeof(sum_nonce)];
-	OSSL_PARAM params[] = {
-	    OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_CIPHER, cipher, 0),
-	    OSSL_PARAM_construct_octet_string(
-		OSSL_MAC_PARAM_IV, nonce, sizeof(nonce)),
-	    OSSL_PARAM_construct_end(),
-	};
 
-	memcpy(nonce, sum_nonce, sizeof(nonce));
-	if (s && gmac)
-		s->mac = EVP_MAC_CTX_new(gmac);
-	EVP_MAC_free(gmac);
-	if (s && s->mac &&
-	    EVP_MAC_init(s->mac, sum_key, sizeof(sum_key), params) == 1)
-		return s;
-	err_set(e, EX_OSERR, "libcrypto: GMAC cannot be had");
-	sum_free(s);
-	return NULL;
+	if (!s)
+		err_set(e, EX_OSERR, "out of memory");
+	return s;
 }
 
 void
@@ -61,12 +57,36 @@ sum_free(struct sum *s)
 	free(s);
 }
 
+static bool
+begin(struct sum *s)
+{
+	char cipher[] = "AES-128-GCM";
+	uint8_t nonce[sizeof(sum_nonce)];
+	OSSL_PARAM params[] = {
+	    OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_CIPHER, cipher, 0),
+	    OSSL_PARAM_construct_octet_string(
+		OSSL_MAC_PARAM_IV, nonce, sizeof(nonce)),
+	    OSSL_PARAM_construct_end(),
+	};
+	EVP_MAC *gmac;
+
+	begin_library();
+	memcpy(nonce, sum_nonce, sizeof(nonce));
+	gmac = EVP_MAC_fetch(NULL, "GMAC", NULL);
+	if (gmac)
+		s->mac = EVP_MAC_CTX_new(gmac);
+	EVP_MAC_free(gmac);
+	return s->mac &&
+	       EVP_MAC_init(s->mac, sum_key, sizeof(sum_key), params) == 1;
+}
+
 void
 sum_add(struct sum *s, const void *data, size_t length)
 {
-	s->length += length;
-	if (EVP_MAC_update(s->mac, data, length) != 1)
-		s->failed = true;
+	if (!s->failed && !s->mac)
+		s->failed = !begin(s);
+	if (!s->failed)
+		s->failed = EVP_MAC_update(s->mac, data, length) != 1;
 }
 
 int
@@ -74,6 +94,7 @@ sum_finish(struct sum *s, uint8_t sum[SUM_SIZE], struct err *e)
 {
 	size_t length = 0;
 
+	sum_add(s, "", 0);
 	if (s->failed || EVP_MAC_final(s->mac, sum, &length, SUM_SIZE) != 1 ||
 	    length != SUM_SIZE)
 		return err_set(e, EX_SOFTWARE, "libcrypto: GMAC failed");
@@ -85,21 +106,19 @@ fingerprint_new(struct err *e)
 {
 	struct fingerprint *f = calloc(1, sizeof(*f));
 
-	if (f)
-		f->digest = EVP_MD_CTX_new();
-	if (f && f->digest &&
-	    EVP_DigestInit_ex(f->digest, EVP_sha256(), NULL) == 1)
-		return f;
-	err_set(e, EX_OSERR, "libcrypto: SHA-256 cannot be had");
-	fingerprint_free(f);
-	return NULL;
+	if (!f) {
+		err_set(e, EX_OSERR, "out of memory");
+		return NULL;
+	}
+	buf_init(&f->text, FINGERPRINT_MAX);
+	return f;
 }
 
 void
 fingerprint_free(struct fingerprint *f)
 {
 	if (f)
-		EVP_MD_CTX_free(f->digest);
+		buf_release(&f->text);
 	free(f);
 }
 
@@ -111,10 +130,9 @@ fingerprint_add(
 	struct writer w = writer_of(head, sizeof(head));
 
 	put_le(&w, length, sizeof(head));
-	if (EVP_DigestUpdate(f->digest, label, strlen(label) + 1) != 1 ||
-	    EVP_DigestUpdate(f->digest, head, sizeof(head)) != 1 ||
-	    EVP_DigestUpdate(f->digest, data, length) != 1)
-		f->failed = true;
+	buf_add(&f->text, label, strlen(label) + 1);
+	buf_add(&f->text, head, sizeof(head));
+	buf_add(&f->text, data, length);
 }
 
 int
@@ -122,7 +140,11 @@ fingerprint_uuid(struct fingerprint *f, uint8_t uuid[UUID_SIZE], struct err *e)
 {
 	uint8_t digest[EVP_MAX_MD_SIZE];
 
-	if (f->failed || EVP_DigestFinal_ex(f->digest, digest, NULL) != 1)
+	if (f->text.failed)
+		return err_set(e, EX_DATAERR, "too many options");
+	begin_library();
+	if (EVP_Digest(f->text.data, f->text.len, digest, NULL, EVP_sha256(),
+		NULL) != 1)
 		return err_set(e, EX_SOFTWARE, "libcrypto: SHA-256 failed");
 	memcpy(uuid, digest, UUID_SIZE);
 	uuid[6] = (uint8_t)((uuid[6] & 0x0f) | 0x80); /* version 8 */

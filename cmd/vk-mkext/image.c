@@ -430,9 +430,8 @@ fill_inode(struct image *m, uint32_t inode, uint8_t *slot, struct err *e)
 		return 0;
 	if (inode_build(m->plan, object, slot, &sink, e) < 0)
 		return -1;
-	return library(ext2fs_inode_csum_set(
-			   m->fs, inode, (struct ext2_inode_large *)slot),
-	    "inode", e);
+	inode_sum(slot, inode, m->fs->csum_seed);
+	return 0;
 }
 
 /* A chunk of a group's table: its inodes first ... end - 1, counted from 0,

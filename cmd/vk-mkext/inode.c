@@ -2,6 +2,7 @@
 /* inode.c - inodes as they lie in the table */
 #include "cmd/vk-mkext/inode.h"
 
+#include "cmd/vk-mkext/crc32c.h"
 #include "common/cursor.h"
 #include "common/scope.h"
 
@@ -282,4 +283,19 @@ inode_build(struct inode_plan *p, uint32_t object, uint8_t *into,
 		memcpy(d->i_block, tree_text(p->tree, o->target.text),
 		    o->target.length);
 	return 0;
+}
+
+void
+inode_sum(uint8_t slot[INODE_SIZE], uint32_t inode, uint32_t seed)
+{
+	struct ext2_inode_large *d = (struct ext2_inode_large *)slot;
+	uint32_t sum;
+
+	d->osd2.linux2.l_i_checksum_lo = 0;
+	d->i_checksum_hi = 0;
+	sum = crc32c(seed, &inode, sizeof(inode));
+	sum = crc32c(sum, &d->i_generation, sizeof(d->i_generation));
+	sum = crc32c(sum, slot, INODE_SIZE);
+	d->osd2.linux2.l_i_checksum_lo = (uint16_t)sum;
+	d->i_checksum_hi = (uint16_t)(sum >> 16);
 }

@@ -10,6 +10,7 @@
 #define VK_MKEXT_INODE_H
 
 #include "cmd/vk-mkext/extent.h"
+#include "cmd/vk-mkext/layout.h"
 #include "cmd/vk-mkext/space.h"
 #include "cmd/vk-mkext/tree.h"
 #include "common/err.h"
@@ -56,5 +57,8 @@ void inode_plan_free(struct inode_plan *); /* NULL is allowed */
  * the caller. */
 int inode_build(struct inode_plan *, uint32_t object, uint8_t *into,
     const struct extent_sink *, struct err *);
+
+/* Puts the checksum into a finished inode; seed is the file system's. */
+void inode_sum(uint8_t slot[INODE_SIZE], uint32_t inode, uint32_t seed);
 
 #endif

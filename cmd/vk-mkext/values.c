@@ -2,10 +2,10 @@
 /* values.c - values of extended attributes that have inodes of their own */
 #include "cmd/vk-mkext/values.h"
 
+#include "cmd/vk-mkext/crc32c.h"
 #include "common/scope.h"
 
 #include <ext2fs/ext2_fs.h>
-#include <ext2fs/ext2fs.h>
 #include <stdlib.h>
 
 /* Inodes that use each set; NULL without memory. To be freed. */
@@ -31,8 +31,7 @@ make_value(struct tree *t, struct store *s, uint32_t value, uint32_t users,
 	v->object = tree_make_nameless(t, e);
 	if (!v->object)
 		return -1;
-	v->hash =
-	    ext2fs_crc32c_le(seed, (const unsigned char *)bytes, v->length);
+	v->hash = crc32c(seed, bytes, v->length);
 	o = tree_object(t, v->object);
 	o->flags = EXT4_EA_INODE_FL;
 	o->accessed.seconds = (int32_t)v->hash; /* all 32 bits, no more */
@@ -44,7 +43,7 @@ int
 values_make(struct tree *t, struct store *s, const uint8_t uuid[UUID_SIZE],
     struct err *e)
 {
-	uint32_t seed = ext2fs_crc32c_le(~0u, uuid, UUID_SIZE);
+	uint32_t seed = crc32c(~0u, uuid, UUID_SIZE);
 	cleanup_free uint32_t *users = NULL;
 
 	if (t->xattrs.value_count == 0)
