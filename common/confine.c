@@ -272,9 +272,10 @@ confine_privileges(struct err *e)
 	struct __user_cap_data_struct none[2] = {{0}};
 	static const struct rlimit zero;
 
-	for (unsigned long cap = 0; cap <= 63; cap++)
-		if (prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1)
-			prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
+	/* Up to the last that there is, or none where we may not. */
+	for (unsigned long cap = 0; prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0;
+	     cap++)
+		continue;
 	if (syscall(SYS_capset, &head, none) < 0)
 		return err_errno(e, EX_OSERR, "capabilities");
 	/* Not dumpable: a core that goes to a program has no limit. */

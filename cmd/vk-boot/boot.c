@@ -217,7 +217,7 @@ make_initramfs(struct boot *boot, const struct options *o,
 
 	if (agent < 0 || open_initrd(boot, o, root, &initrd, e) < 0)
 		return -1;
-	if (initramfs_add_agent(&boot->initramfs, agent, e) < 0 ||
+	if (initramfs_add_agent(&boot->initramfs, steal_fd(&agent), e) < 0 ||
 	    want_modules(boot, o, root, e) < 0)
 		return -1;
 	make_config(boot, o, root);

@@ -210,6 +210,21 @@ gmem_discard(const struct gmem *mem, void *hva, uint64_t len)
 	return 0;
 }
 
+void
+gmem_pages(const struct gmem *mem, uint64_t gpa, uint64_t len, bool huge)
+{
+	uintptr_t start = (uintptr_t)gmem_at(mem, gpa, len);
+	uintptr_t end = start + len;
+
+	if (start && huge) {
+		start = (start + GMEM_HUGE_PAGE - 1) & ~(GMEM_HUGE_PAGE - 1);
+		end &= ~(GMEM_HUGE_PAGE - 1);
+	}
+	if (start && start < end)
+		madvise((void *)start, end - start,
+		    huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+}
+
 /* Anew in the same place; huge pages can be given back in no other way before
  * Linux 5.18. */
 int

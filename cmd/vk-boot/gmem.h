@@ -91,6 +91,14 @@ void *gmem_at(const struct gmem *, uint64_t gpa, uint64_t len);
  * the host; they read as zero afterwards. Returns the bytes given back. */
 uint64_t gmem_discard(const struct gmem *, void *hva, uint64_t len);
 
+/*
+ * Whether the host is to make huge pages of this, which begins and ends with a
+ * page, where it can and has them: so it is at first. Where little is written
+ * here and there, each touch would take one, and the time to clear it. What
+ * there is of it already stays as it is.
+ */
+void gmem_pages(const struct gmem *, uint64_t gpa, uint64_t len, bool huge);
+
 /* All of it is zero, as when it was made; none is shared, and the guest does
  * not run. 0, -1 with err. */
 int gmem_clear(const struct gmem *, struct err *);

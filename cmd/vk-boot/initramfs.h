@@ -25,7 +25,10 @@
 #define INITRAMFS_MAX ((size_t)256 << 20)
 
 struct initramfs {
-	struct buf archive;
+	struct buf archive; /* all but the agent's bytes */
+	int agent_fd;       /* they are read as they are copied; -1: none */
+	size_t agent_at;    /* where in the archive they belong */
+	size_t agent_size;
 	unsigned count; /* of files; also the last inode number */
 	int user_fd;    /* the user's initrd, -1: none */
 	uint64_t user_size;
@@ -49,7 +52,7 @@ void initramfs_add_link(
 int initramfs_add_file(
     struct initramfs *, const char *path, unsigned mode, int fd, struct err *);
 
-/* Adds the agent: /vk/agent and /init. */
+/* Adds the agent, once: /vk/agent and /init. fd is taken over. */
 int initramfs_add_agent(struct initramfs *, int fd, struct err *);
 
 /*

@@ -158,6 +158,16 @@ add_serial(struct machine *m, struct err *e)
 	return m->serial ? 0 : -1;
 }
 
+/* What is put into memory before the guest runs is little, but for its kernel:
+ * loader.c sees to that. */
+static void
+use_huge_pages(struct machine *m, bool on)
+{
+	for (unsigned i = 0; i < m->mem.count; i++)
+		gmem_pages(
+		    &m->mem, m->mem.regions[i].gpa, m->mem.regions[i].len, on);
+}
+
 static int
 add_memory(struct machine *m, struct err *e)
 {
@@ -174,6 +184,7 @@ add_memory(struct machine *m, struct err *e)
 		return -1;
 	if (high && gmem_add(&m->mem, HOLE_END, high, 0, e) < 0)
 		return -1;
+	use_huge_pages(m, false);
 	if (max > m->engine.config.memory)
 		return pluggable_add(
 		    &m->pluggable, &m->mem, max - m->engine.config.memory, e);
@@ -326,6 +337,7 @@ load(struct engine *engine, const struct boot *boot, struct err *e)
 
 	if (fill_memory(m, boot, &entry, e) < 0)
 		return -1;
+	use_huge_pages(m, true);
 	for (unsigned i = 0; i < m->cpu_count; i++)
 		if (cpu_init(&m->cpus[i].cpu, e) < 0)
 			return -1;
@@ -453,9 +465,11 @@ again(struct engine *engine, const struct boot *boot, struct err *e)
 	for (unsigned i = 0; i < m->cpu_count; i++)
 		kvm_cpu_release(&m->kvm, &m->cpus[i].cpu);
 	kvm_leave(&m->kvm);
-	if (gmem_clear(&m->mem, e) < 0 || add_serial(m, e) < 0 ||
-	    kvm_create(&m->kvm, e) < 0 || join(m, e) < 0 ||
-	    pluggable_again(&m->pluggable, &m->kvm, e) < 0 ||
+	if (gmem_clear(&m->mem, e) < 0)
+		return -1;
+	use_huge_pages(m, false);
+	if (add_serial(m, e) < 0 || kvm_create(&m->kvm, e) < 0 ||
+	    join(m, e) < 0 || pluggable_again(&m->pluggable, &m->kvm, e) < 0 ||
 	    load(engine, boot, e) < 0)
 		return -1;
 	atomic_store(&m->over, false);

@@ -409,6 +409,8 @@ load_kernel(
 
 		if (!at)
 			return too_small(places, e);
+		gmem_pages(
+		    loader->mem, s->gpa + places->shift, s->mem_size, true);
 		if (load_segment(kernel->fd, s, at) < 0)
 			return err_errno(e, EX_IOERR, "%s", kernel->path);
 	}
@@ -490,6 +492,7 @@ loader_load(const struct loader *loader, struct entry *entry, struct err *e)
 		initrd = gmem_at(loader->mem, places.initrd, places.initrd_len);
 		if (!initrd)
 			return too_small(&places, e);
+		gmem_pages(loader->mem, places.initrd, places.initrd_len, true);
 		if (initramfs_copy(loader->initramfs, initrd, e) < 0)
 			return -1;
 	}

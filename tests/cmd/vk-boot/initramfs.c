@@ -17,7 +17,6 @@ build(struct initramfs *fs, int user_fd)
 	initramfs_init(fs);
 	if (initramfs_add_agent(fs, agent, &e) < 0)
 		abort();
-	close(agent);
 	initramfs_add(fs, "vk/config", 0644, "a b\n", 4);
 	initramfs_add(fs, "vk/empty", 0600, NULL, 0);
 	if (initramfs_finish(fs, user_fd, &e) < 0 ||
