@@ -31,9 +31,10 @@ struct tar {
 
 	bool storing;            /* the data at hand is a file's that is kept */
 	uint64_t size, left, at; /* of it: whole, to come, where in the file */
-	/* Of a sparse file, a copy: what lies where. */
-	struct tar_segment *segments;
-	size_t segment_count, segment;
+	/* The piece of the file that the data belongs to, of those of a sparse
+	 * file, or all of it. */
+	const struct tar_segment *segment;
+	struct tar_segment *segments, all;
 };
 
 /* ---- what an entry says of itself --------------------------------------- */
@@ -139,19 +140,20 @@ begin_content(
 	t->storing = true;
 	t->size = n->size;
 	t->left = n->stored;
-	t->at = 0;
-	t->segment = 0;
-	t->segment_count = n->segment_count;
+	t->all = (struct tar_segment){0, n->stored};
+	t->segment = &t->all;
 	free(t->segments);
 	t->segments = NULL;
-	if (n->segment_count == 0)
-		return 0;
-	t->segments = malloc(n->segment_count * sizeof(*t->segments));
-	if (!t->segments)
-		return err_set(e, EX_OSERR, "out of memory");
-	memcpy(
-	    t->segments, n->segments, n->segment_count * sizeof(*t->segments));
-	t->at = t->segments[0].offset;
+	if (n->segment_count > 0) {
+		size_t size = n->segment_count * sizeof(*t->segments);
+
+		t->segments = malloc(size);
+		if (!t->segments)
+			return err_set(e, EX_OSERR, "out of memory");
+		memcpy(t->segments, n->segments, size);
+		t->segment = t->segments;
+	}
+	t->at = t->segment->offset;
 	return 0;
 }
 
@@ -195,17 +197,6 @@ on_entry(void *into, const struct tar_entry *n, struct err *e)
 	return 0;
 }
 
-/* Data that lies in one piece, in the file as in the tar. */
-static int
-store_piece(struct tar *t, const uint8_t *data, size_t len, struct err *e)
-{
-	if (store_write(t->in->store, t->at, data, len, e) < 0)
-		return -1;
-	t->at += len;
-	t->left -= len;
-	return 0;
-}
-
 static int
 on_data(void *into, const void *data, size_t len, struct err *e)
 {
@@ -214,23 +205,24 @@ on_data(void *into, const void *data, size_t len, struct err *e)
 
 	if (t->in->progress)
 		t->in->progress(t->in->with);
-	if (!t->storing)
-		return 0;
-	while (len > 0) {
-		const struct tar_segment *s = &t->segments[t->segment];
-		size_t n = len;
+	while (t->storing && len > 0) {
+		uint64_t end = t->segment->offset + t->segment->len;
+		size_t n = len < end - t->at ? len : (size_t)(end - t->at);
 
-		if (t->segments && n > s->offset + s->len - t->at)
-			n = s->offset + s->len - t->at;
-		if (store_piece(t, from, n, e) < 0)
+		if (store_write(t->in->store, t->at, from, n, e) < 0)
 			return -1;
-		if (t->segments && t->at == s->offset + s->len &&
-		    ++t->segment < t->segment_count)
-			t->at = s[1].offset;
 		from += n;
 		len -= n;
+		t->at += n;
+		t->left -= n;
+		if (t->left == 0) {
+			t->storing = false;
+			return store_close(t->in->store, t->size, e);
+		}
+		if (t->at == end)
+			t->at = (++t->segment)->offset;
 	}
-	return t->left > 0 ? 0 : store_close(t->in->store, t->size, e);
+	return 0;
 }
 
 /* ---- bytes -------------------------------------------------------------- */
