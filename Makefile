@@ -275,4 +275,6 @@ dist:
 clean:
 	rm -rf $(BUILD)
 
--include $(shell test -d $(O) && find $(O) -name '*.d' 2>/dev/null)
+# A kernel that is being built there has files of that kind too.
+-include $(shell test -d $(O) && \
+	find $(O) -path $(O)/kernel -prune -o -name '*.d' -print 2>/dev/null)
