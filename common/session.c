@@ -145,6 +145,16 @@ take_input(struct session *s)
 /* ---- the loop -------------------------------------------------------------
  */
 
+/* The guest has not answered yet, and may never: there is nobody who could be
+ * told. */
+static bool
+ends_here(const struct session *s, int signal)
+{
+	return !s->greeted && (signal == SIGINT || signal == SIGTERM ||
+				  signal == SIGHUP || signal == SIGQUIT);
+}
+
+/* Returns 0, 1 where one ends the session, -1 with err. */
 static int
 take_signals(struct session *s)
 {
@@ -155,6 +165,11 @@ take_signals(struct session *s)
 		if (numbers[i] == SIGWINCH) {
 			say_window(s);
 			continue;
+		}
+		if (ends_here(s, numbers[i])) {
+			s->result->end = SESSION_KILLED;
+			s->result->code = numbers[i];
+			return 1;
 		}
 		say_signal(s, numbers[i]);
 		/* Our terminal went away: a command that stays is ended. */
@@ -242,24 +257,24 @@ wait_for(struct session *s, struct pollfd *p)
 	return 1;
 }
 
-/* One turn. Returns 0, -1 with err. */
+/* One turn. Returns 0, 1 where it was the last, -1 with err. */
 static int
 turn(struct session *s)
 {
 	struct pollfd p[AT_COUNT];
-	int waited;
+	int status;
 
 	if (flush(s) < 0)
 		return -1;
-	waited = wait_for(s, p);
-	if (waited <= 0)
-		return waited;
+	status = wait_for(s, p);
+	if (status <= 0)
+		return status;
 	if (p[AT_CANCEL].revents) {
 		s->result->end = SESSION_CANCELLED;
 		return 1;
 	}
-	if (p[AT_SIGNALS].revents && take_signals(s) < 0)
-		return -1;
+	if (p[AT_SIGNALS].revents && (status = take_signals(s)) != 0)
+		return status;
 	for (int i = STREAM_OUT; i < STREAM_COUNT; i++)
 		if (p[AT_STDOUT + i - STREAM_OUT].revents) {
 			session_output_drain(s, &s->output[i]);

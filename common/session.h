@@ -62,7 +62,8 @@ struct session_request {
 
 	/* A pipe's read end, or -1: each byte is a signal's number for the
 	 * command; SIGWINCH sends the size of tty. A signal handler, or any
-	 * thread, writes to the other end. */
+	 * thread, writes to the other end. Before the agent has answered, INT,
+	 * TERM, HUP and QUIT end the session (SESSION_KILLED). */
 	int signals;
 	/* Ends the session when it becomes readable (an eventfd); -1: none.
 	 * The agent then ends the command: TERM, grace_ms, KILL. */

@@ -104,7 +104,9 @@ run_session(const struct vm *vm, const struct options *o,
 	struct session_result result;
 	int status;
 
-	if (catch_signals(&r->signals) < 0)
+	/* Where there is no command to be told, they are for ourselves. */
+	if ((r->kind == OPEN_EXEC || r->kind == OPEN_ATTACH) &&
+	    catch_signals(&r->signals) < 0)
 		return err_errno(e, EX_OSERR, "signals");
 	r->stop_self = stop_self;
 	if (r->flags & OPEN_TTY) {

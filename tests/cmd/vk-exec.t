@@ -215,6 +215,12 @@ run vk-exec --logs t "$id"
 is "$(cat "$out") $(cat "$err")" "out err" "--logs keeps the streams apart"
 vk-exec --logs -f t "$id" >"$tmp/o" 2>&1 &
 follower=$!
+for signal in INT TERM; do
+	rc=0
+	timeout --foreground -k 5 -s $signal 0.3 vk-exec --logs -f t "$id" \
+		>/dev/null 2>&1 || rc=$?
+	is "$rc" 124 "SIG$signal ends --logs -f" # 137: KILL had to
+done
 run vk-exec --kill TERM t "$id"
 is "$rc" 0 "--kill"
 wait $follower
@@ -426,6 +432,18 @@ is "$rc" 143 "they end with a signal"
 ok "$([ ! -e "$tmp/local.sock" ]; echo $?)" "and take the socket away"
 await 5 sh -c "[ ! -e '$tmp/remote.sock' ]"
 ok $? "in the guest as well"
+rc=0
+exec 4<>"$tmp/full" # as it has no end
+timeout --foreground -k 5 -s INT 0.3 vk-exec -W "$tmp/echo.sock" t <&4 || rc=$?
+exec 4<&-
+is "$rc" 124 "SIGINT ends -W"
+socat "UNIX-LISTEN:$tmp/silent.sock" 'SYSTEM:sleep 30' &
+at_exit "kill $! 2>/dev/null"
+await 5 test -S "$tmp/silent.sock"
+rc=0
+timeout --foreground --preserve-status -k 5 -s INT 0.3 \
+	vk-exec --socket "$tmp/silent.sock" true || rc=$?
+is "$rc" 130 "SIGINT ends the wait for a VM that does not answer"
 run vk-exec -W 1 t
 is "$rc" 125 "-W to where nobody listens"
 run vk-exec -L nonsense t
