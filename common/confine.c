@@ -320,7 +320,8 @@ everything(int version, bool network)
 /* A rule for a file may have these only. */
 #define FILE_RIGHTS                                                            \
 	(LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_WRITE_FILE |          \
-	    LANDLOCK_ACCESS_FS_READ_FILE | ACCESS_FS_TRUNCATE)
+	    LANDLOCK_ACCESS_FS_READ_FILE | ACCESS_FS_TRUNCATE |                \
+	    ACCESS_FS_IOCTL_DEV)
 
 static uint64_t
 rights_of(int fd, unsigned use)
@@ -340,6 +341,8 @@ rights_of(int fd, unsigned use)
 	if (use & CONFINE_EXECUTE)
 		rights |=
 		    LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_EXECUTE;
+	if (use & CONFINE_DEVICE)
+		rights |= ACCESS_FS_IOCTL_DEV;
 	if (fstat(fd, &st) == 0 && !S_ISDIR(st.st_mode))
 		rights &= FILE_RIGHTS;
 	return rights;

@@ -59,6 +59,7 @@ enum confine_use {
 	CONFINE_READ = 4,     /* read files, list the folder */
 	CONFINE_CONNECT = 8,  /* to sockets in it, by its path (see above) */
 	CONFINE_EXECUTE = 16, /* a file, or those in it, and read them */
+	CONFINE_DEVICE = 32,  /* its ioctls */
 };
 
 struct confine {

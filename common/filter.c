@@ -4,6 +4,7 @@
 
 #include "common/scope.h"
 
+#include <errno.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -210,6 +211,13 @@ emit(struct filter *filter, struct sock_filter what)
 	filter->program[filter->length++] = what;
 }
 
+static struct sock_filter
+answer_to_others(const struct filter *filter)
+{
+	return (struct sock_filter)ANSWER(
+	    filter->refuses ? SECCOMP_RET_ERRNO | ENOSYS : SECCOMP_RET_TRAP);
+}
+
 static bool
 is_free(const struct filter *filter, int number)
 {
@@ -242,7 +250,7 @@ emit_tests(struct filter *filter, int number)
 			emit(filter, (struct sock_filter)IF_NONE(call->value));
 		emit(filter, (struct sock_filter)ANSWER(SECCOMP_RET_ALLOW));
 	}
-	emit(filter, (struct sock_filter)ANSWER(SECCOMP_RET_TRAP));
+	emit(filter, answer_to_others(filter));
 	if (filter->length - start > UINT8_MAX)
 		return -1;
 	skip->jf = (uint8_t)(filter->length - start);
@@ -268,7 +276,7 @@ emit_all(struct filter *filter)
 		emit(filter, (struct sock_filter)IF_EQUAL(number));
 		emit(filter, (struct sock_filter)ANSWER(SECCOMP_RET_ALLOW));
 	}
-	emit(filter, (struct sock_filter)ANSWER(SECCOMP_RET_TRAP));
+	emit(filter, answer_to_others(filter));
 	return 0;
 }
 

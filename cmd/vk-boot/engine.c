@@ -4,6 +4,7 @@
 
 #include "cmd/vk-boot/loop.h"
 #include "cmd/vk-boot/machine.h"
+#include "cmd/vk-boot/qemu.h"
 #include "cmd/vk-boot/uml.h"
 
 #include "common/log.h"
@@ -67,28 +68,41 @@ engine_how(struct engine *engine, char *text)
 	return how;
 }
 
+/* In the order in which "auto" takes them. */
+static const struct {
+	const char *name;
+	struct engine *(*make)(const struct engine_config *, struct err *);
+	const char *title; /* where there is no isolation by hardware */
+} engines[] = {
+    {"kvm", machine_new, NULL},
+    {"uml", uml_new, "User-mode Linux"},
+    {"qemu", qemu_new, "QEMU"},
+};
+#define ENGINES (sizeof(engines) / sizeof(*engines))
+
 /* KVM, or what there is in its place. */
 static struct engine *
 first_that_works(const struct engine_config *config, struct err *e)
 {
 	struct err no_kvm = ERR_INIT;
-	struct engine *engine = machine_new(config, &no_kvm);
 
-	if (engine)
-		return engine;
-	*e = no_kvm;
-	if (no_kvm.status != EX_UNAVAILABLE)
-		return NULL;
-	engine = uml_new(config, e);
-	if (engine) {
-		log_warn("%s", no_kvm.text);
-		log_warn("running under User-mode Linux, without isolation by "
-			 "hardware (--engine uml says that this is wanted)");
-		return engine;
+	for (size_t i = 0; i < ENGINES; i++) {
+		struct engine *engine = engines[i].make(config, e);
+
+		if (engine && engines[i].title) {
+			log_warn("%s", no_kvm.text);
+			log_warn("running under %s, without isolation by "
+				 "hardware (--engine %s says that this is "
+				 "wanted)",
+			    engines[i].title, engines[i].name);
+		}
+		if (engine || e->status != EX_UNAVAILABLE)
+			return engine;
+		if (i == 0)
+			no_kvm = *e;
 	}
-	/* What is missing is KVM; UML would only have been a way out. */
-	if (e->status == EX_UNAVAILABLE)
-		*e = no_kvm;
+	/* What is missing is KVM; the others would only have been a way out. */
+	*e = no_kvm;
 	return NULL;
 }
 
@@ -97,11 +111,10 @@ engine_new(const char *name, const struct engine_config *config, struct err *e)
 {
 	if (strcmp(name, "auto") == 0)
 		return first_that_works(config, e);
-	if (strcmp(name, "kvm") == 0)
-		return machine_new(config, e);
-	if (strcmp(name, "uml") == 0)
-		return uml_new(config, e);
-	err_set(e, EX_USAGE, "--engine %s: not auto, kvm or uml", name);
+	for (size_t i = 0; i < ENGINES; i++)
+		if (strcmp(engines[i].name, name) == 0)
+			return engines[i].make(config, e);
+	err_set(e, EX_USAGE, "--engine %s: not auto, kvm, uml or qemu", name);
 	return NULL;
 }
 

@@ -6,6 +6,7 @@
  *
  *	kvm	this process: KVM and a machine of our own (machine.h)
  *	uml	User-mode Linux, an ordinary process, where KVM cannot (uml.h)
+ *	qemu	QEMU's machine, emulated where KVM cannot (qemu.h)
  *
  * An engine is made, devices are added, and it loads what boot.h has prepared
  * for it: everything is open then, and may be given up (sandbox.h). It starts
@@ -23,6 +24,7 @@
 #include <stdbool.h>
 
 struct boot;
+struct console_config;
 struct engine;
 struct virtio_device;
 
@@ -54,12 +56,16 @@ struct engine_ops {
 	/* What the operations from go on ask of the host in the main thread
 	 * (filter.h). */
 	const struct filter_call *main_calls;
-	bool isolates; /* the guest is kept in by hardware */
+	/* Another program has the guest's memory, and shows it to devices. */
+	bool outside;
 	const struct engine_guest *guest;
 	/* Where the next device finds the guest's memory. NULL with err. */
 	const struct gmem *(*memory)(struct engine *, struct err *);
 	/* Joins the device (borrowed) to the guest. */
 	int (*add)(struct engine *, struct virtio_device *, struct err *);
+	/* Is a console in the place of our device; NULL: ours can be added. */
+	int (*console)(
+	    struct engine *, const struct console_config *, struct err *);
 	/* Puts everything of the guest in place: memory, processes. boot is
 	 * needed again only by again. */
 	int (*load)(struct engine *, const struct boot *, struct err *);
@@ -137,8 +143,8 @@ void engine_runs(struct engine *); /* not over any more */
 /* How it ended; text holds 128. */
 enum engine_end engine_how(struct engine *, char *text);
 
-/* Takes a name ("auto", "kvm", "uml"). "auto" is KVM where it runs kernels,
- * else UML where it is installed. NULL with err. */
+/* Takes a name; "auto" is KVM where it runs kernels, else UML where there is
+ * one, else QEMU. NULL with err. */
 struct engine *engine_new(
     const char *name, const struct engine_config *, struct err *);
 void engine_free(struct engine *); /* NULL is fine */

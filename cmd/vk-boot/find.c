@@ -277,25 +277,43 @@ find_agent(struct err *e)
 	return steal_fd(&fd);
 }
 
-/* ---- vk-mkext ----------------------------------------------------------- */
+/* ---- other programs ------------------------------------------------------ */
+
+static bool
+find_in_path(char path[PATH_MAX], const char *name)
+{
+	const char *list = getenv("PATH");
+
+	while (list && *list) {
+		int len = (int)strcspn(list, ":");
+
+		if (is_readable(path, "%.*s/%s", len, list, name))
+			return true;
+		list += len + (list[len] == ':');
+	}
+	return false;
+}
+
+int
+find_qemu(char path[PATH_MAX], struct err *e)
+{
+	if (find_in_path(path, "qemu-system-x86_64") ||
+	    is_readable(path, "/usr/libexec/qemu-kvm"))
+		return 0;
+	err_set(e, EX_UNAVAILABLE, "qemu-system-x86_64: not found in PATH");
+	return err_hint(e, "'apt-get install qemu-system-x86' gets Debian's");
+}
 
 int
 find_mkext(char path[PATH_MAX], struct err *e)
 {
-	const char *list = getenv("PATH");
 	char bin[PATH_MAX];
 
 	if (find_bin(bin, e) < 0)
 		return -1;
-	if (is_readable(path, "%s/vk-mkext", bin))
+	if (is_readable(path, "%s/vk-mkext", bin) ||
+	    find_in_path(path, "vk-mkext"))
 		return 0;
-	while (list && *list) {
-		int len = (int)strcspn(list, ":");
-
-		if (is_readable(path, "%.*s/vk-mkext", len, list))
-			return 0;
-		list += len + (list[len] == ':');
-	}
 	return err_set(e, EX_UNAVAILABLE,
 	    "vk-mkext: not found, neither in %s nor in PATH", bin);
 }

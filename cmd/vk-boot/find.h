@@ -40,6 +40,10 @@ int find_uml(char path[PATH_MAX], bool stock, struct err *);
  * "" where there are none. Returns 0, -1 with err. */
 int find_uml_modules(const char *kernel, char folder[PATH_MAX], struct err *);
 
+/* qemu-system-x86_64: in PATH, or where Red Hat has it. Returns 0, -1 with err
+ * (EX_UNAVAILABLE). */
+int find_qemu(char path[PATH_MAX], struct err *);
+
 /* vk-mkext: beside this program, else in PATH. Returns 0, -1 with err. */
 int find_mkext(char path[PATH_MAX], struct err *);
 

@@ -31,6 +31,21 @@
 static const char *const devices[] = {"/dev/null", "/dev/random"};
 #define DEVICES (sizeof(devices) / sizeof(*devices))
 
+/* The device of that number, the jail's own behind those of all; NULL: there
+ * are no more. */
+static const char *
+device_at(const struct jail *jail, size_t i)
+{
+	return i < DEVICES ? devices[i] : i == DEVICES ? jail->device : NULL;
+}
+
+/* The needed file of that number; NULL: there are no more. */
+static const char *
+need_at(const struct jail *jail, size_t i)
+{
+	return jail->needs ? jail->needs[i] : NULL;
+}
+
 static const char *
 path_of(const struct jail_file *file, char into[JAIL_PATH_MAX])
 {
@@ -92,15 +107,26 @@ bind_file(int fd, const char *path)
 }
 
 static int
-bind_devices(void)
+bind_devices(const struct jail *jail)
 {
-	for (size_t i = 0; i < DEVICES; i++) {
-		cleanup_fd int fd = open(devices[i], O_PATH | O_CLOEXEC);
+	const char *device;
 
-		if (fd < 0 || bind_file(fd, devices[i]) < 0)
+	for (size_t i = 0; (device = device_at(jail, i)); i++) {
+		cleanup_fd int fd = open(device, O_PATH | O_CLOEXEC);
+
+		if (fd < 0 || bind_file(fd, device) < 0)
 			return -1;
 	}
 	return 0;
+}
+
+static int
+make_own_folder(const struct jail *jail)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), NEW_ROOT "%s", jail->program);
+	return jail->own_folder ? make_folders(path) : 0;
 }
 
 /* Each where the interpreter finds it on the host. */
@@ -176,20 +202,23 @@ bytes_given(const struct jail *jail)
 	return all;
 }
 
-/* With what it needs, too. No error if there is none. */
+/* With the libraries of those that are programs. */
 static int
-bind_second(struct jail *jail, struct err *e)
+bind_needs(struct jail *jail, struct err *e)
 {
-	cleanup_fd int fd =
-	    jail->second ? open(jail->second, O_PATH | O_CLOEXEC) : -1;
+	const char *need;
 
-	if (fd < 0)
-		return 0;
-	if (libraries_find(&jail->libraries, fd, e) < 0)
-		return -1;
-	return bind_file(fd, jail->second) < 0
-		   ? err_errno(e, EX_OSERR, "%s", jail->second)
-		   : 0;
+	for (size_t i = 0; (need = need_at(jail, i)); i++) {
+		cleanup_fd int fd = open(need, O_PATH | O_CLOEXEC);
+
+		if (fd < 0)
+			continue;
+		if (libraries_find(&jail->libraries, fd, e) < 0)
+			return -1;
+		if (bind_file(fd, need) < 0)
+			return err_errno(e, EX_OSERR, "%s", need);
+	}
+	return 0;
 }
 
 /* Of the host's root nothing is touched, and only the host's rules can stop
@@ -206,7 +235,7 @@ prepare_root(const struct jail *jail)
 	    mount("none", NEW_ROOT, "tmpfs", ROOT_FLAGS, limits) < 0 ||
 	    mount_setattr(AT_FDCWD, NEW_ROOT, 0, &nothing, sizeof(nothing)) < 0)
 		return -1;
-	return bind_devices();
+	return bind_devices(jail);
 }
 
 static int
@@ -235,12 +264,13 @@ make_root(struct jail *jail, struct err *e)
 		return -1;
 	if (prepare_root(jail) < 0)
 		return err_errno(e, EX_OSERR, "an empty root");
-	if (bind_second(jail, e) < 0)
+	if (bind_needs(jail, e) < 0)
 		return -1;
 	if (jail->libraries.interpreter[0])
 		interpreter =
 		    open(jail->libraries.interpreter, O_PATH | O_CLOEXEC);
-	if (bind_libraries(&jail->libraries, interpreter) < 0 ||
+	if (make_own_folder(jail) < 0 ||
+	    bind_libraries(&jail->libraries, interpreter) < 0 ||
 	    enter_root() < 0)
 		return err_errno(e, EX_OSERR, "an empty root");
 	return 0;
@@ -384,18 +414,23 @@ static int
 keep_files(struct jail *jail, struct err *e)
 {
 	const unsigned use = CONFINE_READ | CONFINE_EXECUTE;
+	const char *path;
 
 	if (confine_keep(&jail->confine, jail->program_fd, CONFINE_EXECUTE, e) <
 		0 ||
 	    keep(jail, work_folder(jail), CONFINE_READ | CONFINE_WRITE, e) < 0)
 		return -1;
-	for (size_t i = 0; i < DEVICES; i++)
-		if (keep(jail, devices[i], CONFINE_READ | CONFINE_WRITE, e) < 0)
+	for (size_t i = 0; (path = device_at(jail, i)); i++)
+		if (keep(jail, path,
+			CONFINE_READ | CONFINE_WRITE |
+			    (i < DEVICES ? 0 : CONFINE_DEVICE),
+			e) < 0)
 			return -1;
 	if (jail->confine.empty_root)
 		return keep(jail, "/", use, e);
-	if (jail->second && keep(jail, jail->second, use, e) < 0)
-		return -1;
+	for (size_t i = 0; (path = need_at(jail, i)); i++)
+		if (keep(jail, path, use, e) < 0)
+			return -1;
 	for (unsigned i = 0; i < LIBRARIES_FOLDERS; i++)
 		if (keep(jail, libraries_folders[i], use, e) < 0)
 			return -1;

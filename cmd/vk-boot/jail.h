@@ -2,22 +2,21 @@
 /*
  * jail.h - a program that is executed where there is nothing but what it needs
  *
- * For kernels that are processes: who breaks out of one is a program with the
+ * For programs that run a guest: who breaks out of it is a program with the
  * rights of a user, and shall find nothing to use them on.
  *
  *	root		an empty one: the program's interpreter and libraries,
  *			to be read, /dev/null and /dev/random, and what is
- *			given, by the path that jail_give tells; a second
- *			program, but not the first; /dev/shm, for as many bytes
- *			as are granted
+ *			given, by the path that jail_give tells; the files that
+ *			it needs, but not the program; /dev/shm, for as many
+ *			bytes as are granted
  *	namespaces	mounts, IPC, host name, cgroups, and the network where
  *			Landlock cannot yet keep abstract sockets away. The
  *			caller has seen to that of users, and of processes
  *	privileges	no capabilities, no way to any, no core, no locked
  *			memory, and a limit of processes
  *	Landlock	to read these files, to write /dev/shm
- *	filter		the system calls that the program makes; any other ends
- *			it with SIGSYS
+ *	filter		the system calls that the program makes
  *	environment	TMPDIR, for what it writes, and one variable more
  *
  * What the host does not offer is left out, and told (confine.without). Where
@@ -46,8 +45,14 @@
 
 struct jail {
 	const char *program; /* on the host */
-	/* Another that the first may execute, by the same path; or NULL. */
-	const char *second;
+	/* What it opens or executes beside itself and its libraries, by the
+	 * same paths: an array that ends with NULL, or none. What the host
+	 * does not have is passed over. */
+	const char *const *needs;
+	/* The program's folder (its path is absolute) is there, and empty:
+	 * it looks for what it needs in ".." of that. */
+	bool own_folder;
+	const char *device;  /* beside the two that all have; or NULL */
 	uint64_t shm;        /* bytes in /dev/shm */
 	const char *folder;  /* in its place if there is no root of its own */
 	const char *setting; /* "NAME=VALUE", or NULL */

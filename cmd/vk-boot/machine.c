@@ -3,7 +3,6 @@
 #include "cmd/vk-boot/machine.h"
 
 #include "cmd/vk-boot/boot.h"
-#include "cmd/vk-boot/find.h"
 #include "cmd/vk-boot/pci.h"
 #include "cmd/vk-boot/pluggable.h"
 #include "cmd/vk-boot/probe.h"
@@ -15,6 +14,7 @@
 #include "cmd/vk-boot/x86/cpu.h"
 #include "cmd/vk-boot/x86/ioapic.h"
 #include "cmd/vk-boot/x86/layout.h"
+#include "cmd/vk-boot/x86/pc.h"
 #include "cmd/vk-boot/x86/serial.h"
 #include "cmd/vk-boot/x86/slots.h"
 
@@ -32,12 +32,6 @@
 
 /* Reset control (PCI bridges have it): bit 2 pulls. */
 #define RESET_PULL 0x04
-
-/* Of a PC's firmware, 40:72: how it is to start. Linux says there what kind of
- * reset it makes, and by its parameter reboot=panic_warm a panic's is of this
- * kind, and no other. */
-#define START_KIND 0x472
-#define START_WARM 0x1234
 
 struct machine {
 	struct engine engine; /* first */
@@ -78,9 +72,9 @@ vcpu_ended(void *owner, enum vcpu_end how, const char *text)
 static void
 was_reset(struct machine *m)
 {
-	const uint8_t *kind = gmem_at(&m->mem, START_KIND, 2);
+	const uint8_t *kind = gmem_at(&m->mem, PC_START_KIND, 2);
 
-	if (kind && bus_value(kind, 2) == START_WARM)
+	if (kind && bus_value(kind, 2) == PC_START_WARM)
 		machine_over(m, ENGINE_CRASHED, "panic");
 	else
 		machine_over(m, ENGINE_RESET, "reset");
@@ -541,25 +535,6 @@ machine_free(struct engine *engine)
 	free(m);
 }
 
-/*
- * Parameters of every kernel:
- *
- *	rdinit=/vk/agent  our agent, also where an added initrd has an /init
- *	console=ttyS0	  what a kernel can write to before it has drivers
- *	quiet		  each character there is an exit; emergencies are shown
- *	panic=-1	  a panic resets at once, which is how we learn of it
- *	reboot=k	  by the keyboard controller's port: what Linux takes by
- *			  default without firmware ends in a loop
- *	panic_warm	  so that a panic's reset is not taken for a reboot
- */
-static const struct engine_guest guest = {
-    .parameters = "rdinit=/vk/agent console=ttyS0 quiet panic=-1 "
-		  "reboot=k,panic_warm",
-    .find_kernel = find_kernel,
-    .loads_kernel = true,
-    .modules = (const char *const[]){"virtio_pci", NULL},
-};
-
 static const struct filter_call main_calls[] = {
     CALL(getpid), /* vcpu_ask_stop, vcpu_ask_pause */
     CALL(tgkill),
@@ -581,8 +556,7 @@ static const struct filter_call plug_calls[] = {
 static const struct engine_ops machine_ops = {
     .name = "kvm",
     .main_calls = main_calls,
-    .isolates = true,
-    .guest = &guest,
+    .guest = &pc_guest,
     .memory = memory,
     .add = add,
     .load = load,

@@ -85,8 +85,8 @@ memory_limit(const struct vm *vm)
 
 	if (now == 0 || CONFINE_SANITIZED)
 		return RLIM_INFINITY;
-	/* UML shows its memory to each device. */
-	if (!vm->engine->ops->isolates)
+	/* All of it is shown to each device. */
+	if (vm->engine->ops->outside)
 		now += vm->options.memory * VM_DEVICES_MAX;
 	return now + threads * STACK_SIZE + MEMORY_SLACK;
 }

@@ -317,8 +317,11 @@ add_console(struct vm *vm, struct err *e)
 	    .owner = vm->ring,
 	    .input = vm->views ? views_input(vm->views) : -1,
 	};
-	const struct gmem *mem = memory(vm, e);
+	const struct gmem *mem;
 
+	if (vm->engine->ops->console)
+		return vm->engine->ops->console(vm->engine, &config, e);
+	mem = memory(vm, e);
 	if (!mem)
 		return -1;
 	return add_device(vm, console_new(vm->device_loop, mem, &config, e), e);
@@ -340,8 +343,8 @@ add_balloon(struct vm *vm, struct err *e)
 {
 	const struct gmem *mem;
 
-	/* UML's memory is a file of its own, and it has no driver for this. */
-	if (!vm->engine->ops->isolates)
+	/* It is not ours to give back. */
+	if (vm->engine->ops->outside)
 		return 0;
 	/* What was to be taken from the start is not to be given back. */
 	if (vm->options.prealloc)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* warden.c - the process above User-mode Linux */
+/* warden.c - the process above a program that runs a guest */
 #include "cmd/vk-boot/warden.h"
 
 #include "cmd/vk-boot/process_time.h"
@@ -37,21 +37,22 @@ struct start {
 	gid_t gid;
 	int line, other;    /* the warden's end, and vk-boot's */
 	int null, proc;     /* the host's /dev/null and /proc */
-	struct err failure; /* of what was to be before UML begins */
+	struct err failure; /* of what was to be before it begins */
 };
 
 /* ---- the new processes -------------------------------------------------- */
 
-/* What became of it is told where UML would have spoken. */
+/* What became of it is told where the program would have spoken. */
 static _Noreturn void
 fail(const struct start *s)
 {
-	dprintf(s->launch->console, "vk-boot: uml: %s\n", s->failure.text);
-	_exit(127);
+	dprintf(s->launch->console, "vk-boot: %s: %s\n", s->launch->name,
+	    s->failure.text);
+	_exit(WARDEN_NOT_EXECUTED);
 }
 
 static _Noreturn void
-run_uml(struct start *s)
+run_program(struct start *s)
 {
 	sigset_t none;
 
@@ -61,7 +62,7 @@ run_uml(struct start *s)
 	signal(SIGPIPE, SIG_DFL);
 	if (dup2(s->null, 0) < 0 || dup2(s->launch->console, 1) < 0 ||
 	    dup2(s->launch->console, 2) < 0)
-		_exit(127);
+		_exit(WARDEN_NOT_EXECUTED);
 	if (!*s->failure.text)
 		jail_run(s->launch->jail, s->launch->argv, &s->failure);
 	fail(s);
@@ -83,10 +84,10 @@ time_used(const struct start *s)
 	return ms;
 }
 
-/* The socket's end, and whatever is no order, end it all. uml is 0 while it
+/* The socket's end, and whatever is no order, end it all. program is 0 while it
  * does not run. True: it is to begin. */
 static bool
-obey(const struct start *s, pid_t uml)
+obey(const struct start *s, pid_t program)
 {
 	uint64_t ms;
 	char order = 0;
@@ -98,8 +99,11 @@ obey(const struct start *s, pid_t uml)
 		return true;
 	case WARDEN_HOLD:
 	case WARDEN_GO_ON:
-		if (uml)
-			kill(uml, order == WARDEN_HOLD ? SIGSTOP : SIGCONT);
+	case WARDEN_KILL:
+		if (program)
+			kill(program, order == WARDEN_HOLD   ? SIGSTOP
+				      : order == WARDEN_KILL ? SIGKILL
+							     : SIGCONT);
 		return false;
 	case WARDEN_TIME:
 		ms = time_used(s);
@@ -111,10 +115,10 @@ obey(const struct start *s, pid_t uml)
 	_exit(0);
 }
 
-/* Until UML ends: its status. As process 1, the warden gets every orphan of
- * the guest. */
+/* Until the program ends: its status. As process 1, the warden gets every
+ * orphan of the guest. */
 static int
-watch(const struct start *s, pid_t uml)
+watch(const struct start *s, pid_t program)
 {
 	struct pollfd wait[2] = {{.fd = s->line, .events = POLLIN}};
 	struct signalfd_siginfo info;
@@ -128,28 +132,28 @@ watch(const struct start *s, pid_t uml)
 	wait[1].events = POLLIN;
 	for (;;) {
 		while ((ended = waitpid(-1, &status, WNOHANG)) > 0)
-			if (ended == uml) {
+			if (ended == program) {
 				close(wait[1].fd);
 				return status;
 			}
 		if (poll(wait, 2, -1) < 0 && errno != EINTR)
 			_exit(1);
 		if (wait[0].revents)
-			obey(s, uml);
+			obey(s, program);
 		while (read(wait[1].fd, &info, sizeof(info)) > 0)
 			continue;
 	}
 }
 
-/* One life of UML, and its end told. */
+/* One life of the program, and its end told. */
 static void
 live(struct start *s, bool namespaces)
 {
-	int status = 127 << 8;
+	int status = WARDEN_NOT_EXECUTED << 8;
 	pid_t pid = fork();
 
 	if (pid == 0)
-		run_uml(s);
+		run_program(s);
 	if (pid > 0)
 		status = watch(s, pid);
 	/* What is left of it is in the way of the next. */
@@ -169,7 +173,8 @@ build(struct start *s)
 	s->null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	s->proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (jail_build(jail, &s->failure) == 0 && *jail->confine.without)
-		log_info("uml: without %s", jail->confine.without);
+		log_info(
+		    "%s: without %s", s->launch->name, jail->confine.without);
 }
 
 /* spaces: it is in namespaces of these kinds. */
@@ -261,7 +266,7 @@ warden_make(
 	if (warden->pid > 0)
 		return 0;
 	warden->pid = 0;
-	return err_errno(e, EX_OSERR, "uml");
+	return err_errno(e, EX_OSERR, "%s", launch->name);
 }
 
 int
@@ -271,7 +276,7 @@ warden_order(struct warden *warden, enum warden_order order, struct err *e)
 
 	return write(warden->line, &byte, 1) == 1
 		   ? 0
-		   : err_errno(e, EX_OSERR, "uml");
+		   : err_errno(e, EX_OSERR, "the guest's process");
 }
 
 int

@@ -408,6 +408,8 @@ vhost_user_disconnect(struct vhost_user *vu)
 {
 	if (vu->front.fd < 0)
 		return;
+	if (vu->config.leaving)
+		vu->config.leaving(vu->config.owner);
 	reset(vu);
 	for (unsigned i = 0; i < vu->dev->queue_count; i++)
 		virtio_device_set_call(vu->dev, i, -1);

@@ -31,6 +31,10 @@ struct vhost_user_config {
 	struct virtio_device *device; /* borrowed; made over mem */
 	struct gmem *mem; /* borrowed, empty: filled by the front end */
 	int listener;     /* taken over */
+	/* In the device's loop: the front end is gone, and what it has shown
+	 * of the memory is about to go. May be NULL. */
+	void (*leaving)(void *owner);
+	void *owner;
 };
 
 /* Before the device's loop runs. NULL with err. */

@@ -255,7 +255,7 @@ test_filter(const struct filter *filter, unsigned limit)
 /* ---- a VM without a guest ---- */
 
 /* The least of an engine. */
-static const struct engine_ops engine_ops = {.isolates = true};
+static const struct engine_ops engine_ops = {.outside = false};
 static struct engine engine = {.ops = &engine_ops};
 
 static void
