@@ -262,13 +262,12 @@ take_place(struct lan *lan)
 bool
 flow_may_open(struct lan *lan, struct port *port)
 {
-	const struct flow_queue *half =
-	    &lan->queues[port->index][FLOWS_HALF_OPEN];
-	const struct flow *oldest = at(lan, half->first);
-
-	if (half->count < HALF_OPEN_MAX || !oldest ||
-	    lan->loop.now_ms - oldest->used_ms >= HALF_OPEN_MS)
+	if (lan->queues[port->index][FLOWS_HALF_OPEN].count < HALF_OPEN_MAX)
 		return true;
+	if (lan->loop.now_ms - port->exchanged_ms >= HALF_OPEN_EVERY_MS) {
+		port->exchanged_ms = lan->loop.now_ms;
+		return true;
+	}
 	lan->flows.refused++;
 	port->refusals++;
 	return false;

@@ -27,11 +27,11 @@
 
 #define FLOWS_DEFAULT 65536
 #define FLOWS_LIMIT   (1 << 20)
-/* Of one VM; a browser has dozens, a port scan thousands. Those that are
- * younger than HALF_OPEN_MS do not give way: a flood ends at one thousand of
- * them a second, and costs others nothing. */
-#define HALF_OPEN_MAX 1024
-#define HALF_OPEN_MS  1000
+/* Of one VM; a browser has dozens, a port scan thousands. Beyond that each one
+ * more takes the place of the oldest, and only so often, since it costs some
+ * system calls: a flood takes a hundredth of a processor. */
+#define HALF_OPEN_MAX      1024
+#define HALF_OPEN_EVERY_MS 16
 
 /* RFC 5382, REQ-5: not under two hours and four minutes. */
 #define TCP_IDLE_MS (7440 * 1000)

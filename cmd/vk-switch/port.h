@@ -48,10 +48,10 @@
 #define COST_OF_FLOW 64
 
 /* A VM that opens connections faster than it may (flow_may_open) is not heard
- * for a moment when so many were refused: otherwise others would pay for a
- * flood with the processor's time. It still gets rid of 64,000 a second. */
-#define REFUSALS_MAX 64
-#define PAUSE_MS     1
+ * for a moment when so many were refused: it then sleeps, where a flood would
+ * have cost others the processor. It still gets rid of 2,000 a second. */
+#define REFUSALS_MAX 16
+#define PAUSE_MS     8
 
 struct lan;
 struct listener;
@@ -97,6 +97,8 @@ struct port {
 	uint32_t flows;      /* that this VM holds */
 	uint32_t refusals;   /* since the last pause */
 	uint64_t paused_ms;  /* when that began */
+	uint64_t
+	    exchanged_ms; /* when a half-open flow last took another's place */
 	struct bucket in_rate, out_rate;
 	struct port_counters count;
 };

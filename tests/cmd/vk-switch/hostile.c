@@ -577,7 +577,9 @@ pauses(uint16_t port)
 		wire_send(vm, frame, wire_tcp(frame, sizeof(frame), &t));
 	}
 	ok(lan.paused_ports == 1, "a flood makes a pause");
-	is_int(lan.flows.refused - refused, REFUSALS_MAX, "of so many");
+	ok(lan.flows.refused > refused &&
+		lan.flows.refused - refused <= REFUSALS_MAX,
+	    "after few");
 	refused = lan.flows.refused;
 	t.from_port++;
 	wire_send(vm, frame, wire_tcp(frame, sizeof(frame), &t));
@@ -595,10 +597,10 @@ syn_flood(uint16_t port)
 {
 	uint8_t frame[128];
 	struct tcp_made t = {.from = vm4, .flags = TCP_SYN, .to_port = port};
-	uint32_t most = 0, turns = 0;
+	uint32_t most = 0;
 
 	addr_parse("127.0.0.1", &t.to);
-	for (uint32_t i = 0; i < 20000; i++) {
+	for (uint32_t i = 0; i < 4000; i++) {
 		t.from_port = (uint16_t)(10000 + i % 50000);
 		wire_send(vm, frame, wire_tcp(frame, sizeof(frame), &t));
 		if (i % 64 == 0)
@@ -614,8 +616,10 @@ syn_flood(uint16_t port)
 	    most);
 	wire_drain(vm);
 	ok(lan.flows.refused > 0, "the flood has to wait");
-	while (!flow_may_open(&lan, &lan.ports[0]) && turns++ < 400)
-		lan_turn(&lan, 10);
+	do
+		lan_turn(&lan, HALF_OPEN_EVERY_MS);
+	while (lan.paused_ports || lan.loop.now_ms - lan.ports[0].exchanged_ms <
+				       HALF_OPEN_EVERY_MS);
 	tcp_opens(port);
 	close(peer);
 }
