@@ -29,8 +29,8 @@ FUZZ_SECONDS ?= 5
 
 LIBS_vk-pull := libcurl jansson libcrypto libisal libzstd zlib
 LIBS_vk-mkext := libarchive ext2fs com_err libcrypto
-LIBS_vk-boot := libarchive jansson ext2fs com_err libzstd zlib
-LIBS_vk-switch := jansson
+LIBS_vk-boot := libarchive jansson libseccomp ext2fs com_err libzstd zlib
+LIBS_vk-switch := jansson libseccomp
 LIBS_vk-exec :=
 LIBS_vk-control := jansson
 LIBS_vk-ps := jansson
@@ -102,7 +102,7 @@ all: $(PROGRAMS:%=$(O)/%) $(if $(AGENT),$(O)/vk-agent)
 $(O)/libs.mk: Makefile
 	@mkdir -p $(@D)
 	@{ $(foreach l,libarchive libcurl jansson libcrypto zlib libisal libzstd \
-	    ext2fs com_err,echo 'CFLAGS_$(l) := '"$$($(PKG_CONFIG) --cflags $(l))"; \
+	    ext2fs com_err libseccomp,echo 'CFLAGS_$(l) := '"$$($(PKG_CONFIG) --cflags $(l))"; \
 	    echo 'LDLIBS_$(l) := '"$$($(PKG_CONFIG) --libs $(l))";) } \
 	    > $@.new 2> $(O)/libs.err || { cat $(O)/libs.err; \
 	    echo "a library is missing: scripts/setup build installs it"; \
@@ -174,7 +174,7 @@ $(O)/$(1:.c=): $(call objects,$(1) $(2)) $(O)/libcommon.a
 	$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ $$(foreach l,$(3),$$(LDLIBS_$$(l)))
 endef
 $(foreach t,$(filter tests/common/%,$(UNIT_TESTS)),$(eval \
-	$(call unit_test,$(t),,jansson libarchive)))
+	$(call unit_test,$(t),,jansson libarchive libseccomp)))
 $(foreach t,$(filter tests/agent/%,$(UNIT_TESTS)),$(eval \
 	$(call unit_test,$(t),$(filter-out agent/vk-agent.c,$(AGENT)),)))
 $(foreach t,$(filter tests/cmd/%,$(UNIT_TESTS)),$(eval \

@@ -2,12 +2,12 @@
 /* filter.c - the system calls that a thread keeps (seccomp) */
 #include "common/filter.h"
 
+#include "common/io.h"
 #include "common/scope.h"
 
 #include <errno.h>
-#include <linux/audit.h>
 #include <linux/filter.h>
-#include <linux/seccomp.h>
+#include <seccomp.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -173,116 +173,53 @@ tell_breaches(struct err *e)
 		   : 0;
 }
 
-/* ---- the program (Documentation/userspace-api/seccomp_filter.rst) ------- */
-
-/*
- * Calls that depend on an argument come first: of all others the kernel knows
- * beforehand what the program says, and does not run it.
- */
-
-#define LOAD(offset) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (offset))
-#define ANSWER(what) BPF_STMT(BPF_RET | BPF_K, (what))
-/* Goes on with the next where it is so, else behind it. */
-#define IF_EQUAL(value) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (value), 0, 1)
-#define IF_NONE(bits)   BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, (bits), 1, 0)
-
-/* The lower half of an argument. */
-#define ARGUMENT(n) (offsetof(struct seccomp_data, args) + 8 * (n))
-
-/* Numbers from here on are x32's. */
-#define X32_CALLS 0x40000000
-
-/* A rule is at most three instructions, a call's first two more. */
-#define LENGTH_MAX (8 + 5 * FILTER_RULES_MAX)
-
-static const struct sock_filter head[] = {
-    LOAD(offsetof(struct seccomp_data, arch)),
-    /* 32-bit calls and x32's: nothing of ours makes any. */
-    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0),
-    ANSWER(SECCOMP_RET_KILL_PROCESS),
-    LOAD(offsetof(struct seccomp_data, nr)),
-    BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, X32_CALLS, 0, 1),
-    ANSWER(SECCOMP_RET_KILL_PROCESS),
-};
-
-static void
-emit(struct filter *filter, struct sock_filter what)
-{
-	filter->program[filter->length++] = what;
-}
-
-static struct sock_filter
-answer_to_others(const struct filter *filter)
-{
-	return (struct sock_filter)ANSWER(
-	    filter->refuses ? SECCOMP_RET_ERRNO | ENOSYS : SECCOMP_RET_TRAP);
-}
-
-static bool
-is_free(const struct filter *filter, int number)
-{
-	for (unsigned i = 0; i < filter->count; i++)
-		if (filter->rules[i]->number == number &&
-		    filter->rules[i]->test == FILTER_ANY)
-			return true;
-	return false;
-}
-
-/* All that is said of a call by its arguments. 0, -1: too much. */
 static int
-emit_tests(struct filter *filter, int number)
+add_rule(scmp_filter_ctx context, const struct filter_call *call)
 {
-	struct sock_filter *skip = &filter->program[filter->length];
-	unsigned start;
+	struct scmp_arg_cmp compare = {
+	    .arg = call->argument,
+	    .op = SCMP_CMP_MASKED_EQ,
+	    .datum_a = call->test == FILTER_EQUAL ? UINT32_MAX : call->value,
+	    .datum_b = call->test == FILTER_EQUAL ? call->value : 0,
+	};
+	int result;
 
-	emit(filter, (struct sock_filter)IF_EQUAL((uint32_t)number));
-	start = filter->length;
-	for (unsigned i = 0; i < filter->count; i++) {
-		const struct filter_call *call = filter->rules[i];
-
-		if (call->number != number)
-			continue;
-		emit(
-		    filter, (struct sock_filter)LOAD(ARGUMENT(call->argument)));
-		if (call->test == FILTER_EQUAL)
-			emit(filter, (struct sock_filter)IF_EQUAL(call->value));
-		else
-			emit(filter, (struct sock_filter)IF_NONE(call->value));
-		emit(filter, (struct sock_filter)ANSWER(SECCOMP_RET_ALLOW));
-	}
-	emit(filter, answer_to_others(filter));
-	if (filter->length - start > UINT8_MAX)
-		return -1;
-	skip->jf = (uint8_t)(filter->length - start);
-	return 0;
+	if (call->test == FILTER_ANY)
+		result = seccomp_rule_add_exact(
+		    context, SCMP_ACT_ALLOW, call->number, 0);
+	else
+		result = seccomp_rule_add_exact_array(
+		    context, SCMP_ACT_ALLOW, call->number, 1, &compare);
+	return result == -EEXIST ? 0 : result;
 }
 
+/* Reads the program back from where libseccomp wrote it. */
 static int
-emit_all(struct filter *filter)
+take_program(struct filter *filter, scmp_filter_ctx context)
 {
-	for (size_t i = 0; i < sizeof(head) / sizeof(*head); i++)
-		emit(filter, head[i]);
-	for (unsigned i = 0; i < filter->count; i++)
-		if (!seen_before(filter, i) &&
-		    !is_free(filter, filter->rules[i]->number) &&
-		    emit_tests(filter, filter->rules[i]->number) < 0)
-			return -1;
-	for (unsigned i = 0; i < filter->count; i++) {
-		uint32_t number = (uint32_t)filter->rules[i]->number;
+	cleanup_fd int fd = memfd_create("vk-filter", MFD_CLOEXEC);
+	int result = fd < 0 ? -errno : seccomp_export_bpf(context, fd);
+	off_t size;
 
-		if (seen_before(filter, i) ||
-		    !is_free(filter, filter->rules[i]->number))
-			continue;
-		emit(filter, (struct sock_filter)IF_EQUAL(number));
-		emit(filter, (struct sock_filter)ANSWER(SECCOMP_RET_ALLOW));
-	}
-	emit(filter, answer_to_others(filter));
+	if (result < 0)
+		return result;
+	size = lseek(fd, 0, SEEK_END);
+	filter->program = malloc(size > 0 ? (size_t)size : 1);
+	if (!filter->program)
+		return -ENOMEM;
+	if (io_pread(fd, filter->program, (size_t)size, 0) != size)
+		return -EIO;
+	filter->length =
+	    (unsigned short)((size_t)size / sizeof(struct sock_filter));
 	return 0;
 }
 
 int
 filter_compile(struct filter *filter, struct err *e)
 {
+	scmp_filter_ctx context;
+	int result = 0;
+
 	if (filter->program)
 		return 0;
 	if (filter_size(filter) > filter->limit ||
@@ -290,15 +227,21 @@ filter_compile(struct filter *filter, struct err *e)
 		return err_set(e, EX_SOFTWARE,
 		    "%s: a filter of %u system calls, not of %u", filter->name,
 		    filter_size(filter), filter->limit);
-	filter->program = calloc(LENGTH_MAX, sizeof(*filter->program));
-	if (!filter->program)
-		return err_errno(e, EX_OSERR, "%s: filter", filter->name);
-	if (emit_all(filter) < 0) {
-		filter_release(filter);
-		return err_set(e, EX_SOFTWARE,
-		    "%s: filter: too many tests of one system call",
-		    filter->name);
-	}
+	context = seccomp_init(
+	    filter->refuses ? SCMP_ACT_ERRNO(ENOSYS) : SCMP_ACT_TRAP);
+	if (!context)
+		return err_set(e, EX_OSERR, "%s: filter", filter->name);
+	/* 32-bit and x32 calls: nothing of ours makes any. */
+	result = seccomp_attr_set(
+	    context, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+	for (unsigned i = 0; i < filter->count && result == 0; i++)
+		result = add_rule(context, filter->rules[i]);
+	if (result == 0)
+		result = take_program(filter, context);
+	seccomp_release(context);
+	if (result < 0)
+		return err_set(e, EX_OSERR, "%s: filter: %s", filter->name,
+		    strerror(-result));
 	return tell_breaches(e);
 }
 

@@ -23,6 +23,8 @@
  *
  * Tests run everything, look at the calls made and complain about those in the
  * lists that were not; the ones of CALL_RARE are excused, with their reason.
+ *
+ * Link with libseccomp.
  */
 #ifndef VK_COMMON_FILTER_H
 #define VK_COMMON_FILTER_H

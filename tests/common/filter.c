@@ -130,9 +130,7 @@ test_limits(void)
 		many[i] = (struct filter_call)CALL_IF(ioctl, 1, i);
 	filter_init(&full, "full", 5);
 	filter_add(&full, many);
-	ok(filter_compile(&full, &e) < 0, "more tests than a jump is long");
-	is_str(e.text, "full: filter: too many tests of one system call",
-	    "is said");
+	ok(filter_compile(&full, &e) == 0, "many tests of one call");
 	filter_release(&full);
 	filter_release(&full);
 }

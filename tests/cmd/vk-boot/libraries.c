@@ -88,7 +88,8 @@ main(void)
 	ok(strncmp(l.interpreter, "/lib", 4) == 0, "its interpreter: %s",
 	    l.interpreter);
 	ok(has("libc.so.6"), "the C library");
-	ok(has("libjansson.so.4"), "what it is linked with");
+	ok(has("libjansson.so.4") && has("libseccomp.so.2"),
+	    "what it is linked with");
 	test_indirect();
 	find(self, &e);
 	ok(find(path, &e) == 0 && has("libc.so.6"),
