@@ -32,6 +32,17 @@ forget(struct reader *reader)
 	free(reader);
 }
 
+/* Whoever was told that the VM is ready may ask before the main command has
+ * been started. */
+static bool
+is_early(const struct reader *reader)
+{
+	const struct agent *a = reader->connection->agent;
+
+	return reader->id == 0 && reader->follow && !a->main &&
+	       !a->defaults.env;
+}
+
 /* Sends what there is and fits; ends with the session it reads. */
 static void
 pump(struct reader *reader)
@@ -54,9 +65,10 @@ pump(struct reader *reader)
 			break;
 		connection_sent(c, stream, n);
 	}
-	if (s && s->backlog &&
-	    (reader->at < s->backlog->end ||
-		(reader->follow && !session_is_over(s)))) {
+	if (is_early(reader) ||
+	    (s && s->backlog &&
+		(reader->at < s->backlog->end ||
+		    (reader->follow && !session_is_over(s))))) {
 		connection_flush(c);
 		return;
 	}
@@ -103,9 +115,14 @@ void
 logs_open(struct connection *c, struct request *r)
 {
 	struct session *s = session_find(c->agent, r->id);
+	bool early = r->id == 0 && !s && !c->agent->defaults.env;
 	struct reader *reader;
 
-	if (!s || !s->backlog) {
+	if (!early && r->id == 0 && !s) {
+		connection_failed(c, 125, "there is no main command");
+		return;
+	}
+	if (!early && (!s || !s->backlog)) {
 		connection_failed(c, 125, "session %u: no log is kept", r->id);
 		return;
 	}

@@ -3,6 +3,7 @@
 #include "common/session_parts.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <sys/socket.h>
 
 /* Nobody reads this stream any more: the command is to feel that. */
@@ -11,6 +12,14 @@ lose_output(struct session *s, struct output *o)
 {
 	o->gone = true;
 	buf_release(&o->waiting);
+	if (session_is_onlooker(s)) { /* not the command, then */
+		s->ended = true;
+		s->result->end = SESSION_KILLED;
+		s->result->code = SIGPIPE;
+		for (int i = STREAM_OUT; i < STREAM_COUNT; i++)
+			s->output[i].eof = true;
+		return;
+	}
 	if (!o->eof)
 		frame_add(
 		    &s->out, FRAME_EOF, (unsigned)(o - s->output), NULL, 0);

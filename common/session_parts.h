@@ -31,6 +31,13 @@ struct session {
 	bool timed_out, hung_up;
 };
 
+/* Whether it only looks at a command that goes on without it. */
+static inline bool
+session_is_onlooker(const struct session *s)
+{
+	return s->request->kind == OPEN_LOGS || s->request->kind == OPEN_ATTACH;
+}
+
 /* CLOCK_MONOTONIC. */
 int64_t session_now_ms(void);
 

@@ -215,6 +215,19 @@ run vk-exec --logs t "$id"
 is "$(cat "$out") $(cat "$err")" "out err" "--logs keeps the streams apart"
 vk-exec --logs -f t "$id" >"$tmp/o" 2>&1 &
 follower=$!
+is "$(timeout 5 vk-exec --logs -f t "$id" 2>/dev/null | head -n 1)" out \
+	"--logs -f"
+looped=$(vk-exec -d t sh -c 'while :; do echo more; sleep 0.02; done')
+for looker in "--logs -f t $looped" "--attach $looped t"; do
+	# shellcheck disable=SC2086 # words
+	{
+		timeout -k 1 5 vk-exec $looker </dev/null
+		echo $? >"$tmp/status"
+	} | head -n 1 >/dev/null
+	is "$(cat "$tmp/status")" 141 "${looker%% *}: a reader that goes away"
+done
+like "$(vk-exec --list t)" "^ *$looped .*running" "the command goes on"
+vk-exec --kill KILL t "$looped"
 for signal in INT TERM; do
 	rc=0
 	timeout --foreground -k 5 -s $signal 0.3 vk-exec --logs -f t "$id" \
@@ -341,6 +354,11 @@ truncate -s 20M "$tmp/src/sparse"
 printf x | dd of="$tmp/src/sparse" bs=1 seek=5000000 conv=notrunc 2>/dev/null
 chmod 4751 "$tmp/src/a/file"
 mkfifo "$tmp/src/fifo"
+attributes=
+setfattr -n user.mine -v value "$tmp/src/sparse" 2>/dev/null &&
+	setfattr -n user.mine -v dir "$tmp/src/a" && attributes=y
+[ -z "$attributes" ] || [ "$(id -u)" -ne 0 ] ||
+	setfattr -n trusted.mine -v secret "$tmp/src/sparse" || attributes=
 touch -d '2001-02-03 04:05:06.789' "$tmp/src/a/b/old"
 touch "$tmp/src/a/$(printf 'sp ace\nnew\351line')"
 touch -h -d '2002-02-03' "$tmp/src/a/link"
@@ -355,12 +373,28 @@ is "$(listing "$tmp/dst/src")" "$(listing "$tmp/src")" \
 ok "$(diff "$tmp/src/sparse" "$tmp/dst/src/sparse" >/dev/null; echo $?)" \
 	"contents are the same"
 ok $(($(du -k "$tmp/dst/src/sparse" | cut -f1) > 100)) "holes stay holes"
+attributes_of() { (cd "$1" && getfattr -R -h -d -m "$2" . 2>/dev/null); }
+if [ -n "$attributes" ]; then
+	is "$(attributes_of "$tmp/dst/src" '^(user|trusted)')" \
+		"$(attributes_of "$tmp/src" '^(user|trusted)')" \
+		"extended attributes go in"
+else
+	skip "extended attributes go in" "none can be set here"
+fi
 run vk-exec cp -r "t:$tmp/src" "$tmp/back"
 is "$rc" 0 "cp -r out of it, under another name"
 is "$(listing "$tmp/back" | sed 's/ 4751 / 751 /')" \
 	"$(listing "$tmp/src" | sed 's/ 4751 / 751 /')" \
 	"the same, but for set-id bits"
 unlike "$(stat -c %a "$tmp/back/a/file")" 4751 "set-id does not leave the VM"
+ok $(($(du -k "$tmp/back/sparse" | cut -f1) > 100)) "holes stay holes"
+if [ -n "$attributes" ]; then
+	is "$(attributes_of "$tmp/back" '^(user|trusted)')" \
+		"$(attributes_of "$tmp/src" '^user')" \
+		"of attributes only the user's come out"
+else
+	skip "of attributes only the user's come out" "none can be set here"
+fi
 run vk-exec cp "$tmp/src" "t:$tmp/dst"
 is "$rc" 1 "a directory needs -r"
 echo new >"$tmp/dst/old"
@@ -405,6 +439,18 @@ wait $copier 2>/dev/null
 await 5 sh -c "! pgrep -P $agent"
 is "$(ls -A "$tmp/cut") $(cat "$tmp/cut/big")" "big whole" \
 	"a copy that is cut off leaves no half file"
+head -c 400M /dev/zero >"$tmp/fat"
+mkdir "$tmp/cut2"
+echo whole >"$tmp/cut2/fat"
+for copy in "$tmp/fat t:$tmp/cut2/" "t:$tmp/fat $tmp/cut2/"; do
+	rc=0
+	# shellcheck disable=SC2086 # words
+	timeout -s KILL 0.1 vk-exec cp $copy || rc=$?
+	await 5 sh -c "! pgrep -P $agent"
+	is "$rc $(ls -A "$tmp/cut2") $(cat "$tmp/cut2/fat")" "137 fat whole" \
+		"nor one that is killed, ${copy%%"$tmp"*}"
+done
+rm "$tmp/fat"
 
 # ---- forwards ---------------------------------------------------------------
 
