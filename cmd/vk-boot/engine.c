@@ -2,6 +2,7 @@
 /* engine.c - what runs the guest's processors */
 #include "cmd/vk-boot/engine.h"
 
+#include "cmd/vk-boot/cloud_hypervisor.h"
 #include "cmd/vk-boot/loop.h"
 #include "cmd/vk-boot/machine.h"
 #include "cmd/vk-boot/qemu.h"
@@ -77,8 +78,11 @@ static const struct {
     {"kvm", machine_new, NULL},
     {"uml", uml_new, "User-mode Linux"},
     {"qemu", qemu_new, "QEMU"},
+    {"cloud-hypervisor", cloud_hypervisor_new, NULL},
 };
 #define ENGINES (sizeof(engines) / sizeof(*engines))
+/* The last has nothing to offer where KVM has not. */
+#define AUTO_ENGINES (ENGINES - 1)
 
 /* KVM, or what there is in its place. */
 static struct engine *
@@ -86,7 +90,7 @@ first_that_works(const struct engine_config *config, struct err *e)
 {
 	struct err no_kvm = ERR_INIT;
 
-	for (size_t i = 0; i < ENGINES; i++) {
+	for (size_t i = 0; i < AUTO_ENGINES; i++) {
 		struct engine *engine = engines[i].make(config, e);
 
 		if (engine && engines[i].title) {
@@ -114,7 +118,10 @@ engine_new(const char *name, const struct engine_config *config, struct err *e)
 	for (size_t i = 0; i < ENGINES; i++)
 		if (strcmp(engines[i].name, name) == 0)
 			return engines[i].make(config, e);
-	err_set(e, EX_USAGE, "--engine %s: not auto, kvm, uml or qemu", name);
+	err_set(e, EX_USAGE,
+	    "--engine %s: not auto, kvm, uml, qemu or "
+	    "cloud-hypervisor",
+	    name);
 	return NULL;
 }
 

@@ -7,6 +7,7 @@
  *	kvm	this process: KVM and a machine of our own (machine.h)
  *	uml	User-mode Linux, an ordinary process, where KVM cannot (uml.h)
  *	qemu	QEMU's machine, emulated where KVM cannot (qemu.h)
+ *	cloud-hypervisor  another's KVM (cloud_hypervisor.h)
  *
  * An engine is made, devices are added, and it loads what boot.h has prepared
  * for it: everything is open then, and may be given up (sandbox.h). It starts

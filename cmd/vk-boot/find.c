@@ -305,6 +305,15 @@ find_qemu(char path[PATH_MAX], struct err *e)
 }
 
 int
+find_cloud_hypervisor(char path[PATH_MAX], struct err *e)
+{
+	if (find_in_path(path, "cloud-hypervisor"))
+		return 0;
+	return err_set(
+	    e, EX_UNAVAILABLE, "cloud-hypervisor: not found in PATH");
+}
+
+int
 find_mkext(char path[PATH_MAX], struct err *e)
 {
 	char bin[PATH_MAX];

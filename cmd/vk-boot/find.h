@@ -44,6 +44,9 @@ int find_uml_modules(const char *kernel, char folder[PATH_MAX], struct err *);
  * (EX_UNAVAILABLE). */
 int find_qemu(char path[PATH_MAX], struct err *);
 
+/* cloud-hypervisor: in PATH. Returns 0, -1 with err (EX_UNAVAILABLE). */
+int find_cloud_hypervisor(char path[PATH_MAX], struct err *);
+
 /* vk-mkext: beside this program, else in PATH. Returns 0, -1 with err. */
 int find_mkext(char path[PATH_MAX], struct err *);
 

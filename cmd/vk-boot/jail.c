@@ -73,6 +73,18 @@ jail_give(struct jail *jail, int fd, bool socket, char into[JAIL_PATH_MAX],
 	return 0;
 }
 
+int
+jail_leave(struct jail *jail, int fd, struct err *e)
+{
+	struct jail_file *file = &jail->files[jail->file_count];
+	char path[JAIL_PATH_MAX];
+
+	if (jail_give(jail, fd, false, path, e) < 0)
+		return -1;
+	file->left = true;
+	return file->fd;
+}
+
 /* ---- a root of its own -------------------------------------------------- */
 
 /* Folders down to the last slash. */
@@ -174,6 +186,8 @@ place_files(struct jail *jail)
 		struct jail_file *file = &jail->files[i];
 		char path[JAIL_PATH_MAX];
 
+		if (file->left)
+			continue;
 		if (make_folders(path_of(file, path)) < 0)
 			return -1;
 		if (file->socket) {
@@ -196,7 +210,7 @@ bytes_given(const struct jail *jail)
 	struct stat st;
 
 	for (unsigned i = 0; i < jail->file_count; i++)
-		if (!jail->files[i].socket &&
+		if (!jail->files[i].socket && !jail->files[i].left &&
 		    fstat(jail->files[i].fd, &st) == 0)
 			all += (uint64_t)st.st_size + 4096;
 	return all;
@@ -443,10 +457,9 @@ close_others(const struct jail *jail)
 {
 	if (!jail->open)
 		close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
-	if (jail->confine.empty_root)
-		return;
 	for (unsigned i = 0; i < jail->file_count; i++)
-		fcntl(jail->files[i].fd, F_SETFD, 0);
+		if (jail->files[i].left || !jail->confine.empty_root)
+			fcntl(jail->files[i].fd, F_SETFD, 0);
 }
 
 static int

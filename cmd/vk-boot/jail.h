@@ -63,6 +63,7 @@ struct jail {
 		int fd;     /* its number is its name, too */
 		int writer; /* the file in the root, or -1 */
 		bool socket;
+		bool left; /* by jail_leave */
 	} files[JAIL_FILES_MAX];
 	unsigned file_count;
 	/* What follows is filled in by jail_build. */
@@ -79,6 +80,10 @@ struct jail {
  * jail. 0, -1 with err. */
 int jail_give(
     struct jail *, int fd, bool socket, char into[JAIL_PATH_MAX], struct err *);
+
+/* Leaves a copy of a descriptor open in the program: its number, -1 with err.
+ */
+int jail_leave(struct jail *, int fd, struct err *);
 
 /*
  * In a process of its own, without threads: makes the root and moves into it,

@@ -595,3 +595,17 @@ machine_new(const struct engine_config *config, struct err *e)
 	}
 	return &m->engine;
 }
+
+int
+machine_probe(const struct engine_config *config, struct err *e)
+{
+	struct engine_config smallest = {
+	    .cpus = 1,
+	    .memory = MACHINE_MEMORY_MIN,
+	    .no_probe = config->no_probe,
+	};
+	struct engine *machine = machine_new(&smallest, e);
+
+	engine_free(machine);
+	return machine ? 0 : -1;
+}

@@ -26,4 +26,8 @@ void machine_allow(struct filter *, const struct filter_call *console);
  */
 struct engine *machine_new(const struct engine_config *, struct err *);
 
+/* Whether machine_new would find such a KVM, for who uses it without us: 0, -1
+ * with err. */
+int machine_probe(const struct engine_config *, struct err *);
+
 #endif

@@ -389,7 +389,7 @@ static const struct opt table[] = {
 	.set = set_ready_fd},
     {0, "status-fd", "FD", "a JSON object a line there as things happen",
 	.set = set_status_fd},
-    {0, "engine", "NAME", "what runs the guest: auto, kvm, uml, qemu (auto)",
+    {0, "engine", "NAME", "what runs the guest: auto, kvm, uml, qemu, ... (auto)",
 	OPT_TEXT(struct options, engine)},
     {0, "prepare", NULL, "do all that goes before, and start nothing",
 	OPT_FLAG(struct options, prepare)},

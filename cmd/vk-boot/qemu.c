@@ -232,12 +232,8 @@ add_kernel(struct vmm *vmm, const struct boot *boot, struct vmm_launch *l,
 	const struct kernel *kernel = &boot->kernel;
 	char path[JAIL_PATH_MAX];
 
-	if (kernel->format == KERNEL_ELF && !kernel->entry_pvh)
-		return err_set(e, EX_UNAVAILABLE,
-		    "%s: QEMU starts an ELF file by a PVH note, which this "
-		    "one has not",
-		    boot->kernel_path);
-	if (jail_give(&l->jail, kernel->fd, false, path, e) < 0)
+	if (pc_kernel_for(kernel, boot->kernel_path, vmm->kind->title, e) < 0 ||
+	    jail_give(&l->jail, kernel->fd, false, path, e) < 0)
 		return -1;
 	vmm_argument(l, "-kernel");
 	vmm_argument(l, "%s", path);
@@ -303,12 +299,8 @@ exited(struct vmm *vmm, int status, char *text)
 		snprintf(text, VMM_TEXT_MAX, "powered off");
 		return ENGINE_POWERED_OFF;
 	}
-	if (reason == QMP_GUEST_PANIC || vmm_word(vmm) == PC_START_WARM) {
-		snprintf(text, VMM_TEXT_MAX, "panic");
-		return ENGINE_CRASHED;
-	}
-	snprintf(text, VMM_TEXT_MAX, "reset");
-	return ENGINE_RESET;
+	return pc_reset(
+	    reason == QMP_GUEST_PANIC ? PC_START_WARM : vmm_word(vmm), text);
 }
 
 static void
@@ -365,18 +357,12 @@ static const struct engine_ops ops = {
 static bool
 kvm_works(const struct engine_config *config)
 {
-	struct engine_config smallest = {
-	    .cpus = 1,
-	    .memory = MACHINE_MEMORY_MIN,
-	    .no_probe = config->no_probe,
-	};
 	struct err why = ERR_INIT;
-	struct engine *machine = machine_new(&smallest, &why);
 
-	if (!machine)
-		log_info("qemu: emulates the processors: %s", why.text);
-	engine_free(machine);
-	return machine != NULL;
+	if (machine_probe(config, &why) == 0)
+		return true;
+	log_info("qemu: emulates the processors: %s", why.text);
+	return false;
 }
 
 /* Finds the program, and its files where it would look for them. */

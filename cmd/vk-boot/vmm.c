@@ -153,11 +153,12 @@ begin_launch(const struct vmm *vmm, struct vmm_launch *l)
 	const struct vmm_kind *kind = vmm->kind;
 
 	l->jail.open = vmm->engine.config.no_sandbox;
-	if (!CONFINE_SANITIZED)
+	if (!CONFINE_SANITIZED && kind->calls)
 		l->jail.filter = &l->filter;
 	filter_init(&l->filter, kind->filter_name, kind->calls_max);
 	l->filter.refuses = kind->refuses;
-	filter_add(&l->filter, kind->calls);
+	if (kind->calls)
+		filter_add(&l->filter, kind->calls);
 	vmm_argument(l, "%s", kind->called);
 }
 
@@ -181,6 +182,11 @@ console_says(struct loop_source *source, uint32_t events)
 static enum engine_end
 how_it_ended(struct vmm *vmm, int status, char *text)
 {
+	bool killed = vmm->killed;
+
+	vmm->killed = false;
+	if (killed)
+		return vmm->kind->exited(vmm, 0, text);
 	if (WIFSIGNALED(status)) {
 		snprintf(text, VMM_TEXT_MAX, "%s ended by signal %d",
 		    vmm->kind->title, WTERMSIG(status));
@@ -192,6 +198,14 @@ how_it_ended(struct vmm *vmm, int status, char *text)
 		return ENGINE_FAILED;
 	}
 	return vmm->kind->exited(vmm, WEXITSTATUS(status), text);
+}
+
+void
+vmm_kill(struct vmm *vmm)
+{
+	struct err ignored = ERR_INIT; /* then the warden tells why itself */
+
+	vmm->killed = warden_order(&vmm->warden, WARDEN_KILL, &ignored) == 0;
 }
 
 static void
@@ -226,6 +240,7 @@ warden_says(struct loop_source *source, uint32_t events)
 
 static const struct filter_call watch_calls[] = {
     CALL(read),
+    CALL(write),
     CALL(poll),
     CALLS_END,
 };
@@ -297,7 +312,7 @@ vmm_load(struct engine *engine, const struct boot *boot, struct err *e)
 		result = vmm->kind->prepare(vmm, boot, l, e);
 	if (result == 0)
 		result = vmm_launch_whole(l, e);
-	if (result == 0)
+	if (result == 0 && vmm->kind->calls)
 		result = sandbox_filter(&l->filter, e);
 	if (result == 0)
 		result = launch(vmm, l, e);

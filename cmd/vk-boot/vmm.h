@@ -8,6 +8,7 @@
  *
  *	uml.h	User-mode Linux
  *	qemu.h	QEMU's system emulator
+ *	cloud_hypervisor.h
  *
  * The program is the warden's child (warden.h) and lives in a jail (jail.h),
  * where our sockets have names that the host does not have. Its stdout and
@@ -50,7 +51,7 @@ struct vmm_kind {
 	const char *title;  /* "QEMU"; for messages */
 	const char *called; /* its own first argument */
 	const char *filter_name;
-	const struct filter_call *calls;
+	const struct filter_call *calls; /* NULL: it has filters of its own */
 	unsigned calls_max;
 	bool refuses; /* filter.h */
 	/* A word of 16 bits in the guest's memory of which the last value is
@@ -64,8 +65,8 @@ struct vmm_kind {
 	/* Adds the arguments for one device whose socket has that path. */
 	int (*device)(struct vmm_launch *, const struct vmm_device *,
 	    const char *path, struct err *);
-	/* It exited with that status by itself: how the guest ended; text
-	 * (VMM_TEXT_MAX) says it in words. */
+	/* It exited by itself with that status, or was killed by vmm_kill: how
+	 * the guest ended; text (VMM_TEXT_MAX) says it in words. */
 	enum engine_end (*exited)(struct vmm *, int status, char *text);
 	void (*release)(struct vmm *); /* what is the kind's own; or NULL */
 };
@@ -80,7 +81,8 @@ struct vmm {
 	struct loop *loop;
 	struct loop_source console, ended;
 	struct warden warden;
-	int initrd; /* what the program reads at each start */
+	int initrd;  /* what the program reads at each start */
+	bool killed; /* by vmm_kill */
 };
 
 /*
@@ -90,6 +92,9 @@ struct vmm {
  */
 struct engine *vmm_new(struct vmm *, const struct vmm_kind *,
     const struct engine_ops *, const struct engine_config *, struct err *);
+
+/* In its loop: ends the program; exited is told of it. */
+void vmm_kill(struct vmm *);
 
 /* The watched word's last value, 0 if it was never seen. For exited. */
 uint16_t vmm_word(struct vmm *);

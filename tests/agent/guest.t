@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# The agent as process 1 of real guests (User-mode Linux): what needs a kernel
+# The agent as process 1 of real guests (User-mode Linux, or VK_ENGINE): what needs a kernel
 # of its own - the clock, freezing, want of memory, orphans and fork bombs,
 # cgroups, --sandbox, read-only roots. Some boots of a second each.
 
@@ -9,7 +9,8 @@
 . "$(dirname "$0")/../lib.sh"
 have busybox "the image is made of it"
 have gcc "probes of system calls are compiled"
-"$top/scripts/can-boot" uml >/dev/null 2>&1 || skip_all "no User-mode Linux"
+: "${VK_ENGINE:=uml}"
+"$top/scripts/can-boot" "$VK_ENGINE" >/dev/null 2>&1 || skip_all "no guests here"
 
 XDG_RUNTIME_DIR=$tmp/run
 export XDG_RUNTIME_DIR
@@ -136,7 +137,7 @@ boot() {
 	shift
 	rm -f ready status
 	mkfifo ready
-	vk-boot --engine uml --name "$name" --ready-fd 3 --status-fd 4 \
+	vk-boot --engine "$VK_ENGINE" --name "$name" --ready-fd 3 --status-fd 4 \
 		"$@" root.ext4 -- sleep 1000 3>ready 4>status </dev/null \
 		>"$name.out" 2>"$name.err" &
 	vm=$!
@@ -318,12 +319,12 @@ for mode in none 1 hybrid; do
 	1) want='^cgroup /sys/fs/cgroup/memory ' ;;
 	hybrid) want='^cgroup2 /sys/fs/cgroup/unified ' ;;
 	esac
-	like "$(timeout 60 vk-boot --engine uml -a vk.cgroup=$mode --read-only \
+	like "$(timeout 60 vk-boot --engine "$VK_ENGINE" -a vk.cgroup=$mode --read-only \
 		bare.ext4 -- grep cgroup /proc/mounts </dev/null 2>"$err" |
 		grep -v '^tmpfs')" "$want" "vk.cgroup=$mode"
 	is "$(cat "$err")" "" "(a read-only root that lacks places)"
 done
-run timeout 60 vk-boot --engine uml --read-only bare.ext4 -- sh -c \
+run timeout 60 vk-boot --engine "$VK_ENGINE" --read-only bare.ext4 -- sh -c \
 	'cat /etc/hostname; ls /proc/1/comm /dev/null /sys/kernel; touch /x' \
 	</dev/null
 like "$(cat "$out")" '^vk' "read-only: /etc/hostname is there"

@@ -14,6 +14,7 @@
 #define VK_BOOT_X86_PC_H
 
 #include "cmd/vk-boot/engine.h"
+#include "cmd/vk-boot/kernel.h"
 
 extern const struct engine_guest pc_guest;
 
@@ -22,5 +23,13 @@ extern const struct engine_guest pc_guest;
  * kind, and no other. 16 bits. */
 #define PC_START_KIND 0x472
 #define PC_START_WARM 0x1234
+
+/* A machine was reset, and that is the word there: how the guest ended, and
+ * text (of 16 bytes or more) for it. */
+enum engine_end pc_reset(uint16_t start_kind, char *text);
+
+/* Whether another's VMM can start that kernel. 0, -1 with err. */
+int pc_kernel_for(
+    const struct kernel *, const char *path, const char *vmm, struct err *);
 
 #endif

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+/* cloud_hypervisor.c - the engine that is Cloud Hypervisor */
+#include "cmd/vk-boot/cloud_hypervisor.h"
+
+#include "cmd/vk-boot/boot.h"
+#include "cmd/vk-boot/find.h"
+#include "cmd/vk-boot/machine.h"
+#include "cmd/vk-boot/virtio/device.h"
+#include "cmd/vk-boot/vmm.h"
+#include "cmd/vk-boot/x86/pc.h"
+
+#include "common/scope.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+/* Its limit on x86 is that of its ACPI tables. */
+#define CPUS_MAX 254
+/* TMPDIR, in which it has nothing to do. */
+#define SHM_BYTES (1 << 20)
+/* An event has some hundred bytes; more that is no event is dropped. */
+#define EVENTS_MAX 8192
+
+struct cloud_hypervisor {
+	struct vmm vmm; /* first */
+	char program[PATH_MAX];
+	struct loop_source events;
+	int events_writer; /* until the program has it */
+	char text[EVENTS_MAX];
+	size_t have;
+	bool resets; /* the guest asked for it */
+};
+
+/* ---- devices ---- */
+
+static int
+device(struct vmm_launch *l, const struct vmm_device *d, const char *path,
+    struct err *e)
+{
+	char sizes[VIRTIO_QUEUES_MAX * 8];
+	size_t len = 0;
+
+	(void)e;
+	for (unsigned i = 0; i < d->dev->queue_count; i++)
+		len += (size_t)snprintf(sizes + len, sizeof(sizes) - len,
+		    "%s%u", i ? "," : "", d->dev->queues[i].size_max);
+	/* One option with all of them. */
+	if (d->number == 0)
+		vmm_argument(l, "--generic-vhost-user");
+	vmm_argument(l, "socket=%s,virtio_id=%u,queue_sizes=[%s]", path,
+	    d->dev->ops->type, sizes);
+	return 0;
+}
+
+/* ---- the machine ---- */
+
+static int
+prepare(struct vmm *vmm, const struct boot *boot, struct vmm_launch *l,
+    struct err *e)
+{
+	struct cloud_hypervisor *c = (struct cloud_hypervisor *)vmm;
+	const struct engine_config *config = &vmm->engine.config;
+	const char *folder = getenv("TMPDIR");
+	char path[JAIL_PATH_MAX];
+	int events;
+
+	l->jail.program = c->program;
+	l->jail.device = "/dev/kvm";
+	l->jail.shm = SHM_BYTES;
+	l->jail.folder = folder ? folder : "/tmp";
+	if (pc_kernel_for(
+		&boot->kernel, boot->kernel_path, vmm->kind->title, e) < 0 ||
+	    jail_give(&l->jail, boot->kernel.fd, false, path, e) < 0)
+		return -1;
+	vmm_argument(l, "--kernel");
+	vmm_argument(l, "%s", path);
+	if (jail_give(&l->jail, vmm->initrd, false, path, e) < 0)
+		return -1;
+	vmm_argument(l, "--initramfs");
+	vmm_argument(l, "%s", path);
+	vmm_argument(l, "--cmdline");
+	vmm_argument(l, "%s", boot->cmdline.data);
+	vmm_argument(l, "--cpus");
+	vmm_argument(l, "boot=%u", config->cpus);
+	vmm_argument(l, "--memory");
+	vmm_argument(l, "size=%lluK,shared=on%s%s",
+	    (unsigned long long)config->memory / 1024,
+	    config->prealloc ? ",prefault=on" : "",
+	    config->hugepages ? ",hugepages=on,hugepage_size=2M" : "");
+	vmm_argument(l, "--rng");
+	vmm_argument(l, "src=/dev/random");
+	vmm_argument(l, "--console");
+	vmm_argument(l, "off");
+	vmm_argument(l, "--serial");
+	vmm_argument(l, "tty");
+	events = jail_leave(&l->jail, c->events_writer, e);
+	if (events < 0)
+		return -1;
+	fd_close(&c->events_writer);
+	vmm_argument(l, "--event-monitor");
+	vmm_argument(l, "fd=%d", events);
+	return 0;
+}
+
+/* ---- what happens ---- */
+
+static void
+take_event(struct cloud_hypervisor *c, json_t *object)
+{
+	const char *source, *event;
+
+	if (json_unpack(
+		object, "{s:s,s:s}", "source", &source, "event", &event) < 0)
+		return;
+	if (strcmp(source, "vm") != 0 || strcmp(event, "rebooting") != 0)
+		return;
+	c->resets = true;
+	vmm_kill(&c->vmm);
+}
+
+/* Objects stand one behind the other. */
+static void
+take_events(struct cloud_hypervisor *c)
+{
+	json_error_t where;
+	json_t *object;
+
+	while (c->have > 0) {
+		object = json_loadb(
+		    c->text, c->have, JSON_DISABLE_EOF_CHECK, &where);
+		if (!object)
+			break;
+		take_event(c, object);
+		json_decref(object);
+		c->have -= (size_t)where.position;
+		memmove(c->text, c->text + where.position, c->have);
+	}
+	if (c->have == sizeof(c->text))
+		c->have = 0;
+}
+
+static void
+events_ready(struct loop_source *source, uint32_t events)
+{
+	struct cloud_hypervisor *c = source->owner;
+	ssize_t n =
+	    read(source->fd, c->text + c->have, sizeof(c->text) - c->have);
+
+	(void)events;
+	if (n <= 0) {
+		loop_remove(c->vmm.loop, source);
+		return;
+	}
+	c->have += (size_t)n;
+	take_events(c);
+}
+
+static enum engine_end
+exited(struct vmm *vmm, int status, char *text)
+{
+	struct cloud_hypervisor *c = (struct cloud_hypervisor *)vmm;
+	bool resets = c->resets;
+
+	c->resets = false;
+	c->have = 0;
+	if (resets)
+		return pc_reset(vmm_word(vmm), text);
+	if (status != 0) {
+		snprintf(text, VMM_TEXT_MAX,
+		    "Cloud Hypervisor ended with status %d", status);
+		return ENGINE_FAILED;
+	}
+	snprintf(text, VMM_TEXT_MAX, "powered off");
+	return ENGINE_POWERED_OFF;
+}
+
+static void
+release(struct vmm *vmm)
+{
+	struct cloud_hypervisor *c = (struct cloud_hypervisor *)vmm;
+
+	loop_close(vmm->loop, &c->events);
+	fd_close(&c->events_writer);
+}
+
+static const struct vmm_kind kind = {
+    .title = "Cloud Hypervisor",
+    .called = "cloud-hypervisor",
+    .watched = PC_START_KIND,
+    .prepare = prepare,
+    .device = device,
+    .exited = exited,
+    .release = release,
+};
+
+static const struct engine_ops ops = {
+    VMM_OPS,
+    .name = "cloud-hypervisor",
+    .guest = &pc_guest,
+};
+
+/* ---- made ---- */
+
+static int
+open_events(struct cloud_hypervisor *c, struct err *e)
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return err_errno(e, EX_OSERR, "pipe");
+	c->events.fd = ends[0];
+	c->events_writer = ends[1];
+	return loop_add(c->vmm.loop, &c->events, EPOLLIN, e);
+}
+
+struct engine *
+cloud_hypervisor_new(const struct engine_config *config, struct err *e)
+{
+	struct cloud_hypervisor *c;
+
+	if (config->cpus > CPUS_MAX) {
+		err_set(e, EX_USAGE,
+		    "-c %u: Cloud Hypervisor has up to %d processors",
+		    config->cpus, CPUS_MAX);
+		return NULL;
+	}
+	c = calloc(1, sizeof(*c));
+	if (!c) {
+		err_errno(e, EX_OSERR, "cloud-hypervisor");
+		return NULL;
+	}
+	c->events = (struct loop_source){
+	    .fd = -1,
+	    .ready = events_ready,
+	    .owner = c,
+	};
+	c->events_writer = -1;
+	if (!vmm_new(&c->vmm, &kind, &ops, config, e))
+		return NULL;
+	if (find_cloud_hypervisor(c->program, e) < 0 ||
+	    machine_probe(config, e) < 0 || open_events(c, e) < 0) {
+		engine_free(&c->vmm.engine);
+		return NULL;
+	}
+	return &c->vmm.engine;
+}
