@@ -310,6 +310,43 @@ add_header(struct curl_slist **list, const char *name, const char *value)
 	buf_release(&line);
 }
 
+/* How another end is reached, and how long that may take. */
+static void
+set_way(CURL *c, const struct http_options *o, const char *url)
+{
+	curl_easy_setopt(c, CURLOPT_URL, url);
+	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS,
+	    o->timeout_ms < CONNECT_TIMEOUT_MS ? (long)o->timeout_ms
+					       : (long)CONNECT_TIMEOUT_MS);
+	if (o->socket)
+		curl_easy_setopt(c, CURLOPT_UNIX_SOCKET_PATH, o->socket);
+}
+
+static void
+verify_nobody(CURL *c)
+{
+	curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 0L);
+	curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 0L);
+}
+
+bool
+http_lacks_tls(const struct http_options *options, const char *url)
+{
+	CURL *c = curl_easy_init();
+	CURLcode code;
+
+	if (!c)
+		return false;
+	set_way(c, options, url);
+	verify_nobody(c);
+	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "https");
+	curl_easy_setopt(c, CURLOPT_CONNECT_ONLY, 1L);
+	code = curl_easy_perform(c);
+	curl_easy_cleanup(c);
+	return code == CURLE_SSL_CONNECT_ERROR;
+}
+
 static void
 set_options(struct http *h, struct exchange *x, const char *url,
     struct curl_slist *headers)
@@ -319,10 +356,9 @@ set_options(struct http *h, struct exchange *x, const char *url,
 	CURL *c = h->curl;
 
 	curl_easy_reset(c); /* keeps connections */
-	curl_easy_setopt(c, CURLOPT_URL, url);
+	set_way(c, &h->options, url);
 	curl_easy_setopt(
 	    c, CURLOPT_PROTOCOLS_STR, q->plain ? "http,https" : "https");
-	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
 	curl_easy_setopt(c, CURLOPT_USERAGENT, "vk-pull");
 	curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
@@ -330,21 +366,12 @@ set_options(struct http *h, struct exchange *x, const char *url,
 	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(c, CURLOPT_WRITEDATA, x);
 	curl_easy_setopt(c, CURLOPT_BUFFERSIZE, RECEIVE_BUFFER);
-	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS,
-	    h->options.timeout_ms < CONNECT_TIMEOUT_MS
-		? (long)h->options.timeout_ms
-		: (long)CONNECT_TIMEOUT_MS);
 	curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, (long)HTTP_SPEED_MIN);
 	curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, stall > 0 ? stall : 1L);
 	if (h->options.ca)
 		curl_easy_setopt(c, CURLOPT_CAINFO, h->options.ca);
-	if (h->options.insecure) {
-		curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 0L);
-		curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 0L);
-	}
-	if (h->options.socket)
-		curl_easy_setopt(
-		    c, CURLOPT_UNIX_SOCKET_PATH, h->options.socket);
+	if (h->options.insecure)
+		verify_nobody(c);
 	if (q->post)
 		curl_easy_setopt(c, CURLOPT_POSTFIELDS, q->post);
 }

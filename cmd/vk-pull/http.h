@@ -79,6 +79,14 @@ void http_response_release(struct http_response *);
 int http_do(struct http *, const struct http_request *, struct http_response *,
     struct err *);
 
+/*
+ * Whether whoever listens at an https:// URL speaks no TLS: connects, and sends
+ * no request. What cannot be reached is not said to. Certificates are not
+ * looked at, since it takes longer to load those that are trusted than all else
+ * that a small request takes; whoever asks has to verify them yet.
+ */
+bool http_lacks_tls(const struct http_options *, const char *url);
+
 /* The host (with port, if not the scheme's) of a URL; "" if it has none. */
 void http_host(const char *url, char *into, size_t size);
 

@@ -33,6 +33,7 @@ struct session {
 	pthread_mutex_t lock;
 	bool may_plain;      /* http:// may be tried */
 	bool plain;          /* and is what the other end speaks */
+	bool asked;          /* it has been asked what it speaks */
 	char *authorization; /* header's value; NULL: none yet */
 	unsigned
 	    generation; /* of it: who was refused with an old one retries */
@@ -329,6 +330,22 @@ dup_authorization(struct session *s, bool *plain, unsigned *generation)
 	return copy;
 }
 
+/* Before the first request to who may speak plain HTTP. Where nobody is
+ * verified the request itself finds out as cheaply: see judge. */
+static void
+ask_scheme(struct session *s)
+{
+	char url[HTTP_URL_MAX];
+
+	pthread_mutex_lock(&s->lock);
+	if (s->may_plain && !s->asked && !s->options->http.insecure) {
+		snprintf(url, sizeof(url), "https://%s/", s->host);
+		s->plain = http_lacks_tls(&s->options->http, url);
+	}
+	s->asked = true;
+	pthread_mutex_unlock(&s->lock);
+}
+
 /* One request as things stand. Returns as http_do. */
 static int
 once(struct session *s, struct http *h, const char *path,
@@ -383,6 +400,7 @@ session_get(struct session *s, const char *path, struct http_request *q,
 
 	if (!h)
 		return err_set(e, EX_OSERR, "out of memory");
+	ask_scheme(s);
 	do {
 		http_response_release(r);
 		*r = (struct http_response){0};

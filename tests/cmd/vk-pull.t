@@ -58,6 +58,16 @@ plain=$address
 push "$images:1" busybox:1
 push "$images:user" busybox:user
 
+if command -v strace >/dev/null; then
+	strace -f -qe trace=openat -o "$tmp/trace" \
+		vk-pull --digest "$plain/busybox:1" >"$out" 2>"$err"
+	like "$(cat "$out")" '^sha256:' 'a digest from plain HTTP on loopback'
+	unlike "$(cat "$tmp/trace")" 'ca-certificates|/ssl/certs' \
+		'for which no certificates are loaded'
+else
+	skip 'no certificates are loaded for plain HTTP' 'no strace'
+fi
+
 run vk-pull "$plain/busybox:1"
 is "$rc" 0 'an image is pulled'
 is "$(cat "$err")" '' 'without a word'
