@@ -605,6 +605,9 @@ tarin_end(struct tarin *t, struct err *e)
 	bool pending =
 	    t->long_name.len > 0 || t->long_link.len > 0 || t->pax.has;
 
+	if (!t->begun && t->block_len > 0)
+		return err_set(
+		    e, EX_DATAERR, "not a tar: shorter than a header");
 	if (t->state != END && (t->state != HEADER || t->block_len > 0))
 		return bad(e, "ends in the middle of an entry");
 	if (pending)

@@ -4,6 +4,7 @@
 
 #include "common/size.h"
 
+#include <inttypes.h>
 #include <stddef.h>
 
 /* A table fills whole blocks, and a bitmap block has one bit for each. */
@@ -19,22 +20,28 @@ groups_of(uint64_t blocks)
 	return (blocks + GROUP_BLOCKS - 1) / GROUP_BLOCKS;
 }
 
-/* Inodes of each group; 0 if groups cannot hold those in use. */
+/* How many inodes there must be at least. */
+static uint64_t
+least_inodes(const struct layout_wish *w)
+{
+	return w->inodes > w->used ? w->inodes : w->used;
+}
+
+/* Inodes of each group; 0 if groups cannot hold those that there must be. */
 static uint32_t
 inodes_per_group(const struct layout_wish *w, uint64_t blocks, uint64_t groups)
 {
-	uint64_t wanted = w->inodes;
-	uint64_t each;
+	uint64_t least = least_inodes(w), wanted = least, each;
 
-	if (wanted == 0 && !w->tight)
+	if (w->inodes == 0 && !w->tight)
 		wanted =
 		    blocks * BLOCK_SIZE / LAYOUT_BYTES_PER_INODE + w->used / 8;
-	if (wanted < w->used)
-		wanted = w->used;
+	if (wanted < least)
+		wanted = least;
 	each = (wanted + groups - 1) / groups;
 	each = (each + INODES_STEP - 1) / INODES_STEP * INODES_STEP;
 	if (each > INODES_MAX)
-		each = groups * INODES_MAX >= w->used ? INODES_MAX : 0;
+		each = groups * INODES_MAX >= least ? INODES_MAX : 0;
 	return (uint32_t)each;
 }
 
@@ -110,8 +117,8 @@ too_large(struct err *e)
 static int
 too_many(const struct layout_wish *w, struct err *e)
 {
-	err_set(e, EX_DATAERR, "%u files need more inodes than there can be",
-	    w->used);
+	err_set(e, EX_DATAERR, "it cannot have %" PRIu64 " inodes",
+	    least_inodes(w));
 	return err_hint(e, "a larger size can be given with -s");
 }
 

@@ -109,13 +109,19 @@ open_unnamed(struct output *o, const char *directory, struct err *e)
 static int
 open_named(struct output *o, const char *path, struct err *e)
 {
-	cleanup_free char *directory = directory_of(path);
+	cleanup_free char *directory = NULL;
 	struct stat st;
 
+	o->kind = OUTPUT_NAMED;
+	if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode))
+		o->path = realpath(path, NULL);
+	else
+		o->path = strdup(path);
+	if (!o->path)
+		return err_errno(e, EX_CANTCREAT, "%s", path);
+	directory = directory_of(o->path);
 	if (!directory)
 		return err_set(e, EX_OSERR, "out of memory");
-	o->kind = OUTPUT_NAMED;
-	o->path = path;
 	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
 		err_set(e, EX_CANTCREAT, "%s: not a regular file", path);
 		return err_hint(e, "to write into it, redirect: > %s", path);
@@ -318,4 +324,6 @@ output_close(struct output *o)
 	doomed = NULL;
 	free(o->temporary);
 	o->temporary = NULL;
+	free(o->path);
+	o->path = NULL;
 }

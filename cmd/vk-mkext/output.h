@@ -5,7 +5,8 @@
  * An image needs a file that can be written anywhere. So:
  *   -o FILE         a file without a name in FILE's directory, which gets the
  *                   name when it is whole: whatever ends us before, even
- *                   kill -9, leaves nothing.
+ *                   kill -9, leaves nothing. Where FILE is a symbolic link,
+ *                   what it leads to is meant.
  *   > FILE          that file itself, opened again for reading and writing;
  *                   what does not become whole is cut to nothing.
  *   | PROGRAM       a file without a name in TMPDIR, which is copied out when
@@ -23,9 +24,9 @@ enum output_kind { OUTPUT_NAMED, OUTPUT_REDIRECTED, OUTPUT_STREAMED };
 
 struct output {
 	enum output_kind kind;
-	int fd;           /* of the image, read and write */
-	const char *path; /* OUTPUT_NAMED: the final name, borrowed */
-	char *temporary;  /* its name until then, where it needs one */
+	int fd;          /* of the image, read and write */
+	char *path;      /* OUTPUT_NAMED: the final name */
+	char *temporary; /* its name until then, where it needs one */
 };
 
 /* path NULL or "-": stdout. */
