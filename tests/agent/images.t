@@ -52,6 +52,10 @@ run inside sys sh -c 'exit 7'
 is "$rc" 7 "commands beside it, statuses exact"
 is "$(echo in | inside -u nobody -w /tmp sys sh -c 'cat; id -un; pwd' |
 	tr '\n' ' ')" "in nobody /tmp " "as a user"
+like "$(inside sys cat /proc/self/cgroup)" '^0::/vk-exec/[0-9]+$' \
+	"in a control group beside systemd's"
+is "$(inside sys sh -c 'ls -d /sys/fs/cgroup/vk-exec/*/ | wc -l')" 1 \
+	"which goes with the command"
 like "$(inside --list sys)" "main.*/sbin/init" "the init is the main session"
 
 is "$(inside sys systemctl is-active postgresql@15-main nginx |
