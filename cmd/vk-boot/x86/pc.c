@@ -8,7 +8,7 @@
 
 const struct engine_guest pc_guest = {
     .parameters = "rdinit=/vk/agent console=ttyS0 quiet panic=-1 "
-		  "reboot=k,panic_warm",
+		  "reboot=k,panic_warm cryptomgr.notests",
     .find_kernel = find_kernel,
     .loads_kernel = true,
     .modules = (const char *const[]){"virtio_pci", NULL},

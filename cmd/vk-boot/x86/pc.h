@@ -9,6 +9,8 @@
  *	reboot=k	  by the keyboard controller's port: what Linux takes by
  *			  default without firmware ends in a loop
  *	panic_warm	  so that a panic's reset is not taken for a reboot
+ *	cryptomgr.notests a distribution's algorithms test themselves otherwise,
+ *			  two thirds of its way to process 1
  */
 #ifndef VK_BOOT_X86_PC_H
 #define VK_BOOT_X86_PC_H
