@@ -109,6 +109,7 @@ hear(void)
 		struct packet p = {.len = 0};
 		struct udp_datagram u;
 		struct cursor c;
+		const uint8_t *yours;
 
 		if (packet_ethernet(&p, frame, (size_t)n) < 0 ||
 		    p.type != TYPE_IP4 || packet_ip(&p) < 0 ||
@@ -119,7 +120,10 @@ hear(void)
 		if (get_be32(&c) != transaction)
 			continue;
 		get_bytes(&c, 8);
-		t.yours = addr_of4(get_bytes(&c, 4));
+		yours = get_bytes(&c, 4);
+		if (!yours)
+			continue;
+		t.yours = addr_of4(yours);
 		t.to = p.to;
 		get_bytes(&c, 8 + 16 + 192 + 4);
 		take_options(&t, c);
