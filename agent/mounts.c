@@ -231,6 +231,20 @@ is_plain_dir(const char *dir)
 /* ---- what the configuration adds ------------------------------------------
  */
 
+/* The image has something there. */
+static bool
+is_taken(const char *dir)
+{
+	DIR *list = opendir(dir);
+	unsigned count = 0;
+
+	while (list && count <= 2 && readdir(list))
+		count++; /* "." and ".." are two */
+	if (list)
+		closedir(list);
+	return count > 2;
+}
+
 static int
 mount_line(const char *line, struct err *e)
 {
@@ -245,6 +259,9 @@ mount_line(const char *line, struct err *e)
 		return 0;
 	}
 	required = count > 3 && boot_option(words[3], "x-required");
+	if (count > 3 && boot_option(words[3], "x-missing") &&
+	    is_taken(words[1]))
+		return 0;
 	snprintf(rest, sizeof(rest), "%s %s %s", words[0], words[2],
 	    count > 3 ? words[3] : "");
 	if (mounts_make_dir(words[1]) < 0)

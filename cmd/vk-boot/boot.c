@@ -300,7 +300,7 @@ choose_kernel(struct boot *boot, const struct options *o,
 }
 
 int
-boot_prepare(struct boot *boot, const struct engine_guest *guest,
+boot_choose(struct boot *boot, const struct engine_guest *guest,
     const struct options *o, const struct image *root, struct err *e)
 {
 	*boot = (struct boot){
@@ -308,8 +308,14 @@ boot_prepare(struct boot *boot, const struct engine_guest *guest,
 	buf_init(&boot->config, BOOT_CONFIG_MAX);
 	buf_init(&boot->cmdline, CMDLINE_MAX - 1);
 	initramfs_init(&boot->initramfs);
-	if (choose_kernel(boot, o, root, e) < 0 ||
-	    make_initramfs(boot, o, root, e) < 0)
+	return choose_kernel(boot, o, root, e);
+}
+
+int
+boot_prepare(struct boot *boot, const struct options *o,
+    const struct image *root, struct err *e)
+{
+	if (make_initramfs(boot, o, root, e) < 0)
 		return -1;
 	inside_close(&boot->inside);
 	modules_close(&boot->modules);

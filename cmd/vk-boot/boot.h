@@ -29,10 +29,14 @@ struct boot {
 	struct buf cmdline; /* kernel parameters */
 };
 
-/* Finds, opens and builds all of it, for guests of that kind; root is NULL
- * where there is none. 0, -1 with err. */
-int boot_prepare(struct boot *, const struct engine_guest *,
+/* Chooses and opens the kernel of such a guest, and finds its modules; root is
+ * NULL where there is none. 0, -1 with err. */
+int boot_choose(struct boot *, const struct engine_guest *,
     const struct options *, const struct image *root, struct err *);
+
+/* Then builds all that goes with it. 0, -1 with err. */
+int boot_prepare(struct boot *, const struct options *,
+    const struct image *root, struct err *);
 
 /* It is loaded once more: tells the guest what time it is now. */
 void boot_again(struct boot *);

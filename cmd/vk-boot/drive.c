@@ -227,9 +227,10 @@ void
 drive_config(const struct drive_wish *wish, struct buf *config)
 {
 	if (wish->mount)
-		buf_printf(config, "mount serial=%s %s %s %s,x-required\n",
+		buf_printf(config, "mount serial=%s %s %s %s,%s\n",
 		    wish->serial, wish->mount, wish->fs,
-		    wish->disk.read_only ? "ro" : "rw,x-grow");
+		    wish->disk.read_only ? "ro" : "rw,x-grow",
+		    wish->if_missing ? "x-missing" : "x-required");
 }
 
 /* ---- the file ---- */

@@ -42,6 +42,7 @@ struct drive_wish {
 	char *text; /* owns what the following point to */
 	struct disk_config disk;
 	uint64_t size;                     /* bytes; 0: not said */
+	bool if_missing;                   /* mounted where there is nothing */
 	const char *mount, *from, *label;  /* NULL: not said */
 	char fs[16];                       /* "": not said */
 	char id[DRIVE_SERIAL_MAX + 1];     /* how the host speaks of it */

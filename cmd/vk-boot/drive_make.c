@@ -117,10 +117,12 @@ static int
 format(const struct drive_wish *wish, int fd, struct err *e)
 {
 	char program[PATH_MAX], name[] = "vk-mkext", quiet[] = "-q";
-	char journal[] = "--journal", size[] = "-s", label[] = "-L";
+	char journal[] = "--journal", full[] = "--read-only";
+	char size[] = "-s", label[] = "-L";
 	char bytes[32], text[DRIVE_LABEL_MAX + 1], end[] = "--", input[] = "-";
 	cleanup_free char *from = strdup(wish->from ? wish->from : input);
-	char *argv[10] = {name, quiet, journal};
+	char *kind = wish->disk.read_only ? full : journal;
+	char *argv[10] = {name, quiet, kind};
 	int argc = 3;
 	cleanup_fd int tree = -1;
 

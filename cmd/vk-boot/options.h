@@ -35,7 +35,7 @@ struct options {
 	uint64_t memory;     /* bytes */
 	uint64_t memory_max; /* that it may be given later; 0: no more */
 	bool hugepages, prealloc;
-	bool no_reboot, no_probe, no_nested;
+	bool no_reboot, no_probe, no_nested, guest_modules;
 	bool show; /* say what would be booted, and end */
 
 	/* the image's disk */

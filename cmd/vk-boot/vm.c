@@ -3,6 +3,7 @@
 #include "cmd/vk-boot/vm.h"
 
 #include "cmd/vk-boot/control.h"
+#include "cmd/vk-boot/module_drive.h"
 #include "cmd/vk-boot/sandbox.h"
 #include "cmd/vk-boot/stats.h"
 #include "cmd/vk-boot/virtio/balloon.h"
@@ -86,6 +87,28 @@ open_drives(struct vm *vm, struct err *e)
 			&vm->drives[vm->drive_count++], &o->drives[i], e) < 0)
 			return err_prefix(e, "-d");
 	return 0;
+}
+
+/* The last drive, if the kernel has modules and the guest is to have them. */
+static int
+open_module_drive(struct vm *vm, struct err *e)
+{
+	struct options *o = &vm->options;
+	struct drive_wish *wish = &o->drives[o->drive_count];
+	int found;
+
+	if (!o->guest_modules)
+		return 0;
+	if (o->drive_count == DRIVES_MAX)
+		return err_set(e, EX_USAGE,
+		    "--guest-modules: needs a disk, and there are %d already",
+		    DRIVES_MAX);
+	found = module_drive_wish(wish, &vm->boot.modules, &vm->boot.kernel, e);
+	if (found > 0) {
+		o->drive_count++;
+		found = drive_open(&vm->drives[vm->drive_count++], wish, e);
+	}
+	return found < 0 ? err_prefix(e, "--guest-modules") : 0;
 }
 
 /* Nothing of what the guest writes outlives it: it may just end. */
@@ -482,6 +505,8 @@ tell_start(struct vm *vm)
 int
 vm_build(struct vm *vm, struct err *e)
 {
+	const struct image *root;
+
 	vm->terminal = (struct terminal)TERMINAL_INIT;
 	gate_init(&vm->gate);
 	sandbox_raise_limits();
@@ -489,8 +514,11 @@ vm_build(struct vm *vm, struct err *e)
 	    open_ring(vm, e) < 0 || open_views(vm, e) < 0 ||
 	    open_terminal(vm, e) < 0 || make_engine(vm, e) < 0)
 		return -1;
-	if (boot_prepare(&vm->boot, vm->engine->ops->guest, &vm->options,
-		vm->options.image ? &vm->image : NULL, e) < 0)
+	root = vm->options.image ? &vm->image : NULL;
+	if (boot_choose(
+		&vm->boot, vm->engine->ops->guest, &vm->options, root, e) < 0 ||
+	    open_module_drive(vm, e) < 0 ||
+	    boot_prepare(&vm->boot, &vm->options, root, e) < 0)
 		return -1;
 	tell_start(vm);
 	if (add_devices(vm, e) < 0)
