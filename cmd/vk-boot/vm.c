@@ -12,32 +12,14 @@
 #include "cmd/vk-boot/virtio/net.h"
 #include "cmd/vk-boot/virtio/rng.h"
 #include "cmd/vk-boot/virtio/vsock.h"
+#include "cmd/vk-boot/vm_console.h"
 
 #include "common/log.h"
 #include "common/scope.h"
 
-#include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-/* Of the console, when something went wrong: a panic with its trace, as the
- * reason comes before that. */
-#define LAST_LINES 60
-
-/* Our own terminal. */
-static const struct filter_call terminal_calls[] = {
-    CALL_IF(ioctl, 1, TCGETS),
-    CALL_IF(ioctl, 1, TCSETS),
-    CALL_IF(ioctl, 1, TCSETSW), /* terminal_pause */
-    CALL_IF(ioctl, 1, TIOCGWINSZ),
-    CALL(getpid), /* the terminal's escape is SIGTERM */
-    CALL_IF(kill, 1, SIGTERM),
-    CALLS_END,
-};
 
 /* vm_release, with what it closes. */
 static const struct filter_call release_calls[] = {
@@ -119,137 +101,6 @@ keeps_nothing(const struct vm *vm)
 		if (drive_keeps(&vm->drives[i]))
 			return false;
 	return true;
-}
-
-static void
-console_output(void *owner, const void *text, size_t len)
-{
-	ring_add(owner, text, len);
-}
-
-static int
-open_ring(struct vm *vm, struct err *e)
-{
-	int file = -1;
-
-	if (vm->folder.dir >= 0 && vm->options.console != CONSOLE_NONE) {
-		file = openat(vm->folder.dir, "console.log",
-		    O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-		if (file < 0)
-			return err_errno(e, EX_CANTCREAT, "console.log");
-	}
-	vm->ring = ring_new(file, e);
-	return vm->ring ? 0 : -1;
-}
-
-/* A terminal or a pipe of ours that does not block, without making it so for
- * those who share it. */
-static int
-reopen(int fd, int flags)
-{
-	char path[32];
-	int own;
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	own = open(path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	return own >= 0 ? own : fcntl(fd, F_DUPFD_CLOEXEC, 0);
-}
-
-/* The user asked to leave, or hung up. */
-static void
-stdio_left(void *owner)
-{
-	(void)owner;
-	kill(getpid(), SIGTERM);
-}
-
-static int
-open_stdio(struct vm *vm, struct err *e)
-{
-	struct view_config config = {
-	    .in = reopen(STDIN_FILENO, O_RDONLY),
-	    .out = reopen(STDOUT_FILENO, O_WRONLY),
-	    .from_start = true,
-	    .escape = isatty(STDIN_FILENO),
-	    .stays = true,
-	    .left = stdio_left,
-	};
-
-	struct stat st;
-
-	/* There is no waiting for a file. */
-	if (fstat(STDIN_FILENO, &st) == 0 && S_ISREG(st.st_mode)) {
-		fd_close(&config.in);
-		fd_close(&config.out);
-		err_set(e, EX_USAGE, "--console stdio: input is a file");
-		return err_hint(e, "cat FILE | vk-boot --console stdio ...");
-	}
-	if (isatty(STDIN_FILENO) &&
-	    terminal_raw(&vm->terminal, STDIN_FILENO, e) < 0)
-		return -1;
-	return views_open(vm->views, &config, NULL, 0, e);
-}
-
-static int
-open_pty(struct vm *vm, struct err *e)
-{
-	char name[64];
-
-	if (views_terminal(vm->views, name, e) < 0)
-		return -1;
-	log_warn("the console is %s", name);
-	status_event(
-	    &vm->status, "console", json_pack("{s:s}", "terminal", name));
-	return 0;
-}
-
-/* Who may watch the console and type into it. */
-static int
-open_views(struct vm *vm, struct err *e)
-{
-	const struct options *o = &vm->options;
-
-	/* With a name there is the control socket, by which to ask for one. */
-	if (!o->name && o->console < CONSOLE_STDIO)
-		return 0;
-	vm->views = views_new(vm->main_loop, vm->ring, e);
-	if (!vm->views)
-		return -1;
-	switch (o->console) {
-	case CONSOLE_STDIO:
-		return open_stdio(vm, e);
-	case CONSOLE_PTY:
-		return open_pty(vm, e);
-	case CONSOLE_SOCKET:
-		return views_listen(vm->views, o->console_socket, e);
-	default:
-		return 0;
-	}
-}
-
-/* The command's terminal is to be raw while the command runs; whoever sees to
- * it that it does not stay so is made now, before there are threads. */
-static int
-open_terminal(struct vm *vm, struct err *e)
-{
-	if (!vm->options.tty || !isatty(STDIN_FILENO))
-		return 0;
-	if (terminal_raw(&vm->terminal, STDIN_FILENO, e) < 0)
-		return -1;
-	terminal_pause(&vm->terminal);
-	return 0;
-}
-
-/* What a user wants to see of a guest that failed. */
-static const char *
-last_words(void *owner)
-{
-	static char text[8192];
-	struct vm *vm = owner;
-
-	if (ring_last(vm->ring, LAST_LINES, text, sizeof(text)) > 0)
-		fputs(text, stderr);
-	return text;
 }
 
 static void
@@ -336,7 +187,7 @@ static int
 add_console(struct vm *vm, struct err *e)
 {
 	struct console_config config = {
-	    .output = console_output,
+	    .output = vm_console_output,
 	    .owner = vm->ring,
 	    .input = vm->views ? views_input(vm->views) : -1,
 	};
@@ -451,7 +302,7 @@ make_engine(struct vm *vm, struct err *e)
 	    .cpus = vm->options.cpus,
 	    .memory = vm->options.memory,
 	    .memory_max = vm->options.memory_max,
-	    .console = console_output,
+	    .console = vm_console_output,
 	    .owner = vm->ring,
 	    .console_calls = ring_calls,
 	    .hugepages = vm->options.hugepages,
@@ -511,8 +362,7 @@ vm_build(struct vm *vm, struct err *e)
 	gate_init(&vm->gate);
 	sandbox_raise_limits();
 	if (take_name(vm, e) < 0 || open_drives(vm, e) < 0 ||
-	    open_ring(vm, e) < 0 || open_views(vm, e) < 0 ||
-	    open_terminal(vm, e) < 0 || make_engine(vm, e) < 0)
+	    vm_console_open(vm, e) < 0 || make_engine(vm, e) < 0)
 		return -1;
 	root = vm->options.image ? &vm->image : NULL;
 	if (boot_choose(
@@ -542,7 +392,7 @@ vm_allow(struct vm *vm)
 	filter_add(&vm->filter, stats_calls);
 	if (vm->control)
 		filter_add(&vm->filter, control_calls);
-	filter_add(&vm->filter, terminal_calls);
+	filter_add(&vm->filter, vm_console_calls);
 	if (vm->views)
 		filter_add(&vm->filter, views_calls);
 	filter_add(&vm->filter, sweep_calls);
@@ -594,7 +444,7 @@ vm_run(struct vm *vm, struct err *e)
 	    .options = &vm->options,
 	    .status = &vm->status,
 	    .throw_away = keeps_nothing(vm),
-	    .last_words = last_words,
+	    .last_words = vm_console_last_words,
 	    .stats = stats,
 	    .owner = vm,
 	};
