@@ -84,7 +84,8 @@ prepare(struct vmm *vmm, const struct boot *boot, struct vmm_launch *l,
 	vmm_argument(l, "--cmdline");
 	vmm_argument(l, "%s", boot->cmdline.data);
 	vmm_argument(l, "--cpus");
-	vmm_argument(l, "boot=%u", config->cpus);
+	vmm_argument(l, "boot=%u%s", config->cpus,
+	    config->no_nested ? ",nested=off" : "");
 	vmm_argument(l, "--memory");
 	vmm_argument(l, "size=%lluK,shared=on%s%s",
 	    (unsigned long long)config->memory / 1024,

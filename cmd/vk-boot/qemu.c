@@ -209,7 +209,8 @@ add_machine(const struct qemu *q, struct vmm_launch *l)
 	vmm_argument(l, "-accel");
 	vmm_argument(l, q->kvm ? "kvm" : "tcg,thread=multi");
 	vmm_argument(l, "-cpu");
-	vmm_argument(l, q->kvm ? "host" : "max");
+	vmm_argument(l, "%s%s", q->kvm ? "host" : "max",
+	    config->no_nested ? ",-svm,-vmx" : "");
 	vmm_argument(l, "-smp");
 	vmm_argument(l, "%u", config->cpus);
 	vmm_argument(l, "-m");

@@ -9,9 +9,14 @@
  * bus does the work.
  *
  * What is understood: feature negotiation, CONFIG, REPLY_ACK, MQ and
- * BACKEND_REQ (configuration changes are told), rings enabled one by one. Not
- * offered, and so never asked for: LOG_SHMFD (live migration), INFLIGHT: a
- * front end that connects anew starts its device anew.
+ * BACKEND_REQ (configuration changes are told), rings enabled one by one.
+ *
+ * Not offered, and a breach to ask for: LOG_SHMFD, of which a front end learns
+ * that its guest cannot be moved while it runs; INFLIGHT, by which a back end
+ * that takes the place of one that crashed would know the requests that were
+ * under way. So a guest does not outlive its device: who connects anew, to the
+ * same back end or to another, starts the device anew, and its guest with it.
+ * A back end that is told to end does so with nothing under way.
  *
  * The front end is hostile, too: every message is bounded and checked, memory
  * regions against the files behind them, ring addresses against the regions. A

@@ -5,7 +5,7 @@
 . "$(dirname "$0")/../../lib.sh"
 have busybox 'the image is made of it'
 
-export VK_ENGINE=uml
+export VK_ENGINE="${VK_ENGINE:-uml}"
 export XDG_RUNTIME_DIR="$tmp/run"
 mkdir "$XDG_RUNTIME_DIR"
 chmod 700 "$XDG_RUNTIME_DIR"

@@ -50,6 +50,68 @@ else
 	skip 'it has no capabilities' 'a build with sanitizers'
 fi
 
+# ---- an end in the middle of requests ----
+
+# writer: a guest of UML that does nothing but write to the disk "hit".
+writer() {
+	PATH=$PATH:/usr/bin setsid linux.uml mem=48M initrd=writer.initrd \
+		con=null con0=null,fd:1 uml_dir="$tmp" quiet \
+		"virtio_uml.device=$tmp/hit.sock:2" >writer.out 2>&1 </dev/null &
+	writer=$!
+	at_exit "kill -KILL -$writer 2>/dev/null"
+	await 20 grep -q writing writer.out
+}
+module=$(find /usr/lib/uml/modules -name virtio_blk.ko 2>/dev/null | head -n 1)
+why=
+command -v linux.uml >/dev/null && [ -n "$module" ] || why='no User-mode Linux'
+command -v cpio >/dev/null && command -v busybox >/dev/null ||
+	why='no cpio or busybox'
+if [ -z "$why" ]; then
+	mkdir -p writer/bin writer/dev
+	cp "$(command -v busybox)" writer/bin/busybox
+	cp "$module" writer/
+	cat >writer/init <<'END'
+#!/bin/busybox sh
+busybox mount -t devtmpfs none /dev
+busybox insmod /virtio_blk.ko
+busybox echo writing
+while busybox dd if=/dev/zero of=/dev/vda bs=1M count=16 oflag=direct; do :; done
+busybox echo failed
+busybox sleep 1000
+END
+	chmod +x writer/init
+	(cd writer && find . | cpio -o -H newc --quiet) >writer.initrd
+	truncate -s 16M hit
+	serve hit blk:hit
+	# shellcheck disable=SC2154 # by serve
+	open_before=$(find "/proc/$hit/fd" -type l | wc -l)
+	for _ in 1 2 3; do
+		writer
+		kill -KILL "-$writer"
+		wait "$writer" 2>/dev/null
+	done
+	released() {
+		[ "$(find "/proc/$hit/fd" -type l | wc -l)" -le "$open_before" ]
+	}
+	await 10 released
+	ok $? 'front ends killed while they write leave nothing behind'
+	writer
+	ok $? 'and another is served'
+	kill -KILL "$hit"
+	wait "$hit" 2>/dev/null
+	rm hit.ready
+	serve hit blk:hit
+	ok $? 'a device killed meanwhile is replaced'
+	kill -KILL "-$writer"
+	wait "$writer" 2>/dev/null
+	writer
+	ok $? 'and the new one serves a guest that is started anew'
+	kill -KILL "-$writer"
+	wait "$writer" 2>/dev/null
+else
+	skip 'ends in the middle of requests' "$why"
+fi
+
 # ---- in a guest of QEMU ----
 
 kernel=${XDG_CACHE_HOME:-$HOME/.cache}/vk/debian-kernel/cloud
