@@ -222,31 +222,53 @@ hex_digit(char c)
 	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* LIBARCHIVE.xattr.NAME: the name with %XX, the value in base64. */
-static int
-libarchive_xattr(struct pax *p, struct value key, struct value v)
+size_t
+pax_decode_name(char *into, const char *name, size_t len)
 {
-	cleanup_buf struct buf name = BUF_INIT(TARIN_PAX_MAX);
-	cleanup_buf struct buf data = BUF_INIT(TARIN_PAX_MAX);
+	size_t have = 0;
 
-	buf_puts(&name, "SCHILY.xattr.");
-	for (size_t i = 0; i < key.len; i++) {
-		char c = key.at[i];
+	for (size_t i = 0; i < len; i++) {
+		char c = name[i];
 
-		if (c == '%' && key.len - i > 2 &&
-		    hex_digit(key.at[i + 1]) >= 0 &&
-		    hex_digit(key.at[i + 2]) >= 0) {
-			c = (char)(hex_digit(key.at[i + 1]) << 4 |
-				   hex_digit(key.at[i + 2]));
+		if (c == '%' && len - i > 2 && hex_digit(name[i + 1]) >= 0 &&
+		    hex_digit(name[i + 2]) >= 0) {
+			c = (char)(hex_digit(name[i + 1]) << 4 |
+				   hex_digit(name[i + 2]));
 			i += 2;
 		}
-		if (c == '\0' || buf_add(&name, &c, 1) < 0)
-			return -1;
+		into[have++] = c;
 	}
-	if (base64(v, &data) < 0)
+	into[have] = '\0';
+	return have;
+}
+
+void
+pax_encode_name(struct buf *b, const char *name)
+{
+	for (; *name; name++)
+		if (*name == '=' || *name == '%')
+			buf_printf(b, "%%%02X", *name);
+		else
+			buf_add(b, name, 1);
+}
+
+/* LIBARCHIVE.xattr.NAME: more of the name is %XX than others understand, and
+ * the value is in base64. Gives the key that they have for it. */
+static int
+libarchive_key(struct value name, char *key, size_t size)
+{
+	cleanup_buf struct buf b = BUF_INIT(size - 1);
+	char plain[TARIN_ATTR_NAME_MAX + 1];
+	size_t len = pax_decode_name(plain, name.at, name.len);
+
+	if (strlen(plain) != len)
 		return -1;
-	return pax_add_attr(
-	    &p->attrs, name.data, name.len, data.data, data.len);
+	buf_puts(&b, "SCHILY.xattr.");
+	pax_encode_name(&b, plain);
+	if (b.failed)
+		return -1;
+	memcpy(key, b.data, b.len + 1);
+	return 0;
 }
 
 /* The last record of a key counts: an earlier one goes. Linear in the number
@@ -326,7 +348,8 @@ record_sparse(struct pax *p, struct value key, struct value v)
 static int
 record_attr(struct pax *p, struct value key, struct value v)
 {
-	char name[32 + TARIN_ATTR_NAME_MAX + 1];
+	char name[32 + 3 * TARIN_ATTR_NAME_MAX + 1];
+	cleanup_buf struct buf plain = BUF_INIT(TARIN_PAX_MAX);
 	bool libarchive = false;
 	struct value rest = key;
 
@@ -339,15 +362,18 @@ record_attr(struct pax *p, struct value key, struct value v)
 		return 0;
 	if (rest.len > TARIN_ATTR_NAME_MAX)
 		return -1;
-	if (libarchive || key.at[0] == 'R')
-		snprintf(name, sizeof(name), "SCHILY.xattr.%s%.*s",
-		    libarchive ? "" : "security.", (int)rest.len, rest.at);
+	if (libarchive && (libarchive_key(rest, name, sizeof(name)) < 0 ||
+			      base64(v, &plain) < 0))
+		return -1;
+	if (libarchive)
+		v = (struct value){plain.data, plain.len};
+	else if (key.at[0] == 'R')
+		snprintf(name, sizeof(name), "SCHILY.xattr.security.%.*s",
+		    (int)rest.len, rest.at);
 	else
 		snprintf(name, sizeof(name), "%.*s", (int)key.len, key.at);
 	if (!drop_attr(&p->attrs, name) && p->attr_count++ >= TARIN_ATTRS_MAX)
 		return -1;
-	if (libarchive)
-		return libarchive_xattr(p, rest, v);
 	return pax_add_attr(&p->attrs, name, strlen(name), v.at, v.len);
 }
 

@@ -57,6 +57,14 @@ int pax_add_segment(struct pax *, uint64_t offset, uint64_t len);
 int pax_add_attr(struct buf *attrs, const char *key, size_t key_len,
     const void *value, size_t len);
 
+/*
+ * An attribute's name in a key: GNU tar writes '=' and '%' as %XX, libarchive
+ * others too. into has room for len + 1; returns its length, which a NUL in the
+ * name makes differ from strlen's.
+ */
+size_t pax_decode_name(char *into, const char *name, size_t len);
+void pax_encode_name(struct buf *, const char *name); /* as GNU tar does it */
+
 /* Walks attrs: false at the end. *at starts as 0. */
 bool pax_next_attr(const uint8_t *attrs, size_t attrs_len, size_t *at,
     const char **key, const uint8_t **value, uint32_t *len);

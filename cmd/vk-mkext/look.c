@@ -156,6 +156,8 @@ walk(struct look *l, ext2_ino_t inode, const char *path)
 static int
 look_open(struct look *l)
 {
+	if (access(l->image, R_OK) < 0)
+		return err_errno(l->err, 0, "%s", l->image);
 	if (library(l,
 		ext2fs_open2(l->image, NULL,
 		    EXT2_FLAG_64BITS | EXT2_FLAG_SOFTSUPP_FEATURES, 0, 0,

@@ -97,7 +97,8 @@ add_attribute(char *name, char *value, size_t length, void *with)
 		    add_acl(p, "SCHILY.acl.default", value, length, a->err);
 	else {
 		empty(&p->text);
-		buf_printf(&p->text, "SCHILY.xattr.%s", name);
+		buf_puts(&p->text, "SCHILY.xattr.");
+		pax_encode_name(&p->text, name);
 		if (!p->text.failed)
 			add(p, p->text.data, value, length);
 	}

@@ -88,6 +88,19 @@ read_acl(struct tar *t, struct acl_text text, struct meta *m,
 	return more < 0 ? -1 : intake_acl(t->in, m, space, &acl, e);
 }
 
+static int
+read_xattr(struct tar *t, struct meta *m, const char *key, const uint8_t *value,
+    uint32_t len, struct err *e)
+{
+	char name[TARIN_ATTR_NAME_MAX + 1];
+
+	if (strlen(key) > TARIN_ATTR_NAME_MAX ||
+	    pax_decode_name(name, key, strlen(key)) != strlen(name))
+		return err_set(e, EX_DATAERR,
+		    "an attribute whose name cannot be: '%.40s'", key);
+	return intake_xattr(t->in, m, name, value, len, e);
+}
+
 /* One of those that tarin carries: attributes, ACLs, flags. */
 static int
 read_attribute(struct tar *t, struct meta *m, const char *key,
@@ -97,8 +110,7 @@ read_attribute(struct tar *t, struct meta *m, const char *key,
 	struct acl_text text = {.at = (const char *)value, .left = len};
 
 	if (strncmp(key, xattr, strlen(xattr)) == 0)
-		return intake_xattr(
-		    t->in, m, key + strlen(xattr), value, len, e);
+		return read_xattr(t, m, key + strlen(xattr), value, len, e);
 	if (strcmp(key, "SCHILY.acl.access") == 0)
 		return read_acl(t, text, m, XATTR_ACL_ACCESS, e);
 	if (strcmp(key, "SCHILY.acl.default") == 0 && S_ISDIR(m->mode))

@@ -261,6 +261,8 @@ run vk-mkext --check "$tmp/p.ext4" --part sha256:abcx </dev/null
 is "$rc" 1 "and other parts do not"
 run vk-mkext --check "$tmp/a.tar" "$tmp/a.tar"
 is "$rc" 65 "what is no image cannot be checked"
+run vk-mkext --check "$tmp/not-there" "$tmp/a.tar"
+is "$rc $(lines)" "66 1" "nor what is not there"
 vk-mkext -U 01234567-89ab-cdef-0123-456789ABCDEF -o "$tmp/u.ext4" "$tmp/a.tar"
 is "$(uuid "$tmp/u.ext4")" 01234567-89ab-cdef-0123-456789abcdef \
 	"a UUID of one's own"
@@ -377,13 +379,30 @@ unlike "$(cat "$err")" 'Unknown code' "the reason in words"
 
 if setfattr -n user.test -v yes "$tree/etc/motd" 2>/dev/null &&
 	setfacl -m u:1234:rw "$tree/etc/motd" 2>/dev/null; then
+	setfattr -n 'user.a=b%41 c' -v odd "$tree/etc/motd"
 	tar --xattrs --acls -cf "$tmp/attr.tar" -C "$tree" .
-	for source in "$tmp/attr.tar" "$tree"; do
+	if command -v bsdtar >/dev/null; then
+		bsdtar --format=pax --xattrs --acls -cf "$tmp/bsd.tar" \
+			-C "$tree" .
+	else
+		cp "$tmp/attr.tar" "$tmp/bsd.tar"
+	fi
+	for source in "$tmp/attr.tar" "$tmp/bsd.tar" "$tree"; do
 		vk-mkext -s +1M -o "$tmp/attr.ext4" "$source"
 		clean "$tmp/attr.ext4"
 		ok $? "attributes of ${source##*/}: clean"
 		image=$tmp/attr.ext4
+		in_image 'ea_list /etc/motd' | grep -c user. >"$out"
 		like "$(in_image 'ea_list /etc/motd')" 'user.test.*yes' "kept"
+		like "$(cat "$out") $(in_image 'ea_list /etc/motd')" \
+			'^2 .*' 'each once'
+		like "$(in_image 'ea_list /etc/motd')" \
+			'user\.a=b%41 c .*odd' "an odd name, too"
+		mkdir -p "$tmp/attrs"
+		vk-mkext --extract "$image" /etc/motd | tar -x --xattrs \
+			-C "$tmp/attrs"
+		is "$(cd "$tmp/attrs" && getfattr --only-values \
+			-n 'user.a=b%41 c' motd 2>&1)" odd "and given back"
 		vk-mkext --extract "$image" | tar --acls -tvvf - >"$out" 2>&1
 		like "$(cat "$out")" 'rw-rw-r--\+.*etc/motd|user:1234' "ACL kept"
 	done
