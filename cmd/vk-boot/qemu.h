@@ -4,7 +4,7 @@
  *
  * For hosts where KVM cannot run a guest and User-mode Linux is none for it: a
  * kernel of any make, several processors, all of them emulated (TCG), at a
- * tenth of native speed or less. Where KVM does run kernels, QEMU uses it.
+ * third of native speed or less. Where KVM does run kernels, QEMU uses it.
  *
  * Disks, vsock, network and randomness are our devices behind vhost-user. For a
  * console QEMU has no front end: its own virtio console is behind a socket, at
