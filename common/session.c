@@ -35,8 +35,7 @@ const struct filter_call session_calls[] = {
     CALL(read),
     CALL(write),
     CALL(sendto), /* the guest, and outputs that are sockets */
-    CALL(shutdown),
-    CALL(fcntl), /* O_NONBLOCK */
+    CALL(fcntl),  /* O_NONBLOCK */
     CALL_IF(ioctl, 1, TIOCGWINSZ),
     CALLS_END,
 };

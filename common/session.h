@@ -93,7 +93,8 @@ struct session_request {
 		.greeting_ms = SESSION_GREETING_MS                             \
 	}
 
-/* What a session asks of the host; with sinks, nothing is opened (filter.h). */
+/* What a session asks of the host (filter.h), where nothing is opened for its
+ * output (sinks) and no output is also its input. */
 extern const struct filter_call session_calls[];
 
 enum session_end {

@@ -28,10 +28,14 @@
  * superblock with its UUID and the time of its last writing. */
 #define IDENTITY_SIZE 4096
 
-static const struct filter_call calls[] = {
+static const struct filter_call close_calls[] = {
     CALL(pread64), /* what a write leaves of a cluster */
     CALL(pwrite64),
     CALL(fdatasync),
+    CALLS_END,
+};
+
+static const struct filter_call use_calls[] = {
     CALL(fallocate),
     CALLS_END,
 };
@@ -42,11 +46,18 @@ static const struct filter_call image_calls[] = {
 };
 
 void
-disk_allow(const struct disk *disk, struct filter *filter)
+disk_allow_close(const struct disk *disk, struct filter *filter)
 {
-	filter_add(filter, calls);
+	filter_add(filter, close_calls);
 	if (disk->image)
 		filter_add(filter, image_calls);
+}
+
+void
+disk_allow(const struct disk *disk, struct filter *filter)
+{
+	disk_allow_close(disk, filter);
+	filter_add(filter, use_calls);
 }
 
 int

@@ -44,8 +44,10 @@ enum disk_cache {
 
 struct disk;
 
-/* Adds what using and closing it asks of the host (filter.h). */
+/* Adds what using and closing it asks of the host (filter.h), or closing it
+ * alone. */
 void disk_allow(const struct disk *, struct filter *);
+void disk_allow_close(const struct disk *, struct filter *);
 
 struct qcow2;
 

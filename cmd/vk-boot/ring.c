@@ -12,7 +12,7 @@
 
 const struct filter_call ring_calls[] = {
     CALL(pwrite64),
-    CALL(ftruncate),
+    CALL_RARE(ftruncate, "console.log is at its limit"),
     CALL_RARE(close, "the disk is full"),
     CALLS_END,
 };

@@ -143,7 +143,6 @@ build(struct server *s, struct err *e)
 	    local_socket_listen(s->options->socket, 1, &s->folder, e);
 	if (config.listener < 0)
 		return -1;
-	filter_add(loop_filter(s->device->loop), gmem_calls);
 	s->vhost = vhost_user_new(&config, e);
 	return s->vhost ? 0 : -1;
 }
@@ -186,7 +185,7 @@ confine(struct server *s, struct err *e)
 	filter_add(&s->filter, main_calls);
 	filter_add(&s->filter, loop_calls);
 	if (s->drive.loop)
-		disk_allow(&s->drive.disk, &s->filter);
+		disk_allow_close(&s->drive.disk, &s->filter);
 	if (sandbox_filter(&s->filter, e) < 0)
 		return -1;
 	return sandbox_filter(loop_filter(s->device->loop), e);

@@ -388,7 +388,7 @@ vm_allow(struct vm *vm)
 {
 	filter_add(&vm->filter, release_calls);
 	for (unsigned i = 0; i < vm->drive_count; i++)
-		disk_allow(&vm->drives[i].disk, &vm->filter);
+		disk_allow_close(&vm->drives[i].disk, &vm->filter);
 	filter_add(&vm->filter, stats_calls);
 	if (vm->control)
 		filter_add(&vm->filter, control_calls);

@@ -470,10 +470,9 @@ static const struct filter_call calls[] = {
     CALL(accept4),
     CALL(setsockopt),
     CALL(recvmsg),
-    CALL(recvfrom),
     CALL(sendto),
-    CALL(fstat), /* memory: the file behind it */
-    CALL(newfstatat),
+    CALL(newfstatat), /* memory: the file behind it */
+    CALL_RARE(fstat, "what newer C libraries make of fstat(3)"),
     CALL_WITHOUT(mmap, 2, PROT_EXEC),
     CALL(munmap),
     CALL(fcntl), /* O_NONBLOCK */

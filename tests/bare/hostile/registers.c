@@ -6,6 +6,7 @@
 #define MSIX_CONTROL 2
 #define MSIX_ENABLE  0x8000
 #define MSIX_MASKALL 0x4000
+#define PENDING      0x1000 /* bits, behind the table */
 #define COMMAND      4
 #define DECODE       2
 #define BASE_ADDRESS 0x10
@@ -349,6 +350,21 @@ interrupts_to_nowhere(const struct device *d)
 	return true;
 }
 
+/* What nobody may be told of waits, and can be seen to. */
+static bool
+interrupts_that_wait(const struct device *d)
+{
+	bool seen = false;
+
+	begin(d);
+	write16(d->common + QUEUE_SELECT, good_queue(d));
+	write16(d->common + QUEUE_VECTOR, 1);
+	post(d);
+	for (unsigned i = 0; i < 10000 && !seen; i++)
+		seen = read32(d->msix_table + PENDING) & 1 << 1;
+	return seen;
+}
+
 static bool
 masks_on_and_off(const struct device *d)
 {
@@ -372,8 +388,8 @@ table_of_every_width(const struct device *d)
 	msix(d, MSIX_ENABLE | MSIX_MASKALL);
 	write_all(d->msix_table, 64, UINT64_MAX);
 	read_all(d->msix_table, 64);
-	read_all(d->msix_table + 0x1000, 32);
-	write_all(d->msix_table + 0x1000, 32, UINT64_MAX);
+	read_all(d->msix_table + PENDING, 32);
+	write_all(d->msix_table + PENDING, 32, UINT64_MAX);
 	msix(d, 0);
 	return true;
 }
@@ -538,6 +554,7 @@ const struct misuse register_cases[] = {
     {"accesses over the structures' ends", between_the_structures, 0},
     {"vectors of every queue", vectors_of_every_queue, 0},
     {"interrupts to nowhere", interrupts_to_nowhere, 0},
+    {"interrupts that wait", interrupts_that_wait, 0},
     {"masks on and off", masks_on_and_off, 0},
     {"the interrupt table in every width", table_of_every_width, 0},
     {"its window elsewhere", window_elsewhere, 0},

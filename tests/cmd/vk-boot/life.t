@@ -35,6 +35,15 @@ finish() { # status what
 	is $? "$1" "$2" || diag "$(cat "$err")"
 }
 
+# Who was shown the console has seen enough.
+{
+	timeout 30 vk-boot --engine kvm --no-probe -m 64M -i "$tmp/none" \
+		-k "$build/tests/bare/first" -a hold=1 --console stdio \
+		</dev/null 2>"$err"
+	echo $? >"$tmp/status"
+} | head -c 1 >/dev/null
+is "$(cat "$tmp/status")" 143 'it ends when nobody reads its console any more'
+
 # Three reboots: by the keyboard's controller, the bridge, ACPI.
 start -a lives=4 -a hold=1
 await 30 grep -aq '^life 4' "$log"

@@ -40,6 +40,9 @@ takes() { # KIND
 start usual
 ok $? 'a guest' || diag "$(cat "$err")"
 few=$(takes Private_Dirty)
+resident=$(vk-control -o resident usual stats)
+[ "$resident" -gt 0 ] && [ "$resident" -lt 33554432 ]
+ok $? "of it, it has what it has touched ($resident bytes)"
 kill "$vm"
 wait "$vm"
 start filled --prealloc
