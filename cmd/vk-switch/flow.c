@@ -67,7 +67,7 @@ flows_release(struct lan *lan)
 		flows_of_port_close(lan, &lan->ports[i]);
 	munmap(t->flows, t->size * sizeof(*t->flows));
 	munmap(t->buckets, (t->bucket_mask + 1) * sizeof(*t->buckets));
-	t->size = 0;
+	*t = (struct flow_table){.size = 0};
 }
 
 /* ---- the hash ----------------------------------------------------------- */

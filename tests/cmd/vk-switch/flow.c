@@ -6,6 +6,7 @@
 #include "tests/tap.h"
 
 #include <sys/epoll.h>
+#include <sys/resource.h>
 
 #define PLACES 128
 
@@ -129,6 +130,35 @@ by_last_use(void)
 	    "of connections the one that is idle for longest goes");
 }
 
+/* The default table in full, twice: what it takes, and that it takes no more.
+ * The descriptors are none, for which there would be no room. */
+static void
+as_many_as_can_be(void)
+{
+	struct err e = ERR_INIT;
+	struct rusage before, full, again;
+
+	flows_release(&lan);
+	ok(flows_init(&lan, FLOWS_DEFAULT, &e) == 0, "%d places",
+	    FLOWS_DEFAULT);
+	getrusage(RUSAGE_SELF, &before);
+	for (uint32_t i = 0; i < FLOWS_DEFAULT; i++)
+		flow_new(&lan, &(struct flow_key){.vm_port = (uint16_t)i},
+		    &stations[0], FLOWS_OPEN, 1 << 30);
+	getrusage(RUSAGE_SELF, &full);
+	is_int(lan.flows.used, FLOWS_DEFAULT, "all in use");
+	ok(full.ru_maxrss - before.ru_maxrss <
+		(long)(FLOWS_DEFAULT * (sizeof(struct flow) + 8) / 1024) + 1024,
+	    "take %ld KiB", full.ru_maxrss - before.ru_maxrss);
+	flows_of_port_close(&lan, greedy);
+	is_int(lan.flows.used, 0, "all gone");
+	for (uint32_t i = 0; i < FLOWS_DEFAULT; i++)
+		flow_new(&lan, &(struct flow_key){.far_port = (uint16_t)i},
+		    &stations[0], FLOWS_OPEN, 1 << 30);
+	getrusage(RUSAGE_SELF, &again);
+	ok(again.ru_maxrss - full.ru_maxrss < 256, "and again in the same");
+}
+
 int
 main(void)
 {
@@ -150,6 +180,7 @@ main(void)
 	gives_way();
 	has_its_share();
 	by_last_use();
+	as_many_as_can_be();
 	lan_release(&lan);
 	close(greedy_vm);
 	close(modest_vm);
