@@ -84,9 +84,11 @@ take_options(struct told *t, struct cursor c)
 			continue;
 		len = get_u8(&c);
 		value = cursor_of(get_bytes(&c, len), len);
+		if (c.bad)
+			return;
 		if (code == 53)
 			t->type = get_u8(&value);
-		else if (code == 54)
+		else if (code == 54 && value.left == 4)
 			t->server = addr_of4(value.at);
 		else if (code == 51)
 			t->time_s = get_be32(&value);

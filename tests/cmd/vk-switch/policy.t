@@ -287,6 +287,7 @@ net_switch --policy "$tmp/policy" --allow 198.51.100.9:7/tcp \
 	--control "$tmp/control" --status-fd 8 8<>"$tmp/events"
 net_vm again
 in_world socat TCP4-LISTEN:7,bind=198.51.100.9,fork EXEC:cat 2>/dev/null &
+await 5 in_world sh -c 'ss -ltn | grep -q 198.51.100.9:7'
 mkfifo "$tmp/said"
 vm again socat - TCP:198.51.100.9:7 <"$tmp/said" >"$tmp/heard" &
 exec 7>"$tmp/said"
