@@ -7,6 +7,7 @@
 #include "cmd/vk-boot/machine.h"
 #include "cmd/vk-boot/virtio/device.h"
 #include "cmd/vk-boot/vmm.h"
+#include "cmd/vk-boot/vmm_events.h"
 #include "cmd/vk-boot/x86/pc.h"
 
 #include "common/scope.h"
@@ -21,16 +22,13 @@
 #define CPUS_MAX 254
 /* TMPDIR, in which it has nothing to do. */
 #define SHM_BYTES (1 << 20)
-/* An event has some hundred bytes; more that is no event is dropped. */
-#define EVENTS_MAX 8192
 
 struct cloud_hypervisor {
 	struct vmm vmm; /* first */
 	char program[PATH_MAX];
-	struct loop_source events;
-	int events_writer; /* until the program has it */
-	char text[EVENTS_MAX];
-	size_t have;
+	struct loop_source monitor;
+	int monitor_writer; /* until the program has it */
+	struct vmm_events events;
 	bool resets; /* the guest asked for it */
 };
 
@@ -65,7 +63,7 @@ prepare(struct vmm *vmm, const struct boot *boot, struct vmm_launch *l,
 	const struct engine_config *config = &vmm->engine.config;
 	const char *folder = getenv("TMPDIR");
 	char path[JAIL_PATH_MAX];
-	int events;
+	int monitor;
 
 	l->jail.program = c->program;
 	l->jail.device = "/dev/kvm";
@@ -97,20 +95,21 @@ prepare(struct vmm *vmm, const struct boot *boot, struct vmm_launch *l,
 	vmm_argument(l, "off");
 	vmm_argument(l, "--serial");
 	vmm_argument(l, "tty");
-	events = jail_leave(&l->jail, c->events_writer, e);
-	if (events < 0)
+	monitor = jail_leave(&l->jail, c->monitor_writer, e);
+	if (monitor < 0)
 		return -1;
-	fd_close(&c->events_writer);
+	fd_close(&c->monitor_writer);
 	vmm_argument(l, "--event-monitor");
-	vmm_argument(l, "fd=%d", events);
+	vmm_argument(l, "fd=%d", monitor);
 	return 0;
 }
 
 /* ---- what happens ---- */
 
 static void
-take_event(struct cloud_hypervisor *c, json_t *object)
+take_event(void *owner, json_t *object)
 {
+	struct cloud_hypervisor *c = owner;
 	const char *source, *event;
 
 	if (json_unpack(
@@ -122,41 +121,18 @@ take_event(struct cloud_hypervisor *c, json_t *object)
 	vmm_kill(&c->vmm);
 }
 
-/* Objects stand one behind the other. */
 static void
-take_events(struct cloud_hypervisor *c)
-{
-	json_error_t where;
-	json_t *object;
-
-	while (c->have > 0) {
-		object = json_loadb(
-		    c->text, c->have, JSON_DISABLE_EOF_CHECK, &where);
-		if (!object)
-			break;
-		take_event(c, object);
-		json_decref(object);
-		c->have -= (size_t)where.position;
-		memmove(c->text, c->text + where.position, c->have);
-	}
-	if (c->have == sizeof(c->text))
-		c->have = 0;
-}
-
-static void
-events_ready(struct loop_source *source, uint32_t events)
+monitor_ready(struct loop_source *source, uint32_t events)
 {
 	struct cloud_hypervisor *c = source->owner;
-	ssize_t n =
-	    read(source->fd, c->text + c->have, sizeof(c->text) - c->have);
+	char text[4096];
+	ssize_t n = read(source->fd, text, sizeof(text));
 
 	(void)events;
-	if (n <= 0) {
+	if (n > 0)
+		vmm_events_hear(&c->events, text, (size_t)n);
+	else
 		loop_remove(c->vmm.loop, source);
-		return;
-	}
-	c->have += (size_t)n;
-	take_events(c);
 }
 
 static enum engine_end
@@ -166,7 +142,7 @@ exited(struct vmm *vmm, int status, char *text)
 	bool resets = c->resets;
 
 	c->resets = false;
-	c->have = 0;
+	vmm_events_forget(&c->events);
 	if (resets)
 		return pc_reset(vmm_word(vmm), text);
 	if (status != 0) {
@@ -183,8 +159,8 @@ release(struct vmm *vmm)
 {
 	struct cloud_hypervisor *c = (struct cloud_hypervisor *)vmm;
 
-	loop_close(vmm->loop, &c->events);
-	fd_close(&c->events_writer);
+	loop_close(vmm->loop, &c->monitor);
+	fd_close(&c->monitor_writer);
 }
 
 static const struct vmm_kind kind = {
@@ -206,15 +182,15 @@ static const struct engine_ops ops = {
 /* ---- made ---- */
 
 static int
-open_events(struct cloud_hypervisor *c, struct err *e)
+open_monitor(struct cloud_hypervisor *c, struct err *e)
 {
 	int ends[2];
 
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return err_errno(e, EX_OSERR, "pipe");
-	c->events.fd = ends[0];
-	c->events_writer = ends[1];
-	return loop_add(c->vmm.loop, &c->events, EPOLLIN, e);
+	c->monitor.fd = ends[0];
+	c->monitor_writer = ends[1];
+	return loop_add(c->vmm.loop, &c->monitor, EPOLLIN, e);
 }
 
 struct engine *
@@ -233,16 +209,18 @@ cloud_hypervisor_new(const struct engine_config *config, struct err *e)
 		err_errno(e, EX_OSERR, "cloud-hypervisor");
 		return NULL;
 	}
-	c->events = (struct loop_source){
+	c->events.take = take_event;
+	c->events.owner = c;
+	c->monitor = (struct loop_source){
 	    .fd = -1,
-	    .ready = events_ready,
+	    .ready = monitor_ready,
 	    .owner = c,
 	};
-	c->events_writer = -1;
+	c->monitor_writer = -1;
 	if (!vmm_new(&c->vmm, &kind, &ops, config, e))
 		return NULL;
 	if (find_cloud_hypervisor(c->program, e) < 0 ||
-	    machine_probe(config, e) < 0 || open_events(c, e) < 0) {
+	    machine_probe(config, e) < 0 || open_monitor(c, e) < 0) {
 		engine_free(&c->vmm.engine);
 		return NULL;
 	}

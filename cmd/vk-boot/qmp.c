@@ -2,7 +2,6 @@
 /* qmp.c - QEMU's own line of orders and events */
 #include "cmd/vk-boot/qmp.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -25,17 +24,15 @@ reason_of(const char *name)
 }
 
 static void
-take_line(struct qmp *qmp)
+take_event(void *owner, json_t *object)
 {
-	json_t *object = json_loadb(qmp->line, qmp->have, 0, NULL);
+	struct qmp *qmp = owner;
 	const char *event, *reason;
 
-	if (object &&
-	    json_unpack(object, "{s:s,s:{s:s}}", "event", &event, "data",
+	if (json_unpack(object, "{s:s,s:{s:s}}", "event", &event, "data",
 		"reason", &reason) == 0 &&
 	    strcmp(event, "SHUTDOWN") == 0)
 		qmp->reason = reason_of(reason);
-	json_decref(object);
 }
 
 static void
@@ -43,18 +40,7 @@ said(void *owner, const char *text, size_t len)
 {
 	struct qmp *qmp = owner;
 
-	for (size_t i = 0; i < len; i++) {
-		if (text[i] == '\n') {
-			if (!qmp->skips)
-				take_line(qmp);
-			qmp->have = 0;
-			qmp->skips = false;
-		} else if (qmp->have < sizeof(qmp->line)) {
-			qmp->line[qmp->have++] = text[i];
-		} else {
-			qmp->skips = true;
-		}
-	}
+	vmm_events_hear(&qmp->events, text, len);
 }
 
 static void
@@ -62,8 +48,7 @@ arrived(void *owner)
 {
 	struct qmp *qmp = owner;
 
-	qmp->have = 0;
-	qmp->skips = false;
+	vmm_events_forget(&qmp->events);
 	qmp_execute(qmp, "qmp_capabilities");
 }
 
@@ -78,6 +63,7 @@ qmp_open(struct qmp *qmp, struct loop *loop, struct err *e)
 		    .said = said,
 		    .owner = qmp,
 		},
+	    .events = {.take = take_event, .owner = qmp},
 	};
 	return vmm_stream_open(&qmp->stream, e);
 }

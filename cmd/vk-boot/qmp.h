@@ -6,16 +6,13 @@
  * its capabilities. We give few orders and do not look at the answers; of the
  * events the one that counts is SHUTDOWN, which says why QEMU ends.
  *
- * QEMU may be in the hands of its guest: lines have a limit, and a line that is
- * no object is passed over.
+ * Of what QEMU says otherwise see vmm_events.h.
  */
 #ifndef VK_BOOT_QMP_H
 #define VK_BOOT_QMP_H
 
+#include "cmd/vk-boot/vmm_events.h"
 #include "cmd/vk-boot/vmm_stream.h"
-
-/* The longest event known has some hundred bytes; the greeting the same. */
-#define QMP_LINE_MAX 4096
 
 enum qmp_reason {
 	QMP_NONE, /* nothing was said */
@@ -27,9 +24,7 @@ enum qmp_reason {
 
 struct qmp {
 	struct vmm_stream stream;
-	char line[QMP_LINE_MAX];
-	size_t have;
-	bool skips; /* the rest of a line that is too long */
+	struct vmm_events events;
 	enum qmp_reason reason;
 };
 

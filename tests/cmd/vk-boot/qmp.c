@@ -77,7 +77,7 @@ life(const char *text, bool in_pieces)
 static void
 test_reasons(void)
 {
-	static char junk[3 * QMP_LINE_MAX];
+	static char junk[VMM_EVENTS_MAX + 200];
 
 	is_int(life(GREETING, false), QMP_NONE, "nothing of an end");
 	is_int(life(GREETING ENDED("guest-shutdown"), false),
@@ -87,15 +87,18 @@ test_reasons(void)
 	is_int(life(ENDED("guest-panic"), false), QMP_GUEST_PANIC, "a panic");
 	is_int(life(ENDED("host-signal"), false), QMP_OTHER, "a signal");
 	is_int(life("", false), QMP_NONE, "what was said before is forgotten");
-	is_int(life("{\"event\": \"SHUTDOWN\"}\n[]\n7\n\n{{{\n\"\xff\"\n"
+	is_int(life("{\"event\": \"SHUTDOWN\"}\n[]\n{}\n"
 		    "{\"event\": \"SHUTDOWN\", \"data\": {\"reason\": 1}}\n",
 		   false),
 	    QMP_NONE, "what is no such event is passed over");
-	memset(junk, 'x', sizeof(junk) - 1);
-	is_int(life(junk, false), QMP_NONE, "a line without an end");
-	snprintf(junk + QMP_LINE_MAX + 10, QMP_LINE_MAX, "\n%s",
-	    ENDED("guest-reset"));
-	is_int(life(junk, false), QMP_GUEST_RESET, "a line behind a long one");
+	is_int(life("7 {{{ \xff" ENDED("guest-reset"), false), QMP_NONE,
+	    "what is no object holds up what follows");
+	is_int(life(ENDED("guest-reset"), false), QMP_GUEST_RESET,
+	    "but not the next life");
+	memset(junk, 'x', VMM_EVENTS_MAX);
+	snprintf(junk + VMM_EVENTS_MAX, 200, "%s", ENDED("guest-reset"));
+	is_int(life(junk, false), QMP_GUEST_RESET,
+	    "nor what comes when there was too much of it");
 }
 
 static void
