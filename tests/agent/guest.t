@@ -319,12 +319,12 @@ halt
 cp -a root bare
 rm -rf bare/etc bare/var bare/root
 tar -C bare --owner=0 --group=0 -cf - . | vk-mkext >bare.ext4
-like "$(timeout 60 vk-boot --engine "$VK_ENGINE" -a vk.cgroup=1 --read-only bare.ext4 \
-	-- grep cgroup /proc/mounts </dev/null 2>"$err")" \
+like "$(timeout 60 vk-boot --engine "$VK_ENGINE" -a vk.cgroup=1 --read-only \
+	bare.ext4 -- grep cgroup /proc/mounts </dev/null 2>"$err")" \
 	'^cgroup /sys/fs/cgroup/memory ' "vk.cgroup=1"
 is "$(cat "$err")" "" "(a read-only root that lacks places)"
-run timeout 60 vk-boot --engine "$VK_ENGINE" -a vk.cgroup=none --read-only bare.ext4 \
-	-- sh -c 'cat /etc/hostname; ls /proc/1/comm /dev/null /sys/kernel
+run timeout 60 vk-boot --engine "$VK_ENGINE" -a vk.cgroup=none --read-only \
+	bare.ext4 -- sh -c 'cat /etc/hostname; ls /proc/1/comm /dev/null /sys/kernel
 	grep cgroup /proc/mounts; touch /x' </dev/null
 unlike "$(cat "$out")" ' cgroup' "vk.cgroup=none"
 like "$(cat "$out")" '^vk' "read-only: /etc/hostname is there"
