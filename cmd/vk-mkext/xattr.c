@@ -496,7 +496,7 @@ xattr_put_block(const struct xattr_sets *s, uint32_t set, uint32_t references,
 	    .base = block, .entry = BLOCK_HEAD, .value = BLOCK_SIZE};
 	struct ext2_ext_attr_header *h = (struct ext2_ext_attr_header *)block;
 	uint32_t longest = s->sets[set].longest;
-	const struct xattr_value *v = s->values + s->sets[set].value;
+	uint32_t value = s->sets[set].value;
 	size_t used = INODE_HEAD + END;
 	struct attribute a;
 
@@ -504,7 +504,7 @@ xattr_put_block(const struct xattr_sets *s, uint32_t set, uint32_t references,
 		if (fits_inode(&a, longest, used))
 			used += cost(&a, longest);
 		else if (a.length > longest)
-			put_large(&r, &a, v++);
+			put_large(&r, &a, &s->values[value++]);
 		else
 			put_attribute(&r, &a);
 	h->h_magic = EXT2_EXT_ATTR_MAGIC;
