@@ -106,7 +106,7 @@ value_number(struct value v, uint64_t max, uint64_t *number)
 	for (size_t i = 0; i < v.len; i++) {
 		uint64_t digit = (uint64_t)(v.at[i] - '0');
 
-		if (v.at[i] < '0' || v.at[i] > '9' || n > (max - digit) / 10)
+		if (digit > 9 || digit > max || n > (max - digit) / 10)
 			return -1;
 		n = n * 10 + digit;
 	}
