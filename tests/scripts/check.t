@@ -37,7 +37,7 @@ printf '# needs: kvm\n[ -n "$IN_LAB" ] && echo "ok 1 - four"\necho 1..1\n' |
 run "$check" -n -s host
 is "$rc" 0 'host: passes'
 is "$(last)" '3 passed, 0 failed, 1 skipped' 'and is counted'
-like "$(cat "$out")" '^tests/cmd/vk-x/a \.\. ok, 2, [0-9]+ s$' 'a unit test'
+like "$(cat "$out")" '^host: tests/cmd/vk-x/a \.\. ok, 2, [0-9]+ s$' 'a unit test'
 unlike "$(cat "$out")" '(three|guest)' 'silent on success, no guest'
 
 run "$check" -n -s guest
@@ -51,7 +51,7 @@ is "$rc $(last)" '1 0 passed, 1 failed' 'a lab that fails is a failure'
 printf 'echo "ok 1 - five"\nkill -9 "$PPID"\n' | script tests/hangs.t
 run "$check" -n -s host tests/hangs.t
 is "$rc $(last)" '1 0 passed, 1 failed' 'a test whose end is not seen fails'
-like "$(cat "$out")" '^tests/hangs.t: did not end$' 'and is named'
+like "$(cat "$out")" '^host: tests/hangs.t: did not end$' 'and is named'
 rm "$tmp/p/tests/hangs.t"
 
 echo 'exit 0' | script scripts/can-boot
@@ -67,11 +67,15 @@ printf 'echo "ok 1"\necho "not ok 2 - wrong"\necho "# why"\necho 1..2\nexit 1\n'
 	script tests/wrong.t
 run "$check" -n -s host
 is "$rc $(last)" '1 4 passed, 1 failed, 1 skipped' 'a check that fails'
-like "$(cat "$out")" '^tests/wrong.t: not ok 2 - wrong$' 'is shown'
+like "$(cat "$out")" '^host: tests/wrong.t: not ok 2 - wrong$' 'is shown'
 like "$(cat "$out")" '^# why$' 'with its reason'
+is "$(sed -n '/^== what failed/,/^$/p' "$out")" "== what failed
+host: tests/wrong.t: not ok 2 - wrong
+# why" 'and again at the end'
 printf 'echo "ok 1"\nkill -9 $$\n' | script tests/wrong.t
 run "$check" -n -s host
 is "$rc $(last)" '1 4 passed, 1 failed, 1 skipped' 'a test that dies'
+like "$(cat "$out")" '^host: tests/wrong.t: not ok: ' 'is named'
 printf 'echo "ok 1"\necho 1..2\n' | script tests/wrong.t
 run "$check" -n -s host
 is "$rc $(last)" '1 4 passed, 1 failed, 1 skipped' 'a test that ends too soon'
