@@ -54,6 +54,7 @@ fi
 
 # writer: a guest of UML that does nothing but write to the disk "hit".
 writer() {
+	rm -f writer.out # what the last one said
 	PATH=$PATH:/usr/bin setsid linux.uml mem=48M initrd=writer.initrd \
 		con=null con0=null,fd:1 uml_dir="$tmp" quiet \
 		"virtio_uml.device=$tmp/hit.sock:2" >writer.out 2>&1 </dev/null &
