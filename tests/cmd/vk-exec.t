@@ -191,12 +191,16 @@ timeout --preserve-status --foreground -s INT 0.5 \
 	vk-exec t sleep 61.5 </dev/null || rc=$?
 is "$rc" 130 "SIGINT: 130"
 
-vk-exec t sh -c 'sleep 62.5 & (trap "" TERM; sleep 62.5; :) & wait' </dev/null &
+# What sleeps so long is ours, and not that of a test beside this one.
+naps() { pgrep "$@" -f "^sleep 62.$$\$"; }
+no_nap() { ! naps; }
+both_nap() { [ "$(naps -c)" -eq 2 ]; }
+vk-exec t sh -c "sleep 62.$$ & (trap '' TERM; sleep 62.$$; :) & wait" </dev/null &
 pid=$!
-await 5 sh -c '[ "$(pgrep -cf "^sleep 62.5")" -eq 2 ]'
+await 5 both_nap
 kill -9 $pid
 wait $pid 2>/dev/null
-await 2 sh -c '! pgrep -f "^sleep 62.5"'
+await 2 no_nap
 ok $? "kill -9 of vk-exec: nothing is left after 2 s"
 is "$(vk-exec t sh -c 'sleep 3 >/dev/null & echo done')" "done" \
 	"a child in the background holds nothing up"
@@ -303,16 +307,17 @@ if command -v tmux >/dev/null; then
 		"the terminal is as before"
 	keys "vk-exec -e PS1=remote: -t t sh -i" Enter
 	await 5 seen "^remote:"
-	keys "sleep 67.5" Enter
-	await 5 pgrep -f "^sleep 67.5"
+	keys "sleep 62.$$" Enter
+	await 5 naps
 	keys C-z
 	await 5 seen Stopped
 	ok $? "CTRL-Z: job control in the guest" || screen | diag
 	keys fg Enter
 	# Earlier, CTRL-C would be for the shell.
-	await 5 sh -c 'ps -o stat= -p "$(pgrep -f "^sleep 67.5")" | grep -q ^S'
+	runs() { ps -o stat= -p "$(naps)" | grep -q ^S; }
+	await 5 runs
 	keys C-c
-	await 5 sh -c "! pgrep -f '^sleep 67.5'"
+	await 5 no_nap
 	keys "exit 5" Enter
 	await 5 prompted
 	keys "echo ended \$?" Enter
@@ -329,16 +334,17 @@ if command -v tmux >/dev/null; then
 		await 5 seen "^left 0"
 		ok $? "and gives it back" || screen | diag
 	fi
-	keys "vk-exec -t t sleep 64.5" Enter
-	await 5 pgrep -f '^sleep 64.5'
-	kill -9 "$(pgrep -o -f '^vk-exec -t t sleep 64.5')"
+	keys "vk-exec -t t sleep 62.$$" Enter
+	await 5 naps
+	kill -9 "$(pgrep -o -f "^vk-exec -t t sleep 62.$$\$")"
 	await 5 sh -c "stty -a <\"\$(tmux -L vk$$ display -p -t 0 '#{pane_tty}')\" |
 		grep -q ' icanon'"
 	ok $? "even after kill -9 of vk-exec"
-	keys "vk-exec -t t sleep 65.5" Enter
-	await 5 pgrep -f '^sleep 65.5'
+	await 2 no_nap
+	keys "vk-exec -t t sleep 62.$$" Enter
+	await 5 naps
 	tmux -L "vk$$" kill-server
-	await 2 sh -c '! pgrep -f "^sleep 65.5"'
+	await 2 no_nap
 	ok $? "closing the terminal: nothing is left after 2 s"
 else
 	skip "a terminal" "tmux is not installed"

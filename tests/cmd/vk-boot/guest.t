@@ -145,9 +145,9 @@ is "$(cat again.err)" '' 'nothing else is said'
 run boot --no-reboot -u root root.ext4 -- reboot -f </dev/null
 is "$rc" 0 '--no-reboot: a reboot ends it'
 
-SECRET=of-$$ vk-boot --boot-timeout 180s --name two root.ext4 -- sleep 1000 </dev/null >two.out 2>&1 &
+SECRET=of-$$ vk-boot --boot-timeout 180s --name two-$$ root.ext4 -- sleep 1000 </dev/null >two.out 2>&1 &
 vm=$!
-await 120 vk-exec two -- true
+await 120 vk-exec two-$$ -- true
 ok $? 'another VM is up'
 if [ "${VK_ENGINE:-}" = uml ]; then
 	# What its program has in memory, the guest's kernel has.
@@ -168,9 +168,9 @@ kill -KILL "$vm"
 wait "$vm" 2>/dev/null
 await 2 sh -c '! ls "$XDG_RUNTIME_DIR/vk" | grep -q .'
 ok $? 'kill -9: the run folder is gone'
-is "$(pgrep -f '^vk-boot.*--name two')" '' 'and no process is left'
+is "$(pgrep -f "^vk-boot.*--name two-$$ ")" '' 'and no process is left'
 
-run boot --name two --overlay kept -u root root.ext4 -- \
+run boot --name two-$$ --overlay kept -u root root.ext4 -- \
 	sh -c 'echo kept >/root/note; cat' <<'END'
 through stdin
 END
