@@ -17,7 +17,8 @@
 #	# needs: kvm     runs where /dev/kvm runs kernels: directly, or in the lab
 #	# needs: root    runs as root only
 #	# needs: release not repeated under sanitizers: what it is about (the agent,
-#	                 a kernel) is built without
+#	                 a kernel, a guest of these) is built without, and the rest
+#	                 is tested under them without a guest
 
 set -u
 LC_ALL=C

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # The roots that a guest can have, under User-mode Linux: it needs no KVM.
+# needs: release
 . "$(dirname "$0")/../../lib.sh"
 have busybox 'the image is made of it'
 VK_ENGINE=uml

@@ -6,6 +6,7 @@
 # An image of the distribution's packages, pulled and made into an ext4 of the
 # default size, under User-mode Linux; the packages and what they depend on
 # are put into it, so that nothing is loaded.
+# needs: release
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../../lib.sh"
 

@@ -4,6 +4,7 @@
 # Real guests of vk-boot on one LAN: they find each other by name, by both
 # families, reach the world, are reached from it, and outlive their switch.
 # User-mode Linux runs them, so that no KVM is needed.
+# needs: release
 # shellcheck source=tests/cmd/vk-switch/net.sh
 . "$(dirname "$0")/net.sh"
 for tool in curl linux.uml; do have "$tool"; done

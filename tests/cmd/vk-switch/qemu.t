@@ -3,6 +3,7 @@
 #
 # A guest of QEMU (-netdev stream) with a distribution's kernel: it finds its
 # neighbour by name, reaches the world and is reached, by both families.
+# needs: release
 # shellcheck source=tests/cmd/vk-switch/net.sh
 . "$(dirname "$0")/net.sh"
 for tool in curl cpio modprobe qemu-system-x86_64; do have "$tool"; done

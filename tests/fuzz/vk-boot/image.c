@@ -17,7 +17,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (image_identify(fd, &image, &e) == 0 &&
 	    (image.size > size || image.block_size < 512 ||
-		memchr(image.label, '\033', sizeof(image.label))))
+		strchr(image.label, '\033')))
 		abort();
 	return 0;
 }
