@@ -6,6 +6,9 @@
 
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+#define GRANULE_MAX (1u << 30) /* the largest pages that there are */
 
 void
 vhost_memory_forget(struct vhost_memory *memory)
@@ -17,12 +20,26 @@ vhost_memory_forget(struct vhost_memory *memory)
 	*memory->mem = (struct gmem){.count = 0};
 }
 
+/* What offsets in the file have to be multiples of: pages, of their own size
+ * where they are huge, which is what such a file's block is said to be. */
+static uint64_t
+granule_of(const struct stat *st)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t block = (uint64_t)st->st_blksize;
+
+	return block > page && block <= GRANULE_MAX &&
+		       (block & (block - 1)) == 0
+		   ? block
+		   : page;
+}
+
 static int
 add_region(struct vhost_memory *memory, struct cursor *c, int fd)
 {
 	struct vhost_window *w = &memory->windows[memory->count];
 	struct gmem_region *r = &memory->mem->regions[memory->count];
-	uint64_t offset;
+	uint64_t offset, before;
 	struct stat st;
 
 	w->gpa = get_le64(c);
@@ -34,16 +51,18 @@ add_region(struct vhost_memory *memory, struct cursor *c, int fd)
 		return -1;
 	if (fstat(fd, &st) < 0 || (uint64_t)st.st_size < offset + w->len)
 		return -1;
-	/* From the file's start, so that any offset will do. */
-	w->map_len = offset + w->len;
+	/* No more than that: User-mode Linux has its memory at a random place
+	 * of a file of a gigabyte, and our address space has a limit. */
+	before = offset % granule_of(&st);
+	w->map_len = before + w->len;
 	w->map = mmap(NULL, w->map_len, PROT_READ | PROT_WRITE,
-	    MAP_SHARED | MAP_NORESERVE, fd, 0);
+	    MAP_SHARED | MAP_NORESERVE, fd, (off_t)(offset - before));
 	if (w->map == MAP_FAILED)
 		return -1;
 	*r = (struct gmem_region){
 	    .gpa = w->gpa,
 	    .len = w->len,
-	    .hva = (uint8_t *)w->map + offset,
+	    .hva = (uint8_t *)w->map + before,
 	    .fd = -1,
 	};
 	memory->count++;

@@ -246,6 +246,28 @@ refused(const char *what)
 	ok(is_connected(), "and the next one is served");
 }
 
+/* Of a file that no address space is large enough for. */
+static void
+test_far_memory(void)
+{
+	const uint64_t far = 1ull << 50;
+	int near = memory_fd;
+
+	memory_fd = memfd_create("far", MFD_CLOEXEC);
+	if (ftruncate(memory_fd, (off_t)(far + 2 * MEMORY_SIZE)) < 0 ||
+	    pwrite(memory_fd, "here", 4, (off_t)(far + 512)) != 4)
+		printf("# no large file\n");
+	join();
+	share_memory(0, MEMORY_SIZE, BASE, far + 512);
+	ok(is_connected() && mem.count == 1 &&
+		memcmp(mem.regions[0].hva, "here", 4) == 0,
+	    "a region far behind the start of its file, between pages");
+	fd_close(&front);
+	turn();
+	close(memory_fd);
+	memory_fd = near;
+}
+
 static void
 test_breaches(void)
 {
@@ -378,6 +400,7 @@ main(void)
 	ok(vhost != NULL, "a back end");
 
 	test_work();
+	test_far_memory();
 	test_breaches();
 	test_words();
 
