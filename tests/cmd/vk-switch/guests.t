@@ -124,7 +124,8 @@ await 20 sh -c "printf '{\"command\":\"ports\"}\n' |
 ok $? 'all come back to a switch that was killed'
 is "$(in_guest client /get 198.51.100.1 /)" world \
 	'and reach the world'
-await 20 in_guest client /get web /name
+finds() { [ "$(in_guest client /get web /name)" = web ]; }
+await 20 finds
 ok $? 'and each other by name'
 is "$(in_guest web ip -4 addr show dev eth0)" "$before" \
 	'with the addresses that they had'
