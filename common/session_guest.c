@@ -147,6 +147,8 @@ take_frame(struct session *s, const struct frame *f)
 			: 0;
 		return 0;
 	}
+	if (s->left)
+		return 0;
 	switch (f->type) {
 	case FRAME_DATA:
 		return take_data(s, f);

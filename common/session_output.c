@@ -13,7 +13,7 @@ lose_output(struct session *s, struct output *o)
 	o->gone = true;
 	buf_release(&o->waiting);
 	if (session_is_onlooker(s)) { /* not the command, then */
-		s->ended = true;
+		s->ended = s->left = true;
 		s->result->end = SESSION_KILLED;
 		s->result->code = SIGPIPE;
 		for (int i = STREAM_OUT; i < STREAM_COUNT; i++)

@@ -27,6 +27,7 @@ struct session {
 	uint32_t in_credit;
 	bool connected; /* the guest's port is known to be there */
 	bool greeted, ended;
+	bool left; /* nobody looks any more: what still comes is passed over */
 	int64_t deadline_ms; /* of what comes next; 0: none */
 	bool timed_out, hung_up;
 };

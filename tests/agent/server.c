@@ -208,8 +208,10 @@ run_main(void *context)
 static void
 test_defaults_and_stop(void)
 {
+	char unready[] = "/tmp/vk-test.XXXXXX";
 	const char *main_argv[] = {"sh", "-c",
-	    "trap 'exit 9' USR1; while :; do sleep 0.1; done", NULL};
+	    "trap 'exit 9' USR1; rm \"$0\"; while :; do sleep 0.1; done",
+	    unready, NULL};
 	const char *env[] = {"FROM=main", "BOTH=main", NULL};
 	const char *argv[] = {"sh", "-c", "echo $FROM $BOTH $PWD", NULL};
 	const char *own[] = {"BOTH=own", NULL};
@@ -220,6 +222,7 @@ test_defaults_and_stop(void)
 	char text[512];
 	const struct timespec moment = {.tv_nsec = 20000000};
 
+	close(mkstemp(unready));
 	start_agent();
 	await_ready();
 	m.argv = (char *const *)main_argv;
@@ -245,6 +248,8 @@ test_defaults_and_stop(void)
 	r.flags = OPEN_MAIN;
 	run(&r, &result, text, sizeof(text));
 	is_int(session_status(&result), 125, "a second main is refused");
+	for (int i = 0; i < 500 && access(unready, F_OK) == 0; i++)
+		nanosleep(&moment, NULL);
 	ok(announce_stop(host, &stop) == 0, "STOP is said");
 	pthread_join(thread, (void **)&main_result);
 	is_int(session_status(main_result), 9,
