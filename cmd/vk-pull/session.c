@@ -22,14 +22,17 @@
  * Retry-After asks for. */
 #define DELAY_FIRST_MS 500
 #define DELAY_MAX_MS   60000
+/* An image's name has 255 bytes at most; a mirror's path is as long as a line
+ * of options may be, and what is cut off is not found. */
+#define MIRROR_NAME_MAX 1024
 /* A token, as it comes. */
 #define TOKEN_MAX (64u << 10)
 
 struct session {
 	const struct options *options;
-	char host[256], name[256];
-	char prefix[1024]; /* of a mirror: its URL without scheme */
-	const char *user;  /* --user, which a mirror does not get */
+	char host[256];
+	char name[MIRROR_NAME_MAX]; /* with the path of a mirror before it */
+	const char *user;           /* --user, which a mirror does not get */
 	pthread_mutex_t lock;
 	bool may_plain;      /* http:// may be tried */
 	bool plain;          /* and is what the other end speaks */
@@ -64,7 +67,6 @@ session_new(const struct options *options, const char *host, const char *name)
 	/* Docker Hub's registry does not have the name that its images have. */
 	snprintf(s->host, sizeof(s->host), "%s",
 	    strcmp(host, "docker.io") == 0 ? "registry-1.docker.io" : host);
-	snprintf(s->prefix, sizeof(s->prefix), "%s", s->host);
 	s->user = options->user;
 	s->may_plain = options->http.insecure || ref_is_loopback(host);
 	return s;
@@ -75,15 +77,20 @@ session_new_mirror(
     const struct options *options, const char *url, const char *name)
 {
 	struct session *s = new_session(options, name);
+	const char *path = strchr(strstr(url, "://") + 3, '/');
 	size_t len;
 
 	if (!s)
 		return NULL;
 	http_host(url, s->host, sizeof(s->host));
-	snprintf(s->prefix, sizeof(s->prefix), "%s", strstr(url, "://") + 3);
-	len = strlen(s->prefix);
-	while (len > 0 && s->prefix[len - 1] == '/')
-		s->prefix[--len] = '\0';
+	if (path) {
+		path += strspn(path, "/");
+		len = strlen(path);
+		while (len > 0 && path[len - 1] == '/')
+			len--;
+		snprintf(s->name, sizeof(s->name), "%.*s%s%s", (int)len, path,
+		    len ? "/" : "", name);
+	}
 	s->may_plain = options->http.insecure || ref_is_loopback(s->host);
 	return s;
 }

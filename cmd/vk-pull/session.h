@@ -18,7 +18,8 @@ struct session;
  * options is borrowed. */
 struct session *session_new(
     const struct options *, const char *host, const char *name);
-/* The same of a mirror, whose URL may have a path; --user is not for it. */
+/* The same of a mirror. A path in its URL comes before the name, as a registry
+ * that is a cache of several others wants it; --user is not for it. */
 struct session *session_new_mirror(
     const struct options *, const char *url, const char *name);
 void session_free(struct session *);

@@ -319,6 +319,11 @@ vk-pull --mirror "http://$plain/" example.invalid/busybox:1 |
 	cmp -s - "$tmp/right.tar"
 ok $? '--mirror is asked first'
 rm -rf "$XDG_CACHE_HOME/vk"
+push "$images:1" hub/of/busybox:only
+vk-pull --mirror "http://$plain/hub/of/" example.invalid/busybox:only |
+	cmp -s - "$tmp/right.tar"
+ok $? 'the path of a mirror comes before the name'
+rm -rf "$XDG_CACHE_HOME/vk"
 vk-pull --retries 0 --mirror http://127.0.0.1:1 "$plain/busybox:1" |
 	cmp -s - "$tmp/right.tar"
 ok $? 'and the registry where that fails'
