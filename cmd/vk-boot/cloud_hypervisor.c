@@ -55,6 +55,23 @@ device(struct vmm_launch *l, const struct vmm_device *d, const char *path,
 
 /* ---- the machine ---- */
 
+/* Gives it a descriptor, if there is one, as "OPTION fd=N", and closes ours. */
+static int
+leave(struct vmm_launch *l, const char *option, int *fd, struct err *e)
+{
+	int number;
+
+	if (*fd < 0)
+		return 0;
+	number = jail_leave(&l->jail, *fd, e);
+	if (number < 0)
+		return -1;
+	fd_close(fd);
+	vmm_argument(l, "%s", option);
+	vmm_argument(l, "fd=%d", number);
+	return 0;
+}
+
 static int
 prepare(struct vmm *vmm, const struct boot *boot, struct vmm_launch *l,
     struct err *e)
@@ -63,7 +80,6 @@ prepare(struct vmm *vmm, const struct boot *boot, struct vmm_launch *l,
 	const struct engine_config *config = &vmm->engine.config;
 	const char *folder = getenv("TMPDIR");
 	char path[JAIL_PATH_MAX];
-	int monitor;
 
 	l->jail.program = c->program;
 	l->jail.device = "/dev/kvm";
@@ -95,13 +111,7 @@ prepare(struct vmm *vmm, const struct boot *boot, struct vmm_launch *l,
 	vmm_argument(l, "off");
 	vmm_argument(l, "--serial");
 	vmm_argument(l, "tty");
-	monitor = jail_leave(&l->jail, c->monitor_writer, e);
-	if (monitor < 0)
-		return -1;
-	fd_close(&c->monitor_writer);
-	vmm_argument(l, "--event-monitor");
-	vmm_argument(l, "fd=%d", monitor);
-	return 0;
+	return leave(l, "--event-monitor", &c->monitor_writer, e);
 }
 
 /* ---- what happens ---- */
@@ -154,32 +164,7 @@ exited(struct vmm *vmm, int status, char *text)
 	return ENGINE_POWERED_OFF;
 }
 
-static void
-release(struct vmm *vmm)
-{
-	struct cloud_hypervisor *c = (struct cloud_hypervisor *)vmm;
-
-	loop_close(vmm->loop, &c->monitor);
-	fd_close(&c->monitor_writer);
-}
-
-static const struct vmm_kind kind = {
-    .title = "Cloud Hypervisor",
-    .called = "cloud-hypervisor",
-    .watched = PC_START_KIND,
-    .prepare = prepare,
-    .device = device,
-    .exited = exited,
-    .release = release,
-};
-
-static const struct engine_ops ops = {
-    VMM_OPS,
-    .name = "cloud-hypervisor",
-    .guest = &pc_guest,
-};
-
-/* ---- made ---- */
+/* ---- life ---- */
 
 static int
 open_monitor(struct cloud_hypervisor *c, struct err *e)
@@ -193,22 +178,12 @@ open_monitor(struct cloud_hypervisor *c, struct err *e)
 	return loop_add(c->vmm.loop, &c->monitor, EPOLLIN, e);
 }
 
-struct engine *
-cloud_hypervisor_new(const struct engine_config *config, struct err *e)
+static int
+open_hypervisor(struct vmm *vmm, struct err *e)
 {
-	struct cloud_hypervisor *c;
+	struct cloud_hypervisor *c = (struct cloud_hypervisor *)vmm;
+	const struct engine_config *config = &vmm->engine.config;
 
-	if (config->cpus > CPUS_MAX) {
-		err_set(e, EX_USAGE,
-		    "-c %u: Cloud Hypervisor has up to %d processors",
-		    config->cpus, CPUS_MAX);
-		return NULL;
-	}
-	c = calloc(1, sizeof(*c));
-	if (!c) {
-		err_errno(e, EX_OSERR, "cloud-hypervisor");
-		return NULL;
-	}
 	c->events.take = take_event;
 	c->events.owner = c;
 	c->monitor = (struct loop_source){
@@ -217,12 +192,42 @@ cloud_hypervisor_new(const struct engine_config *config, struct err *e)
 	    .owner = c,
 	};
 	c->monitor_writer = -1;
-	if (!vmm_new(&c->vmm, &kind, &ops, config, e))
-		return NULL;
-	if (find_cloud_hypervisor(c->program, e) < 0 ||
-	    machine_probe(config, e) < 0 || open_monitor(c, e) < 0) {
-		engine_free(&c->vmm.engine);
-		return NULL;
-	}
-	return &c->vmm.engine;
+	return find_cloud_hypervisor(c->program, e) < 0 ||
+		       machine_probe(config, e) < 0 || open_monitor(c, e) < 0
+		   ? -1
+		   : 0;
+}
+
+static void
+release(struct vmm *vmm)
+{
+	struct cloud_hypervisor *c = (struct cloud_hypervisor *)vmm;
+
+	loop_close(vmm->loop, &c->monitor);
+	fd_close(&c->monitor_writer);
+}
+
+static const struct vmm_kind kind = {
+    .title = "Cloud Hypervisor",
+    .called = "cloud-hypervisor",
+    .size = sizeof(struct cloud_hypervisor),
+    .cpus_max = CPUS_MAX,
+    .watched = PC_START_KIND,
+    .open = open_hypervisor,
+    .release = release,
+    .prepare = prepare,
+    .device = device,
+    .exited = exited,
+};
+
+static const struct engine_ops ops = {
+    VMM_OPS,
+    .name = "cloud-hypervisor",
+    .guest = &pc_guest,
+};
+
+struct engine *
+cloud_hypervisor_new(const struct engine_config *config, struct err *e)
+{
+	return vmm_new(&kind, &ops, config, e);
 }

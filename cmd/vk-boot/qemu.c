@@ -305,54 +305,14 @@ exited(struct vmm *vmm, int status, char *text)
 }
 
 static void
-press_power_button(void *with)
-{
-	qmp_execute(with, "system_powerdown");
-}
-
-static void
-power_button(struct engine *engine)
-{
-	struct qemu *q = (struct qemu *)engine;
-
-	loop_call(q->vmm.loop, press_power_button, &q->qmp);
-}
-
-static void
-release(struct vmm *vmm)
+press(struct vmm *vmm)
 {
 	struct qemu *q = (struct qemu *)vmm;
 
-	want_input(q, false);
-	vmm_stream_release(&q->console);
-	qmp_release(&q->qmp);
-	for (size_t i = 0; q->needs[i]; i++)
-		free(q->needs[i]);
+	qmp_execute(&q->qmp, "system_powerdown");
 }
 
-static const struct vmm_kind kind = {
-    .title = "QEMU",
-    .called = "qemu-system-x86_64",
-    .filter_name = "qemu-machine",
-    .calls = qemu_calls,
-    .calls_max = QEMU_CALLS_MAX,
-    .refuses = true,
-    .watched = PC_START_KIND,
-    .prepare = prepare,
-    .device = device,
-    .exited = exited,
-    .release = release,
-};
-
-static const struct engine_ops ops = {
-    VMM_OPS,
-    .name = "qemu",
-    .guest = &pc_guest,
-    .console = console,
-    .power_button = power_button,
-};
-
-/* ---- made ---- */
+/* ---- life ---- */
 
 /* Whether KVM runs kernels here. */
 static bool
@@ -368,7 +328,7 @@ kvm_works(const struct engine_config *config)
 
 /* Finds the program, and its files where it would look for them. */
 static int
-find(struct qemu *q, struct err *e)
+find_files(struct qemu *q, struct err *e)
 {
 	char found[PATH_MAX];
 	int len;
@@ -390,32 +350,62 @@ find(struct qemu *q, struct err *e)
 	return 0;
 }
 
-struct engine *
-qemu_new(const struct engine_config *config, struct err *e)
+static int
+open_qemu(struct vmm *vmm, struct err *e)
 {
-	struct qemu *q;
+	struct qemu *q = (struct qemu *)vmm;
 
-	if (config->cpus > CPUS_MAX) {
-		err_set(e, EX_USAGE, "-c %u: QEMU has up to %d processors",
-		    config->cpus, CPUS_MAX);
-		return NULL;
-	}
-	q = calloc(1, sizeof(*q));
-	if (!q) {
-		err_errno(e, EX_OSERR, "qemu");
-		return NULL;
-	}
 	q->input = (struct loop_source){
 	    .fd = -1,
 	    .ready = input_ready,
 	    .owner = q,
 	};
-	if (!vmm_new(&q->vmm, &kind, &ops, config, e))
-		return NULL;
-	if (find(q, e) < 0 || qmp_open(&q->qmp, q->vmm.loop, e) < 0) {
-		engine_free(&q->vmm.engine);
-		return NULL;
-	}
-	q->kvm = kvm_works(config);
-	return &q->vmm.engine;
+	if (find_files(q, e) < 0 || qmp_open(&q->qmp, vmm->loop, e) < 0)
+		return -1;
+	q->kvm = kvm_works(&vmm->engine.config);
+	return 0;
+}
+
+static void
+release(struct vmm *vmm)
+{
+	struct qemu *q = (struct qemu *)vmm;
+
+	want_input(q, false);
+	vmm_stream_release(&q->console);
+	qmp_release(&q->qmp);
+	for (size_t i = 0; q->needs[i]; i++)
+		free(q->needs[i]);
+}
+
+static const struct vmm_kind kind = {
+    .title = "QEMU",
+    .called = "qemu-system-x86_64",
+    .size = sizeof(struct qemu),
+    .cpus_max = CPUS_MAX,
+    .filter_name = "qemu-machine",
+    .calls = qemu_calls,
+    .calls_max = QEMU_CALLS_MAX,
+    .refuses = true,
+    .watched = PC_START_KIND,
+    .open = open_qemu,
+    .release = release,
+    .prepare = prepare,
+    .device = device,
+    .press = press,
+    .exited = exited,
+};
+
+static const struct engine_ops ops = {
+    VMM_OPS,
+    .name = "qemu",
+    .guest = &pc_guest,
+    .console = console,
+    .power_button = vmm_power_button,
+};
+
+struct engine *
+qemu_new(const struct engine_config *config, struct err *e)
+{
+	return vmm_new(&kind, &ops, config, e);
 }

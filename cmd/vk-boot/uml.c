@@ -19,6 +19,21 @@
 static const char *const needs[] = {REBOOT_PROGRAM, NULL};
 
 static int
+find(struct vmm *vmm, struct err *e)
+{
+	const struct engine_config *config = &vmm->engine.config;
+	char kernel[PATH_MAX];
+
+	if (find_uml(kernel, false, e) < 0)
+		return -1;
+	if (config->hugepages || config->prealloc)
+		return err_set(e, EX_USAGE,
+		    "%s: User-mode Linux sees to its memory itself",
+		    config->hugepages ? "--hugepages" : "--prealloc");
+	return 0;
+}
+
+static int
 prepare(struct vmm *vmm, const struct boot *boot, struct vmm_launch *l,
     struct err *e)
 {
@@ -64,11 +79,14 @@ exited(struct vmm *vmm, int status, char *text)
 }
 
 static const struct vmm_kind kind = {
-    .title = "UML",
+    .title = "User-mode Linux",
     .called = REBOOT_PROGRAM,
+    .size = sizeof(struct vmm),
+    .cpus_max = 1,
     .filter_name = "uml-kernel",
     .calls = uml_calls,
     .calls_max = UML_CALLS_MAX,
+    .open = find,
     .prepare = prepare,
     .device = device,
     .exited = exited,
@@ -95,26 +113,5 @@ static const struct engine_ops ops = {
 struct engine *
 uml_new(const struct engine_config *config, struct err *e)
 {
-	char kernel[PATH_MAX];
-	struct vmm *vmm;
-
-	if (find_uml(kernel, false, e) < 0)
-		return NULL;
-	if (config->cpus > 1) {
-		err_set(e, EX_USAGE, "-c %u: User-mode Linux has one processor",
-		    config->cpus);
-		return NULL;
-	}
-	if (config->hugepages || config->prealloc) {
-		err_set(e, EX_USAGE,
-		    "%s: User-mode Linux sees to its memory itself",
-		    config->hugepages ? "--hugepages" : "--prealloc");
-		return NULL;
-	}
-	vmm = calloc(1, sizeof(*vmm));
-	if (!vmm) {
-		err_errno(e, EX_OSERR, "uml");
-		return NULL;
-	}
-	return vmm_new(vmm, &kind, &ops, config, e);
+	return vmm_new(&kind, &ops, config, e);
 }

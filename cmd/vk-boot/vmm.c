@@ -5,6 +5,7 @@
 #include "cmd/vk-boot/boot.h"
 #include "cmd/vk-boot/sandbox.h"
 #include "cmd/vk-boot/virtio/vhost_user.h"
+#include "cmd/vk-boot/vmm_calls.h"
 
 #include "common/cursor.h"
 #include "common/scope.h"
@@ -157,8 +158,10 @@ begin_launch(const struct vmm *vmm, struct vmm_launch *l)
 		l->jail.filter = &l->filter;
 	filter_init(&l->filter, kind->filter_name, kind->calls_max);
 	l->filter.refuses = kind->refuses;
-	if (kind->calls)
+	if (kind->calls) {
+		filter_add(&l->filter, vmm_calls);
 		filter_add(&l->filter, kind->calls);
+	}
 	vmm_argument(l, "%s", kind->called);
 }
 
@@ -347,6 +350,22 @@ vmm_pause(struct engine *engine, bool on, struct err *e)
 	    on ? WARDEN_HOLD : WARDEN_GO_ON, e);
 }
 
+static void
+press(void *with)
+{
+	struct vmm *vmm = with;
+
+	vmm->kind->press(vmm);
+}
+
+void
+vmm_power_button(struct engine *engine)
+{
+	struct vmm *vmm = (struct vmm *)engine;
+
+	loop_call(vmm->loop, press, vmm);
+}
+
 static const struct filter_call again_calls[] = {
     CALL(pread64), /* the user's initrd */
     CALLS_END,
@@ -407,17 +426,49 @@ vmm_stats(struct engine *engine, json_t *into)
 
 /* ---- life ---- */
 
-struct engine *
-vmm_new(struct vmm *vmm, const struct vmm_kind *kind,
-    const struct engine_ops *ops, const struct engine_config *config,
-    struct err *e)
+/* All but what is the kind's own. */
+static struct vmm *
+make(const struct vmm_kind *kind, const struct engine_ops *ops,
+    const struct engine_config *config, struct err *e)
 {
+	struct vmm *vmm = calloc(1, kind->size);
+
+	if (!vmm) {
+		err_errno(e, EX_OSERR, "%s", ops->name);
+		return NULL;
+	}
 	vmm->kind = kind;
 	vmm->console.fd = vmm->ended.fd = vmm->warden.line = -1;
 	vmm->initrd = -1;
 	if (engine_init(&vmm->engine, ops, config, e) == 0)
 		vmm->loop = loop_new(ops->name, e);
 	if (vmm->loop)
+		return vmm;
+	engine_release(&vmm->engine);
+	free(vmm);
+	return NULL;
+}
+
+static int
+check_cpus(const struct vmm_kind *kind, unsigned cpus, struct err *e)
+{
+	return cpus <= kind->cpus_max
+		   ? 0
+		   : err_set(e, EX_USAGE, "-c %u: %s has %u processor%s%s",
+			 cpus, kind->title, kind->cpus_max,
+			 kind->cpus_max == 1 ? "" : "s",
+			 kind->cpus_max == 1 ? "" : " at most");
+}
+
+struct engine *
+vmm_new(const struct vmm_kind *kind, const struct engine_ops *ops,
+    const struct engine_config *config, struct err *e)
+{
+	struct vmm *vmm = make(kind, ops, config, e);
+
+	if (!vmm)
+		return NULL;
+	if (kind->open(vmm, e) == 0 && check_cpus(kind, config->cpus, e) == 0)
 		return &vmm->engine;
 	vmm_free(&vmm->engine);
 	return NULL;

@@ -50,13 +50,20 @@ struct vmm_device {
 struct vmm_kind {
 	const char *title;  /* "QEMU"; for messages */
 	const char *called; /* its own first argument */
+	size_t size; /* of its own struct; a struct vmm is the first member */
+	unsigned cpus_max;
 	const char *filter_name;
-	const struct filter_call *calls; /* NULL: it has filters of its own */
+	/* Beside vmm_calls.h; NULL: it has filters of its own. */
+	const struct filter_call *calls;
 	unsigned calls_max;
 	bool refuses; /* filter.h */
 	/* A word of 16 bits in the guest's memory of which the last value is
 	 * known at its end; 0: none. */
 	uint64_t watched;
+	/* Finds the program, and opens what is the kind's own, the rest of the
+	 * struct being zero. 0, -1 with err; release follows in any case. */
+	int (*open)(struct vmm *, struct err *);
+	void (*release)(struct vmm *); /* or NULL */
 	/* Says what the program is and needs in its jail, and adds the
 	 * arguments behind those of the devices, and further calls to the
 	 * filter. 0, -1 with err. */
@@ -65,10 +72,11 @@ struct vmm_kind {
 	/* Adds the arguments for one device whose socket has that path. */
 	int (*device)(struct vmm_launch *, const struct vmm_device *,
 	    const char *path, struct err *);
+	/* In the loop: presses the power button. NULL: there is none. */
+	void (*press)(struct vmm *);
 	/* It exited by itself with that status, or was killed by vmm_kill: how
 	 * the guest ended; text (VMM_TEXT_MAX) says it in words. */
 	enum engine_end (*exited)(struct vmm *, int status, char *text);
-	void (*release)(struct vmm *); /* what is the kind's own; or NULL */
 };
 
 #define VMM_TEXT_MAX 128
@@ -85,13 +93,9 @@ struct vmm {
 	bool killed; /* by vmm_kill */
 };
 
-/*
- * Makes the common part of a kind's own struct, of which vmm is the first
- * member, allocated (calloc) and freed with it. Takes it over in any case. NULL
- * with err.
- */
-struct engine *vmm_new(struct vmm *, const struct vmm_kind *,
-    const struct engine_ops *, const struct engine_config *, struct err *);
+/* NULL with err: that of open, or EX_USAGE for too many processors. */
+struct engine *vmm_new(const struct vmm_kind *, const struct engine_ops *,
+    const struct engine_config *, struct err *);
 
 /* In its loop: ends the program; exited is told of it. */
 void vmm_kill(struct vmm *);
@@ -107,6 +111,7 @@ int vmm_confine(struct engine *, struct err *);
 int vmm_start(struct engine *, struct gate *, struct err *);
 int vmm_go(struct engine *, struct err *);
 int vmm_pause(struct engine *, bool on, struct err *);
+void vmm_power_button(struct engine *); /* where the kind has press */
 void vmm_allow_again(struct filter *);
 int vmm_again(struct engine *, const struct boot *, struct err *);
 void vmm_stats(struct engine *, json_t *);

@@ -9,6 +9,7 @@
 #include "cmd/vk-boot/jail.h"
 
 #include "cmd/vk-boot/uml_calls.h"
+#include "cmd/vk-boot/vmm_calls.h"
 #include "cmd/vk-boot/warden.h"
 #include "common/io.h"
 #include "common/scope.h"
@@ -153,9 +154,9 @@ end_of_call(int number, long first, long second)
 }
 
 static bool
-in_list(int number)
+in_list(const struct filter_call *call, int number)
 {
-	for (const struct filter_call *call = uml_calls; call->name; call++)
+	for (; call->name; call++)
 		if (call->number == number)
 			return true;
 	return false;
@@ -168,7 +169,8 @@ survived_calls(void)
 	long count = 0;
 
 	for (int number = 0; number < CALLS_END_NUMBER; number++)
-		if (!in_list(number) && number != KERNEL_OWN &&
+		if (!in_list(vmm_calls, number) &&
+		    !in_list(uml_calls, number) && number != KERNEL_OWN &&
 		    !WIFSIGNALED(end_of_call(number, -1, -1))) {
 			count++;
 			say("survivor", number);
@@ -337,6 +339,7 @@ test_jail(void)
 	struct err e = ERR_INIT;
 
 	filter_init(&filter, "uml-kernel", UML_CALLS_MAX);
+	filter_add(&filter, vmm_calls);
 	filter_add(&filter, uml_calls);
 	ok(filter_compile(&filter, &e) == 0, "the filter: %s", e.text);
 	jail = (struct jail){.program = program,
