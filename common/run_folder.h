@@ -8,6 +8,7 @@
  *		vsock_PORT	the guest's connection to host port PORT
  *		control		JSON lines
  *		console.log	the console's end
+ *		api		under Cloud Hypervisor: its API
  *		status.json	written by rename
  *
  * The folder is the owner's alone (0700, checked). A VM that was killed leaves

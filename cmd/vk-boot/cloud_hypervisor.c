@@ -4,6 +4,7 @@
 
 #include "cmd/vk-boot/boot.h"
 #include "cmd/vk-boot/find.h"
+#include "cmd/vk-boot/hypervisor_api.h"
 #include "cmd/vk-boot/machine.h"
 #include "cmd/vk-boot/virtio/device.h"
 #include "cmd/vk-boot/vmm.h"
@@ -29,6 +30,7 @@ struct cloud_hypervisor {
 	struct loop_source monitor;
 	int monitor_writer; /* until the program has it */
 	struct vmm_events events;
+	struct hypervisor_api api;
 	bool resets; /* the guest asked for it */
 };
 
@@ -111,7 +113,9 @@ prepare(struct vmm *vmm, const struct boot *boot, struct vmm_launch *l,
 	vmm_argument(l, "off");
 	vmm_argument(l, "--serial");
 	vmm_argument(l, "tty");
-	return leave(l, "--event-monitor", &c->monitor_writer, e);
+	if (leave(l, "--event-monitor", &c->monitor_writer, e) < 0)
+		return -1;
+	return leave(l, "--api-socket", &c->api.listener, e);
 }
 
 /* ---- what happens ---- */
@@ -164,6 +168,14 @@ exited(struct vmm *vmm, int status, char *text)
 	return ENGINE_POWERED_OFF;
 }
 
+static void
+press(struct vmm *vmm)
+{
+	struct cloud_hypervisor *c = (struct cloud_hypervisor *)vmm;
+
+	hypervisor_api_put(&c->api, "vm.power-button");
+}
+
 /* ---- life ---- */
 
 static int
@@ -192,10 +204,10 @@ open_hypervisor(struct vmm *vmm, struct err *e)
 	    .owner = c,
 	};
 	c->monitor_writer = -1;
-	return find_cloud_hypervisor(c->program, e) < 0 ||
-		       machine_probe(config, e) < 0 || open_monitor(c, e) < 0
-		   ? -1
-		   : 0;
+	if (find_cloud_hypervisor(c->program, e) < 0 ||
+	    machine_probe(config, e) < 0 || open_monitor(c, e) < 0)
+		return -1;
+	return hypervisor_api_open(&c->api, vmm->loop, config->run_folder, e);
 }
 
 static void
@@ -203,6 +215,7 @@ release(struct vmm *vmm)
 {
 	struct cloud_hypervisor *c = (struct cloud_hypervisor *)vmm;
 
+	hypervisor_api_release(&c->api);
 	loop_close(vmm->loop, &c->monitor);
 	fd_close(&c->monitor_writer);
 }
@@ -217,6 +230,7 @@ static const struct vmm_kind kind = {
     .release = release,
     .prepare = prepare,
     .device = device,
+    .press = press,
     .exited = exited,
 };
 
@@ -224,6 +238,7 @@ static const struct engine_ops ops = {
     VMM_OPS,
     .name = "cloud-hypervisor",
     .guest = &pc_guest,
+    .power_button = vmm_power_button,
 };
 
 struct engine *

@@ -10,8 +10,10 @@
  * to (--event-monitor), and started anew.
  *
  * It comes with a filter of system calls for each of its threads, so that ours
- * is not put before them. Its API is not used: who is to go on, stop or end is
- * told by signals, through the warden, and the guest through its agent.
+ * is not put before them. The power button is pressed by its API
+ * (hypervisor_api.h). Who is to be held, go on or end is told by signals,
+ * through the warden, for that asks nothing of a program that the guest may
+ * have taken over.
  */
 #ifndef VK_BOOT_CLOUD_HYPERVISOR_H
 #define VK_BOOT_CLOUD_HYPERVISOR_H

@@ -121,6 +121,7 @@ struct engine_config {
 	bool no_nested;  /* no virtualisation in the guest */
 	bool slots;      /* devices may come and go */
 	bool no_sandbox; /* its processes keep all rights of this user */
+	int run_folder;  /* borrowed for its life; -1: there is none */
 };
 
 struct engine { /* first member of each kind */

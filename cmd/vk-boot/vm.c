@@ -311,6 +311,7 @@ make_engine(struct vm *vm, struct err *e)
 	    .no_nested = vm->options.no_nested,
 	    .slots = vm->control != NULL,
 	    .no_sandbox = vm->options.no_sandbox,
+	    .run_folder = vm->folder.dir,
 	};
 
 	vm->engine = engine_new(vm->options.engine, &config, e);

@@ -2,15 +2,19 @@
 /*
  * vk-vmm - stands in for Cloud Hypervisor in tests: takes its options, tells on
  * stdout what it was given, asks each vhost-user device for its features, and
- * in its first life says that the guest reboots, in its second that it is off
+ * in its first life says that the guest reboots, in its second that it is off;
+ * before that, if it has an API, the power button has to be pressed
  *
  *	vk-vmm --generic-vhost-user DEVICE... --kernel FILE --initramfs FILE
- *		--cmdline TEXT --event-monitor fd=N [--OPTION VALUE]...
+ *		--cmdline TEXT --event-monitor fd=N [--api-socket fd=N]
+ *		[--OPTION VALUE]...
  */
 #include "common/io.h"
 #include "common/scope.h"
 
 #include <fcntl.h>
+#include <poll.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,6 +85,36 @@ tell(int events, const char *event)
 	    event);
 }
 
+/* Refuses the first order, and obeys the second. */
+static void
+serve_api(int listener)
+{
+	static const char done[] =
+	    "HTTP/1.1 204 No Content\r\nServer: Cloud Hypervisor API\r\n\r\n";
+	static const char failed[] =
+	    "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 2\r\n\r\n[]";
+	struct pollfd wait = {.fd = listener, .events = POLLIN};
+	bool refused = false;
+
+	printf("API\n");
+	fflush(stdout);
+	while (poll(&wait, 1, -1) == 1) {
+		cleanup_fd int peer = accept(listener, NULL, NULL);
+		char order[256];
+		ssize_t n = recv(peer, order, sizeof(order) - 1, 0);
+
+		order[n < 0 ? 0 : n] = '\0';
+		printf("%.*s\n", (int)strcspn(order, "\r"), order);
+		fflush(stdout);
+		if (refused) {
+			io_write(peer, done, sizeof(done) - 1);
+			return;
+		}
+		io_write(peer, failed, sizeof(failed) - 1);
+		refused = true;
+	}
+}
+
 static const char *
 option(char **argv, const char *name)
 {
@@ -106,10 +140,11 @@ main(int argc, char **argv)
 	    "--cmdline", "--cpus", "--memory", "--console", "--serial"};
 	const char *folder = getenv("TMPDIR");
 	char life[256];
-	int events = -1;
+	int events = -1, api = -1;
 
 	(void)argc;
 	sscanf(option(argv, "--event-monitor"), "fd=%d", &events);
+	sscanf(option(argv, "--api-socket"), "fd=%d", &api);
 	for (char **at = argv; *at; at++)
 		if (strncmp(*at, "socket=", 7) == 0)
 			try_device(*at);
@@ -127,6 +162,8 @@ main(int argc, char **argv)
 		for (;;)
 			pause();
 	}
+	if (api >= 0)
+		serve_api(api);
 	tell(events, "shutdown");
 	return 0;
 }

@@ -30,7 +30,7 @@ is "$rc $(cat "$err")" '69 vk-boot: cloud-hypervisor: not found in PATH' \
 	'where there is none'
 
 mkdir -m 755 bin
-cp "$build/tests/helpers/vk-vmm" bin/cloud-hypervisor
+cp "$build/tests/helpers/vk-vmm" bin/cloud-hypervisor || exit 1
 PATH=$tmp/bin:$PATH
 if ! vk-boot --no-probe --prepare >prepared 2>why; then
 	skip 'its options' "$(cat why)"
@@ -63,4 +63,23 @@ like "$(cat given)" '^/dev/kvm yes$' 'it reaches KVM'
 is "$(grep -c '"event":"reboot"' status)" 1 \
 	'when it says that the guest reboots, it is ended and started anew'
 like "$(head -n 1 status)" '"engine":"cloud-hypervisor"' 'it is told who runs it'
+
+# ---- its API, in the second life ----
+
+vk-boot --no-probe --name one -v root.ext4 -- true </dev/null >said 2>&1 &
+vm=$!
+at_exit "kill $vm 2>/dev/null"
+await 20 grep -aq "^API" "$XDG_RUNTIME_DIR/vk/one/console.log"
+ok $? 'it has an API if it has a name' || diag "$(cat said)"
+vk-control one power-button
+ok $? 'the power button is pressed'
+await 10 grep -q refused said
+like "$(cat said)" \
+	'^vk-boot: Cloud Hypervisor: vm.power-button: refused, with status 500$' \
+	'what it answers is told'
+vk-control one power-button
+wait $vm
+is "$(grep ^PUT said)" 'PUT /api/v1/vm.power-button HTTP/1.1
+PUT /api/v1/vm.power-button HTTP/1.1' 'and pressed again'
+is "$(ls "$XDG_RUNTIME_DIR/vk")" '' 'nothing is left of it'
 done_testing
