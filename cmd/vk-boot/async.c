@@ -84,7 +84,10 @@ async_confine(struct async *a)
 {
 	if (!a->engine && !a->failed)
 		make_engine(a);
-	if (a->engine && a->engine->ops->confine)
+	if (!a->engine)
+		return;
+	filter_add(loop_filter(a->loop), a->engine->ops->calls);
+	if (a->engine->ops->confine)
 		a->engine->ops->confine(a->engine);
 }
 

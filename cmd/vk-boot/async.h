@@ -64,8 +64,9 @@ struct async *async_new(
 /* Waits first. NULL is fine. */
 void async_free(struct async *);
 
-/* The loop's thread will be bound by a filter: what makes the operations is
- * made now. The ring does no others; without one, the loop does them. */
+/* The loop's thread will be bound by its filter: what makes the operations is
+ * made now, and what that asks of the host is added. The ring does no others;
+ * without one, the loop does them. */
 void async_confine(struct async *);
 
 void async_add(struct async *, struct async_op *);

@@ -8,6 +8,8 @@
 struct async_engine;
 
 struct async_engine_ops {
+	/* What it asks of the host in the loop's thread (filter.h). */
+	const struct filter_call *calls;
 	/* Takes an operation; there are never more than ASYNC_DEPTH_MAX. */
 	void (*start)(struct async_engine *, struct async_op *);
 	/* Those taken are under way. With wait, returns when at least one is

@@ -102,7 +102,13 @@ ring_free(struct async_engine *engine)
 	free(r);
 }
 
+static const struct filter_call calls[] = {
+    CALL(io_uring_enter),
+    CALLS_END,
+};
+
 static const struct async_engine_ops ring_ops = {
+    .calls = calls,
     .start = start,
     .submit = submit,
     .next_done = next_done,

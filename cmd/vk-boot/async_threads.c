@@ -184,7 +184,16 @@ threads_free(struct async_engine *engine)
 	free(t);
 }
 
+/* Where there are no threads. */
+static const struct filter_call calls[] = {
+    CALL(preadv),
+    CALL(pwritev),
+    CALL(fdatasync),
+    CALLS_END,
+};
+
 static const struct async_engine_ops threads_ops = {
+    .calls = calls,
     .start = start,
     .submit = submit,
     .next_done = next_done,

@@ -28,38 +28,6 @@
  * superblock with its UUID and the time of its last writing. */
 #define IDENTITY_SIZE 4096
 
-static const struct filter_call close_calls[] = {
-    CALL(pread64), /* what a write leaves of a cluster */
-    CALL(pwrite64),
-    CALL(fdatasync),
-    CALLS_END,
-};
-
-static const struct filter_call use_calls[] = {
-    CALL(fallocate),
-    CALLS_END,
-};
-
-static const struct filter_call image_calls[] = {
-    CALL(ftruncate), /* it grows */
-    CALLS_END,
-};
-
-void
-disk_allow_close(const struct disk *disk, struct filter *filter)
-{
-	filter_add(filter, close_calls);
-	if (disk->image)
-		filter_add(filter, image_calls);
-}
-
-void
-disk_allow(const struct disk *disk, struct filter *filter)
-{
-	disk_allow_close(disk, filter);
-	filter_add(filter, use_calls);
-}
-
 int
 disk_lock(int fd, const char *path, bool write, struct err *e)
 {
@@ -325,14 +293,6 @@ set_name(struct disk *disk, const char *path)
 	    path +
 		(len < sizeof(disk->name) ? 0 : len + 4 - sizeof(disk->name)));
 }
-
-const struct filter_call disk_take_calls[] = {
-    CALL(newfstatat), /* fstat */
-    CALL(flock),
-    CALL_IF(fcntl, 1, F_GETFL),
-    CALL_IF(ioctl, 1, BLKGETSIZE64),
-    CALLS_END,
-};
 
 int
 disk_take(

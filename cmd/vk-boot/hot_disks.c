@@ -99,6 +99,8 @@ free_device(void *with)
 
 static const struct filter_call thread_calls[] = {
     CALL(eventfd2), /* a device is made */
+    CALL(close),    /* and freed */
+    CALL(preadv),   /* one of several; writes are done at once */
     CALLS_END,
 };
 

@@ -25,7 +25,6 @@ const struct filter_call loop_calls[] = {
     CALL(epoll_ctl),
     CALL(read),  /* eventfds */
     CALL(write), /* and those of others */
-    CALL(close),
     CALLS_END,
 };
 

@@ -73,9 +73,24 @@ vmm_add(struct engine *engine, struct virtio_device *dev, struct err *e)
 	if (config.listener < 0)
 		return err_errno(
 		    e, EX_OSERR, "a socket for %s", vmm->kind->title);
-	filter_add(loop_filter(dev->loop), gmem_calls);
+	if (dev->ops->type == VIRTIO_TYPE_VSOCK)
+		filter_add(loop_filter(dev->loop), gmem_calls);
 	d->vhost = vhost_user_new(&config, e);
 	return d->vhost ? 0 : -1;
+}
+
+/* In whose loop the guest's memory is looked at, as a device's view of it may
+ * change there: vsock, which the agent needs a driver for. NULL: none. */
+static struct vmm_device *
+onlooker(struct vmm *vmm)
+{
+	for (unsigned i = 0; i < vmm->count; i++) {
+		struct virtio_device *dev = vmm->devices[i].dev;
+
+		if (dev && dev->ops->type == VIRTIO_TYPE_VSOCK)
+			return &vmm->devices[i];
+	}
+	return NULL;
 }
 
 static void
@@ -397,7 +412,6 @@ struct resident_call {
 	uint64_t bytes;
 };
 
-/* In a device's loop, where its view of the memory may change. */
 static void
 get_resident(void *with)
 {
@@ -411,15 +425,16 @@ vmm_stats(struct engine *engine, json_t *into)
 {
 	struct vmm *vmm = (struct vmm *)engine;
 	struct resident_call call = {.bytes = 0};
+	struct vmm_device *d = onlooker(vmm);
 	uint64_t ms;
 
 	if (warden_time(&vmm->warden, &ms) == 0)
 		json_object_set_new(
 		    into, "cpu_ms", json_integer((json_int_t)ms));
-	if (vmm->count == 0 || !vmm->devices[0].dev)
+	if (!d)
 		return;
-	call.mem = &vmm->devices[0].mem;
-	loop_call(vmm->devices[0].dev->loop, get_resident, &call);
+	call.mem = &d->mem;
+	loop_call(d->dev->loop, get_resident, &call);
 	json_object_set_new(
 	    into, "resident", json_integer((json_int_t)call.bytes));
 }

@@ -13,7 +13,7 @@
  *	reset=2
  *		reset it when a disk is asked for, once
  *
- * Uses are counted on the disk.
+ * Uses are counted on the disk's first sector; of the others some are cleared.
  */
 #include "tests/bare/disk.h"
 
@@ -26,10 +26,17 @@
 #define VECTOR 0x31
 #define MARK   0x736c6f7473ull
 
+/* Sectors that are made zeros, and how many. */
+#define DISCARDED 8
+#define ZEROED    24
+#define CLEARED   8
+
 static struct {
 	uint64_t mark, uses;
 	uint8_t rest[SECTOR_BYTES - 16];
 } sector;
+
+static uint8_t second[SECTOR_BYTES];
 
 static uint32_t
 port_read32(uint16_t port)
@@ -51,7 +58,10 @@ use(void)
 {
 	struct device disk;
 
-	if (!device_find(&disk, BLK) || !disk_transfer(&disk, &sector, false))
+	if (!device_find(&disk, BLK) ||
+	    !disk_read_both(&disk, &sector, &second) ||
+	    !disk_clear(&disk, DISCARDED, CLEARED, false) ||
+	    !disk_clear(&disk, ZEROED, CLEARED, true))
 		return false;
 	if (sector.mark != MARK)
 		sector.uses = 0;
@@ -60,7 +70,7 @@ use(void)
 	print("use ");
 	print_number(sector.uses);
 	print("\n");
-	return disk_transfer(&disk, &sector, true);
+	return disk_transfer(&disk, &sector, true) && disk_flush(&disk);
 }
 
 /* The slots' pin sends a message to this processor, which takes note of it but

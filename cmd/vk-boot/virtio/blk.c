@@ -204,13 +204,10 @@ blk_keep(struct virtio_device *dev, struct confine *confine, struct err *e)
 	return 0;
 }
 
-/* Beside those of the disk. */
+/* Beside those of the disk, and of what moves more than one at a time. */
 const struct filter_call blk_calls[] = {
     CALL(preadv2), /* what the page cache has */
     CALL(pwritev2),
-    CALL(io_uring_enter),
-    CALL_RARE(preadv, "there is no io_uring here"),
-    CALL_RARE(pwritev, "there is no io_uring here"),
     CALLS_END,
 };
 

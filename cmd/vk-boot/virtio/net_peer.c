@@ -31,6 +31,7 @@ const struct filter_call net_peer_calls[] = {
     CALL(sendmsg),
     CALL_IF(socket, 0, AF_UNIX), /* to connect anew */
     CALL(connect),
+    CALL(close),
     CALL(fcntl), /* O_NONBLOCK */
     CALL(timerfd_settime),
     CALLS_END,

@@ -475,6 +475,7 @@ static const struct filter_call calls[] = {
     CALL_RARE(fstat, "what newer C libraries make of fstat(3)"),
     CALL_WITHOUT(mmap, 2, PROT_EXEC),
     CALL(munmap),
+    CALL(close),
     CALL(fcntl), /* O_NONBLOCK */
     CALLS_END,
 };

@@ -204,6 +204,7 @@ static const struct filter_call calls[] = {
     CALL(connect),
     CALL_IF(socketpair, 0, AF_UNIX), /* ports of our own */
     CALL(fcntl),                     /* O_NONBLOCK */
+    CALL(close),
     CALLS_END,
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* devices.c - requests that are well formed and lie */
 #include "tests/bare/hostile/case.h"
+#include "tests/bare/vsock.h"
 
 /* ---- what several use ---- */
 
@@ -121,8 +122,8 @@ block_flush_with_data(const struct device *d)
 	return status == OK || status == IOERR;
 }
 
-/* A range of a discard or of zeroes (5.2.6.2). */
-static bool
+/* A range of a discard or of zeroes (5.2.6.2): its status, as above. */
+static uint8_t
 block_range(const struct device *d, uint32_t type, uint64_t sector,
     uint32_t sectors, uint32_t flags)
 {
@@ -136,7 +137,9 @@ block_range(const struct device *d, uint32_t type, uint64_t sector,
 	describe(ring, 0, header, 16, NEXT, 1);
 	describe(ring, 1, scratch, 16, NEXT, 2);
 	describe(ring, 2, &status_byte, 1, WRITE, 0);
-	return served(d, 0) && *(volatile uint8_t *)&status_byte != 0x77;
+	if (!served(d, 0))
+		return 0xff;
+	return *(volatile uint8_t *)&status_byte;
 }
 
 static bool
@@ -149,10 +152,23 @@ block_discards(const struct device *d)
 	for (unsigned i = 1; i < 5; i++)
 		for (unsigned j = 0; j < 4; j++)
 			for (unsigned k = 0; k < 2; k++)
-				if (!block_range(
-					d, types[k], at[i], count[j], i * 0x41))
+				if (block_range(d, types[k], at[i], count[j],
+					i * 0x41) >= 0x77)
 					return false;
 	return true;
+}
+
+/* Up to the end, and one further. */
+static bool
+block_clears_the_end(const struct device *d)
+{
+	uint64_t sectors = read64(d->config);
+
+	return block_range(d, DISCARD, sectors - 8, 8, 0) == OK &&
+	       block_range(d, ZEROES, sectors - 8, 8, 0) == OK &&
+	       block_range(d, ZEROES, sectors - 1, 1, 1) == OK &&
+	       block_range(d, DISCARD, sectors - 8, 9, 0) == IOERR &&
+	       block_range(d, ZEROES, sectors, 1, 0) == IOERR;
 }
 
 static bool
@@ -342,16 +358,7 @@ receive_buffers_to_read(const struct device *d)
 	return true;
 }
 
-/* ---- vsock (5.10.6) ---- */
-
-struct __attribute__((packed)) packet {
-	uint64_t source, destination;
-	uint32_t source_port, destination_port, len;
-	uint16_t type, operation;
-	uint32_t flags, buffer, forwarded;
-};
-
-enum { REQUEST = 1, RESPONSE, RST, SHUTDOWN, RW, CREDIT, CREDIT_REQUEST };
+/* ---- vsock ---- */
 
 static struct packet packet;
 static union {
@@ -371,10 +378,10 @@ vsock_begin(const struct device *d)
 	queue_notify(d, 0);
 	packet = (struct packet){
 	    .source = read32(d->config),
-	    .destination = 2,
+	    .destination = VSOCK_HOST,
 	    .source_port = 1000,
 	    .destination_port = 1,
-	    .type = 1,
+	    .type = VSOCK_STREAM,
 	    .operation = REQUEST,
 	    .buffer = 65536,
 	};
@@ -545,6 +552,51 @@ answers_unasked(const struct device *d)
 	return tell(d, 0) && answered_by_reset(d);
 }
 
+/* The first answer of this operation; NULL: none came in time. */
+static const struct packet *
+answered(const struct device *d, uint16_t operation)
+{
+	volatile uint16_t *used = &d->rings[0].used.index;
+	uint64_t end = ticks() + TICKS_MAX;
+
+	for (uint16_t i = 0; i < RING_SIZE; i++) {
+		while (i == *used)
+			if (ticks() > end)
+				return NULL;
+		barrier();
+		if (answers[i].packet.operation == operation)
+			return &answers[i].packet;
+	}
+	return NULL;
+}
+
+/* The port of one who counts what he is sent, and says it when that is over:
+ * what the guest will not send any more, it may still be sent. */
+#define COUNTER 7
+#define NO_MORE 2
+
+static bool
+closed_one_way(const struct device *d)
+{
+	const struct packet *count;
+
+	vsock_begin(d);
+	packet.destination_port = COUNTER;
+	if (!tell(d, 0) || !answered(d, RESPONSE))
+		return false;
+	packet.operation = RW;
+	packet.len = 5;
+	if (!tell(d, 5))
+		return false;
+	packet.operation = SHUTDOWN;
+	packet.len = 0;
+	packet.flags = NO_MORE;
+	if (!tell(d, 0))
+		return false;
+	count = answered(d, RW);
+	return count && *(const uint8_t *)(count + 1) == '5';
+}
+
 static bool
 nowhere_to_answer(const struct device *d)
 {
@@ -552,10 +604,10 @@ nowhere_to_answer(const struct device *d)
 	for (uint32_t i = 0; i < 600; i++) {
 		packet = (struct packet){
 		    .source = read32(d->config),
-		    .destination = 2,
+		    .destination = VSOCK_HOST,
 		    .source_port = i,
 		    .destination_port = 1,
-		    .type = 1,
+		    .type = VSOCK_STREAM,
 		    .operation = REQUEST,
 		};
 		describe(&d->rings[1], 0, &packet, sizeof(packet), 0, 0);
@@ -693,6 +745,7 @@ const struct misuse device_cases[] = {
     {"an id into one byte", block_id_into_little, BLK},
     {"a flush with data", block_flush_with_data, BLK},
     {"discards and zeroes outside", block_discards, BLK},
+    {"discards and zeroes up to the end", block_clears_the_end, BLK},
     {"part of a range", block_half_a_range, BLK},
     {"4096 ranges", block_4096_ranges, BLK},
     {"a header by itself", block_header_only, BLK},
@@ -719,6 +772,7 @@ const struct misuse device_cases[] = {
     {"2000 connections", flood_of_connections, VSOCK},
     {"one connection 500 times", flood_of_one_connection, VSOCK},
     {"an answer that nobody asked for", answers_unasked, VSOCK},
+    {"a connection closed one way", closed_one_way, VSOCK},
     {"600 requests and no room for answers", nowhere_to_answer, VSOCK},
     {"little room for answers", little_room_to_answer, VSOCK},
     {"4 MiB of output", console_flood, CONSOLE},

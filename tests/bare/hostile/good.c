@@ -1,28 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /* good.c - a good request to each device */
 #include "tests/bare/hostile/case.h"
+#include "tests/bare/vsock.h"
 
 uint8_t scratch[65536] __attribute__((aligned(4096)));
 
-/* Requests of the block device (5.2.6), headers of network (5.1.6) and vsock
- * (5.10.6). */
+/* Of a request of the block device (5.2.6). */
 static struct {
 	uint32_t type, reserved;
 	uint64_t sector;
 } block;
 
-static struct __attribute__((packed)) {
-	uint64_t source, destination;
-	uint32_t source_port, destination_port, len;
-	uint16_t type, operation;
-	uint32_t flags, buffer, forwarded;
-} packet;
+static struct packet packet;
 
-#define VSOCK_HOST    2
-#define VSOCK_STREAM  1
-#define VSOCK_REQUEST 1
-#define NET_HEADER    12
-#define FRAME         60
+#define NET_HEADER 12
+#define FRAME      60
 
 uint16_t
 good_queue(const struct device *d)
@@ -56,7 +48,7 @@ good_request(const struct device *d, struct ring *ring)
 		packet.source_port = 1234;
 		packet.destination_port = 1;
 		packet.type = VSOCK_STREAM;
-		packet.operation = VSOCK_REQUEST;
+		packet.operation = REQUEST;
 		packet.buffer = 4096;
 		describe(ring, 0, &packet, sizeof(packet), 0, 0);
 		return 1;

@@ -107,6 +107,22 @@ run boot -d data,overlay=tmp,overlay-max=1M root.ext4 -- sh -c '
 is "$(cat "$out")" 'small
 stopped' 'overlay-max bounds what a guest can take'
 
+# ---- past the page cache ----
+
+truncate -s 8M direct
+run boot -d direct,cache=none root.ext4 -- sh -c '
+	head -c 4194304 /dev/urandom >/data
+	dd if=/data of=/dev/vdb bs=1M seek=1 oflag=direct conv=fsync 2>/dev/null
+	sha256sum </data
+	dd if=/dev/vdb bs=1M skip=1 count=4 iflag=direct 2>/dev/null | sha256sum'
+if [ "$rc" -eq 64 ]; then
+	skip 'cache=none' "$(head -n 1 "$err")"
+else
+	sum=$(dd if=direct bs=1M skip=1 count=4 2>/dev/null | sha256sum)
+	is "$(cat "$out")" "$sum
+$sum" 'cache=none: written and read, several at a time' || diag "$(cat "$err")"
+fi
+
 # ---- qcow2 ----
 
 if command -v qemu-img >/dev/null; then

@@ -10,11 +10,14 @@
 
 . "$(dirname "$0")/../../lib.sh"
 
-# For a device of its own on the other end of -n: frames are thrown away.
-peer() {
+# The other end of -n, where frames are thrown away, and of a vsock port, where
+# bytes are counted until they end.
+peers() {
 	socat -u "UNIX-LISTEN:$tmp/net,fork" OPEN:/dev/null 2>/dev/null &
 	at_exit "kill $! 2>/dev/null"
-	await 5 test -S "$tmp/net"
+	socat "UNIX-LISTEN:$tmp/counter,fork" EXEC:'wc -c' 2>/dev/null &
+	at_exit "kill $! 2>/dev/null"
+	await 5 test -S "$tmp/net" -a -S "$tmp/counter"
 }
 
 resident_kib() {
@@ -30,7 +33,8 @@ said_or_gone() { said "$1" || ! kill -0 "$vm" 2>/dev/null; }
 start() { # program parameter
 	XDG_RUNTIME_DIR=$tmp/run vk-boot --engine kvm --no-probe -m 64M,max=128M \
 		-c 2 --boot-timeout 10m --name guest -k "$build/tests/bare/$1" \
-		-n "$tmp/net" -d "$tmp/disk,format=raw" -i "$tmp/none" \
+		-n "$tmp/net" -d "$tmp/disk,format=raw" \
+		--vsock-port "7=unix:$tmp/counter" -i "$tmp/none" \
 		-a hold=1 -a "$2" </dev/null >"$out" 2>"$err" &
 	vm=$!
 	at_exit "kill -9 $vm 2>/dev/null"
@@ -68,7 +72,7 @@ mkdir -m 700 "$tmp/run"
 # Zeros: what a device reads into tables says nothing.
 truncate -s 1M "$tmp/disk"
 : >"$tmp/none"
-peer
+peers
 
 # Of several rounds the first may take what is needed once; the others may
 # not. scripts/soak has them run, and either part alone (0).

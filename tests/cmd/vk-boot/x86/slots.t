@@ -18,6 +18,16 @@ export XDG_RUNTIME_DIR
 cd "$tmp" || exit 1
 for i in 1 2 3 4 5 6 7 8 9; do truncate -s 1M "disk$i"; done
 
+# Of five blocks of letters the guest clears the second and the fourth
+# (tests/bare/slots.c).
+head -c 20480 /dev/zero | tr '\0' x >letters
+lettered() { dd if=letters of="$1" conv=notrunc 2>/dev/null; }
+lettered cleared
+for i in 1 3; do
+	dd if=/dev/zero of=cleared bs=4k seek=$i count=1 conv=notrunc 2>/dev/null
+done
+cleared() { cmp -s -i 4096 -n 16384 "$1" cleared; }
+
 # Starts a guest that stays; its pid is $vm.
 start() { # NAME OPTION...
 	name=$1
@@ -32,6 +42,7 @@ start() { # NAME OPTION...
 	await 30 vk-control "$name" status
 }
 said() { grep -aq "^$1" "$log"; }
+twice() { [ "$(grep -ac "^$1" "$log")" -eq 2 ]; }
 events() { grep -c "\"event\":\"$1\"" "$name.events"; }
 add() { run vk-control "$name" disk-add id="$1" file="$1"; }
 remove() { run vk-control "$name" disk-remove id="$1"; }
@@ -46,6 +57,9 @@ finish() { # what
 		"$1: is sound"
 }
 
+lettered disk1
+# Nothing of it is in the page cache: it has to be waited for.
+dd of=disk1 conv=notrunc,fdatasync oflag=nocache count=0 2>/dev/null
 start polite
 await 30 said up
 add disk1
@@ -61,10 +75,23 @@ remove disk1
 is "$rc$(cat "$err")" 0 'it is asked for, and given up'
 held disk1
 is $? 1 'its file is let go'
+cleared disk1
+ok $? 'what was to be zeros is, and nothing else' || diag "$(od -c disk1)"
 add disk1
 await 30 said 'use 2'
 ok $? 'what was written is there when it comes again'
 is "$(events disk-added) $(events disk-removed)" '2 1' 'each is an event'
+remove disk1
+# A file system that has no quick way to zeros.
+memory=$(mktemp -d /dev/shm/vk-test.XXXXXX) && at_exit "rm -rf $memory"
+truncate -s 1M "$memory/disk2"
+lettered "$memory/disk2"
+run vk-control polite disk-add id=disk2 file="$memory/disk2"
+is "$rc$(cat "$err")" 0 'one on another file system'
+await 30 twice 'use 1'
+run vk-control polite disk-remove id=disk2
+cleared "$memory/disk2"
+ok $? 'there, too'
 finish 'a guest that gives up what it is asked for'
 
 start kept -a keep=1
