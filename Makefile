@@ -195,8 +195,8 @@ $(O)/tests/helpers/%: $(O)/obj/tests/helpers/%.o \
 # what they share.
 BARE := tests/bare/first tests/bare/hostile tests/bare/flip tests/bare/reboot \
 	tests/bare/slots
-BARE_SHARED := tests/bare/disk.c tests/bare/machine.c tests/bare/second.c \
-	tests/bare/virtio.c
+BARE_SHARED := tests/bare/agent.c tests/bare/disk.c tests/bare/machine.c \
+	tests/bare/second.c tests/bare/virtio.c
 BARE_CASES := $(sort $(wildcard tests/bare/hostile/*.c))
 BARE_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -fno-pie -mno-red-zone \
 	-mgeneral-regs-only -fno-stack-protector -fcf-protection=none \

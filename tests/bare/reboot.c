@@ -10,10 +10,13 @@
  *	warm=1	  say to the firmware that the next start is a warm one, as
  *		  Linux does in a panic
  *	busy=1	  reset at once, for ever
+ *	steady=1  say that it is up, as the agent does, and live long enough to
+ *		  be let reboot again and again
  *
  * Lives are counted on the disk, which is to keep what is written there. In
  * memory, in the disk's registers and in the processor's nothing may be left.
  */
+#include "tests/bare/agent.h"
 #include "tests/bare/disk.h"
 
 #define PAGE       4096
@@ -22,6 +25,11 @@
 #define START_KIND 0x472
 #define START_WARM 0x1234
 #define GS_MSR     0xc0000102u /* another's base: of no use to us */
+
+/* cmd/vk-boot/guest_reboot.c: so many lives in a row may be brief, and one is
+ * not that has so many ticks, of any processor. */
+#define BRIEF_LIVES 5
+#define LONG_TICKS  5000000000ull
 
 static struct {
 	uint64_t mark, lives;
@@ -95,6 +103,19 @@ reset(uint64_t how)
 		__asm__ volatile("hlt");
 }
 
+/* Says that the guest is up; false: nobody hears it. */
+static bool
+live(uint64_t life)
+{
+	uint64_t end = ticks() + LONG_TICKS;
+
+	if (!agent_announce())
+		return false;
+	while (life % (BRIEF_LIVES + 1) == 0 && ticks() < end)
+		;
+	return true;
+}
+
 bool
 guest_main(const char *parameters)
 {
@@ -119,6 +140,8 @@ guest_main(const char *parameters)
 	print_number(sector.lives);
 	print("\n");
 	if (!disk_transfer(&disk, &sector, true))
+		return false;
+	if (parameter(parameters, "steady") && !live(sector.lives))
 		return false;
 	leave_traces(&disk);
 	if (parameter(parameters, "warm"))
