@@ -13,6 +13,21 @@
 #include <stdio.h>
 #include <string.h>
 
+/* One that is administered locally, and the same every time. */
+static void
+mac_of(const char *name, unsigned index, uint8_t mac[6])
+{
+	uint64_t hash = 0xcbf29ce484222325; /* FNV-1a */
+
+	for (; *name; name++)
+		hash = (hash ^ (uint8_t)*name) * 0x100000001b3;
+	hash = (hash ^ index) * 0x100000001b3;
+	hash ^= hash >> 32;
+	for (unsigned i = 0; i < 6; i++)
+		mac[i] = (uint8_t)(hash >> 8 * i);
+	mac[0] = (mac[0] & 0xfc) | 2; /* local, one station */
+}
+
 static int
 parse_mac(uint8_t mac[6], const char *text, struct err *e)
 {
@@ -115,7 +130,7 @@ nic_parse(struct nic *nic, const char *text, const char *vm_name,
 	*nic = (struct nic){.fd = -1, .text = strdup(text)};
 	if (!nic->text)
 		return err_errno(e, EX_OSERR, "%s", text);
-	net_mac_of(vm_name, index, nic->mac);
+	mac_of(vm_name, index, nic->mac);
 	at = nic->text;
 	member = strsep(&at, ",");
 	if (parse_where(nic, member, e) < 0)

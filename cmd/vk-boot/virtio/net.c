@@ -14,14 +14,14 @@
  * Offloads. What the peer has agreed to is offered to the driver. At the
  * driver's start both sides are told what of it counts; it can only become less
  * afterwards (a second driver is offered what the first one took). A header
- * that says more than what was agreed is the end of that frame, whichever side
- * it comes from.
+ * that says more than what was agreed (net_offload.h) is the end of that frame.
  *
  * Left out: the control queue (filters, VLANs, multiple queues: the switch
  * filters, and one queue pair is one loop thread), UDP and ECN offloads.
  */
 #include "cmd/vk-boot/virtio/net.h"
 
+#include "cmd/vk-boot/virtio/net_offload.h"
 #include "cmd/vk-boot/virtio/net_peer.h"
 #include "common/hello.h"
 #include "common/log.h"
@@ -31,46 +31,11 @@
 
 enum { RX, TX, QUEUES };
 
-/* Feature bits (5.1.3) and what of them is the peer's to carry. */
-#define F_CSUM       (1ull << 0)
-#define F_GUEST_CSUM (1ull << 1)
-#define F_MTU        (1ull << 3)
-#define F_MAC        (1ull << 5)
-#define F_GUEST_TSO4 (1ull << 7)
-#define F_GUEST_TSO6 (1ull << 8)
-#define F_HOST_TSO4  (1ull << 11)
-#define F_HOST_TSO6  (1ull << 12)
-#define F_MRG_RXBUF  (1ull << 15)
-#define F_STATUS     (1ull << 16)
-
-static const struct {
-	uint64_t feature;
-	uint32_t offload, needs;
-} offloads[] = {
-    {F_CSUM, OFFLOAD_SEND_CSUM, 0},
-    {F_HOST_TSO4, OFFLOAD_SEND_TSO4, OFFLOAD_SEND_CSUM},
-    {F_HOST_TSO6, OFFLOAD_SEND_TSO6, OFFLOAD_SEND_CSUM},
-    {F_GUEST_CSUM, OFFLOAD_TAKE_CSUM, 0},
-    {F_GUEST_TSO4, OFFLOAD_TAKE_TSO4, OFFLOAD_TAKE_CSUM},
-    {F_GUEST_TSO6, OFFLOAD_TAKE_TSO6, OFFLOAD_TAKE_CSUM},
-};
-#define OFFLOADS (sizeof(offloads) / sizeof(offloads[0]))
-
-struct net_header { /* 5.1.6 */
-	uint8_t flags;
-	uint8_t gso_type;
-	uint16_t header_len;
-	uint16_t gso_size;
-	uint16_t csum_start;
-	uint16_t csum_offset;
-	uint16_t num_buffers;
-};
-_Static_assert(sizeof(struct net_header) == NET_HEADER_LEN, "5.1.6");
-
-#define HEADER_NEEDS_CSUM 1
-#define GSO_NONE          0
-#define GSO_TCP4          1
-#define GSO_TCP6          4
+/* Feature bits (5.1.3) beside those of offloads. */
+#define F_MTU       (1ull << 3)
+#define F_MAC       (1ull << 5)
+#define F_MRG_RXBUF (1ull << 15)
+#define F_STATUS    (1ull << 16)
 
 struct net_space { /* configuration space, 5.1.4 */
 	uint8_t mac[6];
@@ -111,29 +76,6 @@ struct net {
 	struct iovec parts[PARTS_MAX];
 };
 
-/* Whether a header asks for nothing but these offloads, for a frame of len
- * bytes. */
-static bool
-header_fits(
-    const struct net_header *h, size_t len, bool csum, bool tso4, bool tso6)
-{
-	bool needs = h->flags & HEADER_NEEDS_CSUM;
-
-	if (needs &&
-	    (!csum || h->csum_start < NET_ETHERNET_LEN || h->csum_start > len ||
-		h->csum_offset + 2u > len - h->csum_start))
-		return false;
-	switch (h->gso_type) {
-	case GSO_NONE:
-		return true;
-	case GSO_TCP4:
-		return tso4 && needs && h->gso_size > 0;
-	case GSO_TCP6:
-		return tso6 && needs && h->gso_size > 0;
-	}
-	return false;
-}
-
 /* ---- from the guest ---- */
 
 /* Puts a request's frame into a slot: its prefix and parts. A frame that is not
@@ -155,11 +97,10 @@ prepare(struct net *n, unsigned slot)
 	if (!n->up || request_read(request, &header, sizeof(header)) < 0)
 		return true;
 	len = request_readable_left(request);
-	header.flags &= HEADER_NEEDS_CSUM;
+	header.flags &= NET_HEADER_NEEDS_CSUM;
 	header.num_buffers = 1;
 	if (len < NET_ETHERNET_LEN || len > NET_FRAME_MAX ||
-	    !header_fits(&header, len, n->used & OFFLOAD_SEND_CSUM,
-		n->used & OFFLOAD_SEND_TSO4, n->used & OFFLOAD_SEND_TSO6))
+	    !net_header_fits(&header, len, n->used, NET_FROM_GUEST))
 		return true;
 	length =
 	    __builtin_bswap32((uint32_t)len + (headers ? NET_HEADER_LEN : 0));
@@ -299,9 +240,8 @@ header_for(const struct net *n, const struct net_frame *frame,
 	if (!frame->header)
 		return true;
 	memcpy(header, frame->header, sizeof(*header));
-	header->flags &= HEADER_NEEDS_CSUM;
-	return header_fits(header, frame->len, n->used & OFFLOAD_TAKE_CSUM,
-	    n->used & OFFLOAD_TAKE_TSO4, n->used & OFFLOAD_TAKE_TSO6);
+	header->flags &= NET_HEADER_NEEDS_CSUM;
+	return net_header_fits(header, frame->len, n->used, NET_TO_GUEST);
 }
 
 /* Takes buffers for len bytes. How many; 0: the guest has not enough now, -1:
@@ -434,11 +374,8 @@ offer(struct net *n, uint32_t agreed)
 {
 	uint64_t offered = n->dev.offered;
 
-	for (unsigned i = 0; i < OFFLOADS; i++) {
-		offered &= ~offloads[i].feature;
-		if (agreed & offloads[i].offload)
-			offered |= offloads[i].feature;
-	}
+	offered &= ~net_offload_features(OFFLOADS_ALL);
+	offered |= net_offload_features(agreed);
 	__atomic_store_n(&n->dev.offered, offered, __ATOMIC_RELAXED);
 }
 
@@ -468,11 +405,7 @@ net_start(struct virtio_device *dev)
 {
 	struct net *n = (struct net *)dev;
 
-	n->used = 0;
-	for (unsigned i = 0; i < OFFLOADS; i++)
-		if (dev->features & offloads[i].feature &&
-		    (n->used & offloads[i].needs) == offloads[i].needs)
-			n->used |= offloads[i].offload;
+	n->used = net_offloads(dev->features);
 	net_peer_confirm(&n->peer, n->used);
 	update_link(n);
 	virtq_want_kicks(&dev->queues[RX], false);
@@ -571,20 +504,6 @@ net_new(struct loop *loop, const struct gmem *mem,
 		return NULL;
 	}
 	return &n->dev;
-}
-
-void
-net_mac_of(const char *name, unsigned index, uint8_t mac[6])
-{
-	uint64_t hash = 0xcbf29ce484222325; /* FNV-1a */
-
-	for (; *name; name++)
-		hash = (hash ^ (uint8_t)*name) * 0x100000001b3;
-	hash = (hash ^ index) * 0x100000001b3;
-	hash ^= hash >> 32;
-	for (unsigned i = 0; i < 6; i++)
-		mac[i] = (uint8_t)(hash >> 8 * i);
-	mac[0] = (mac[0] & 0xfc) | 2; /* local, one station */
 }
 
 struct stats_call {

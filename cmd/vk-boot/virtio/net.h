@@ -40,10 +40,6 @@ struct net_config {
 struct virtio_device *net_new(struct loop *, const struct gmem *,
     const struct net_config *, struct err *);
 
-/* A locally administered MAC that a VM's name and the number of the interface
- * give, the same every time. */
-void net_mac_of(const char *name, unsigned index, uint8_t mac[6]);
-
 /* For status. Any thread. */
 struct net_stats {
 	bool up;
