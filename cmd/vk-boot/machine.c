@@ -15,6 +15,7 @@
 #include "cmd/vk-boot/x86/ioapic.h"
 #include "cmd/vk-boot/x86/layout.h"
 #include "cmd/vk-boot/x86/pc.h"
+#include "cmd/vk-boot/x86/reset.h"
 #include "cmd/vk-boot/x86/serial.h"
 #include "cmd/vk-boot/x86/slots.h"
 
@@ -25,14 +26,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
-/* Keyboard controller (8042): nothing but its line to the reset pin. */
-#define PORT_KEYBOARD    0x60
-#define KEYBOARD_COMMAND 4 /* PORT_KEYBOARD + 4 */
-#define KEYBOARD_RESET   0xfe
-
-/* Reset control (PCI bridges have it): bit 2 pulls. */
-#define RESET_PULL 0x04
-
 struct machine {
 	struct engine engine; /* first */
 	struct kvm kvm;
@@ -42,6 +35,7 @@ struct machine {
 	struct pci pci;
 	struct ioapic ioapic;
 	struct acpi acpi;
+	struct reset reset;
 	struct serial *serial;
 	struct vcpu *cpus;
 	unsigned cpu_count;
@@ -70,8 +64,9 @@ vcpu_ended(void *owner, enum vcpu_end how, const char *text)
 }
 
 static void
-was_reset(struct machine *m)
+was_reset(void *owner)
 {
+	struct machine *m = owner;
 	const uint8_t *kind = gmem_at(&m->mem, PC_START_KIND, 2);
 
 	if (kind && bus_value(kind, 2) == PC_START_WARM)
@@ -86,27 +81,6 @@ acpi_requested(void *owner, enum acpi_request request)
 	if (request == ACPI_POWER_OFF)
 		machine_over(owner, ENGINE_POWERED_OFF, "powered off");
 	else
-		was_reset(owner);
-}
-
-static void
-keyboard_access(
-    void *owner, uint64_t offset, uint8_t *data, unsigned len, bool write)
-{
-	if (!write)
-		bus_answer(data, len, 0); /* nothing waits, ready for more */
-	else if (offset == KEYBOARD_COMMAND && data[0] == KEYBOARD_RESET)
-		was_reset(owner);
-}
-
-static void
-reset_access(
-    void *owner, uint64_t offset, uint8_t *data, unsigned len, bool write)
-{
-	(void)offset;
-	if (!write)
-		bus_answer(data, len, 0);
-	else if (data[0] & RESET_PULL)
 		was_reset(owner);
 }
 
@@ -231,10 +205,11 @@ static void
 add_ranges(struct machine *m)
 {
 	const struct bus_range ports[] = {
-	    {PORT_KEYBOARD, 5, keyboard_access, m},
+	    {PORT_KEYBOARD, RESET_KEYBOARD_PORTS, reset_keyboard_access,
+		&m->reset},
 	    {PORT_SERIAL, SERIAL_REGISTERS, serial_access, m},
 	    {PORT_ACPI, ACPI_PORTS, acpi_access, &m->acpi},
-	    {PORT_RESET, 1, reset_access, m},
+	    {PORT_RESET, RESET_CONTROL_PORTS, reset_control_access, &m->reset},
 	    {PORT_PCI_ADDR, 8, pci_port_access, &m->pci},
 	    {PORT_SLOTS, SLOTS_PORTS, slots_access, &m->slots},
 	};
@@ -276,6 +251,7 @@ build(struct machine *m, struct err *e)
 	    .request = acpi_requested,
 	    .owner = m,
 	};
+	m->reset = (struct reset){.pulled = was_reset, .owner = m};
 	if (add_serial(m, e) < 0 ||
 	    (m->engine.config.slots && add_slots(m, e) < 0))
 		return -1;

@@ -43,6 +43,7 @@
 #define LAPIC_START  0xfee00000ull
 
 /* ---- ports ---- */
+#define PORT_KEYBOARD 0x60 /* its controller; data and command */
 #define PORT_SERIAL   0x3f8
 #define PORT_PCI_ADDR 0xcf8
 #define PORT_PCI_DATA 0xcfc
