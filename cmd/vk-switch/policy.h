@@ -13,7 +13,9 @@
  * Guards come before all rules: the host's own addresses, its loopback,
  * link-local with the metadata service, groups, reserved ranges, also when
  * written as IPv6 addresses that embed them. They open only for a rule that
- * names a network within the guarded one; "allow any" does not.
+ * names a network within the guarded one, or that address of the host alone;
+ * "allow any" does not. A rule that would open the host's loopback is refused:
+ * a service (service.h) offers one port of it.
  *
  * A VM's own rules (of its listener) narrow: they are asked in addition.
  *

@@ -11,6 +11,10 @@
 static const char *const private_nets[] = {"10.0.0.0/8", "172.16.0.0/12",
     "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"};
 static const char *const any_nets[] = {"0.0.0.0/0", "::/0"};
+/* What leads to the host's loopback when a socket is connected to it: all of
+ * these do (ip(7) and ipv6(7), of the unspecified address). */
+static const char *const loopback_nets[] = {
+    "127.0.0.0/8", "0.0.0.0/8", "::/96"};
 
 static int
 parse_proto(const char *text, uint8_t *proto)
@@ -94,6 +98,31 @@ append_nets(struct policy *p, struct rule *r, const char *const *nets,
 	return 0;
 }
 
+static bool
+is_loopback(const struct cidr *net)
+{
+	struct cidr loopback;
+
+	for (size_t i = 0; i < 3; i++)
+		if (cidr_parse(loopback_nets[i], &loopback) == 0 &&
+		    net->bits >= loopback.bits &&
+		    cidr_contains(&loopback, &net->base))
+			return true;
+	return false;
+}
+
+/* A guest keeps these addresses to itself, so such a rule would be of use to
+ * nobody but one who forges frames. */
+static int
+refuse_loopback(const char *text, struct err *e)
+{
+	err_set(e, EX_CONFIG,
+	    "%s: no rule opens the host's loopback (all addresses are \"any\")",
+	    text);
+	return err_hint(e, "to offer a port of it at the gateway: "
+			   "--service PORT=tcp:127.0.0.1:PORT");
+}
+
 static int
 add_rule(struct policy *p, struct rule *r, const char *text, struct err *e)
 {
@@ -124,6 +153,8 @@ add_rule(struct policy *p, struct rule *r, const char *text, struct err *e)
 		return append_nets(p, r, private_nets, 5, e);
 	if (cidr_parse(target, &r->net) < 0)
 		return err_set(e, EX_CONFIG, "%s: bad network", text);
+	if (r->allow && is_loopback(&r->net))
+		return refuse_loopback(text, e);
 	return append(p, r, e);
 }
 
