@@ -2,6 +2,7 @@
 /* control.c - watching and changing a running switch */
 #include "cmd/vk-switch/control.h"
 
+#include "cmd/vk-switch/descriptors.h"
 #include "cmd/vk-switch/lan.h"
 #include "cmd/vk-switch/report.h"
 #include "common/local_socket.h"
@@ -323,8 +324,7 @@ static void
 control_event(struct lan *lan, const struct watch *w, uint32_t events)
 {
 	struct watch watch = {.kind = WATCH_CONTROL_CLIENT};
-	int fd =
-	    accept4(lan->control.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd = descriptor_accept(lan, NULL, lan->control.fd, NULL);
 
 	(void)w, (void)events;
 	for (uint32_t i = 0; fd >= 0 && i < CONTROL_CLIENTS_MAX; i++) {

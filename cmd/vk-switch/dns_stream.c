@@ -2,6 +2,7 @@
 /* dns_stream.c - DNS over TCP at the gateway (RFC 7766) */
 #include "cmd/vk-switch/dns_stream.h"
 
+#include "cmd/vk-switch/descriptors.h"
 #include "cmd/vk-switch/lan.h"
 #include "common/scope.h"
 
@@ -244,8 +245,8 @@ ask_next(struct lan *lan, struct dns_stream *s)
 	s->out_have = len + 2;
 	s->out_done = 0;
 	s->answer_have = 0;
-	s->upstream =
-	    socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	s->upstream = descriptor_socket(
+	    lan, &lan->ports[s->port], ss.ss_family, SOCK_STREAM, 0);
 	if (s->upstream < 0 ||
 	    (connect(s->upstream, (struct sockaddr *)&ss, slen) < 0 &&
 		errno != EINPROGRESS) ||

@@ -2,6 +2,7 @@
 /* egress.c - sockets for flows that leave the LAN */
 #include "cmd/vk-switch/egress.h"
 
+#include "cmd/vk-switch/descriptors.h"
 #include "cmd/vk-switch/icmp.h"
 #include "cmd/vk-switch/lan.h"
 #include "cmd/vk-switch/service.h"
@@ -12,39 +13,31 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#define SOCKET_FLAGS (SOCK_NONBLOCK | SOCK_CLOEXEC)
-
 static int
-socket_for(const struct flow_key *k)
+socket_for(struct lan *lan, const struct port *asking, const struct flow_key *k)
 {
 	int family = addr_is4(&k->far) ? AF_INET : AF_INET6;
+	bool stream = k->proto == PROTO_TCP;
+	bool echo = !stream && k->proto != PROTO_UDP;
+	int fd = descriptor_socket(lan, asking, family,
+	    stream ? SOCK_STREAM : SOCK_DGRAM, echo ? k->proto : 0);
 	static const int one = 1;
-	int fd;
 
-	switch (k->proto) {
-	case PROTO_TCP:
-		fd = socket(family, SOCK_STREAM | SOCKET_FLAGS, 0);
-		if (fd >= 0)
-			setsockopt(
-			    fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-		return fd;
-	case PROTO_UDP:
-		return socket(family, SOCK_DGRAM | SOCKET_FLAGS, 0);
-	default:
-		return socket(family, SOCK_DGRAM | SOCKET_FLAGS, k->proto);
-	}
+	if (fd >= 0 && stream)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	return fd;
 }
 
-/* Descriptors are what ends first: a flow of another VM may give its own. */
 int
-egress_connect(const struct flow_key *k, struct egress *out)
+egress_connect(struct lan *lan, const struct port *asking,
+    const struct flow_key *k, struct egress *out)
 {
 	struct sockaddr_storage ss;
 	uint16_t port =
 	    k->proto == PROTO_TCP || k->proto == PROTO_UDP ? k->far_port : 0;
 	socklen_t len = addr_to_sock(&k->far, port, &ss);
 
-	out->fd = socket_for(k);
+	out->fd = socket_for(lan, asking, k);
 	if (out->fd < 0)
 		return -1;
 	if (connect(out->fd, (struct sockaddr *)&ss, len) < 0)
@@ -90,7 +83,7 @@ egress_open(struct lan *lan, const struct station *s, const struct flow_key *k,
 	}
 	out->inspect = v.inspect && k->proto == PROTO_TCP;
 	out->rule = v.rule;
-	if (egress_connect(&to, out) < 0) {
+	if (egress_connect(lan, port, &to, out) < 0) {
 		policy_refused(
 		    lan, port, &k->far, k->far_port, strerror(errno));
 		return -1;

@@ -21,6 +21,7 @@ struct egress {
 };
 
 struct lan;
+struct port;
 struct station;
 
 /* Returns 0, -1 where it is refused (and logged). */
@@ -34,6 +35,7 @@ struct flow *egress_open_datagram(struct lan *, const struct station *,
 
 /* Connects without asking. Returns 0 (also if the connection failed: see
  * error), -1 without a socket. */
-int egress_connect(const struct flow_key *, struct egress *);
+int egress_connect(struct lan *, const struct port *, const struct flow_key *,
+    struct egress *);
 
 #endif

@@ -215,18 +215,17 @@ evict(struct lan *lan, struct flow *f)
 	flow_free(lan, f);
 }
 
-/* The VM with the most flows loses one; not to one that has more. */
-static bool
-make_place(struct lan *lan, const struct port *asking)
+bool
+flow_make_place(struct lan *lan, const struct port *asking)
 {
 	static const uint8_t order[] = {
 	    FLOWS_DATAGRAM_NEW, FLOWS_DATAGRAM, FLOWS_HALF_OPEN, FLOWS_OPEN};
 	const struct port *victim = asking;
 
 	for (uint32_t i = 0; i < lan->port_top; i++)
-		if (lan->ports[i].flows > victim->flows)
+		if (!victim || lan->ports[i].flows > victim->flows)
 			victim = &lan->ports[i];
-	for (size_t i = 0; i < sizeof(order); i++) {
+	for (size_t i = 0; victim && i < sizeof(order); i++) {
 		struct flow_queue *q = &lan->queues[victim->index][order[i]];
 
 		/* Against oneself no connection in use is lost. */
@@ -286,7 +285,7 @@ flow_new(struct lan *lan, const struct flow_key *k, const struct station *s,
 	    half->count >= HALF_OPEN_MAX)
 		evict(lan, at(lan, half->first));
 	f = take_place(lan);
-	if (!f && make_place(lan, port))
+	if (!f && flow_make_place(lan, port))
 		f = take_place(lan);
 	if (!f) {
 		lan->flows.refused++;

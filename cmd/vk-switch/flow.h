@@ -27,6 +27,7 @@
 
 #define FLOWS_DEFAULT 65536
 #define FLOWS_LIMIT   (1 << 20)
+#define FLOWS_LEAST   64
 /* Of one VM; a browser has dozens, a port scan thousands. Beyond that each one
  * more takes the place of the oldest, and only so often, since it costs some
  * system calls: a flood takes a hundredth of a processor. */
@@ -175,6 +176,10 @@ bool flow_may_open(struct lan *, struct port *);
  */
 struct flow *flow_new(struct lan *, const struct flow_key *,
     const struct station *, enum flow_list, int fd);
+
+/* The VM with the most flows loses one to that VM (NULL: to what is no VM's),
+ * not to one that has more; and to itself none that is in use. False: none. */
+bool flow_make_place(struct lan *, const struct port *asking);
 
 /* Closes the socket and frees the place. Nothing is told to the VM. */
 void flow_free(struct lan *, struct flow *);

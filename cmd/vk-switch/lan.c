@@ -2,6 +2,7 @@
 /* lan.c - one LAN: all tables of a switch, and its turn of the loop */
 #include "cmd/vk-switch/lan.h"
 
+#include "cmd/vk-switch/descriptors.h"
 #include "cmd/vk-switch/ndp.h"
 #include "common/log.h"
 #include "common/scope.h"
@@ -9,15 +10,11 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 
 #define TICK_MS 1000
 /* Rate limits are refilled this often while any is used up. */
 #define REFILL_MS 10
-
-/* Not for flows: listeners, DNS, files. */
-#define DESCRIPTORS_KEPT 512
 
 void
 lan_defaults(struct lan *lan)
@@ -34,7 +31,7 @@ lan_defaults(struct lan *lan)
 	memcpy(c->domain, "lan", 4);
 	lan->policies[0] = (struct policy){.used = true, .allow_rest = true};
 	lan->leases.fd = lan->host.fd = lan->pcap.fd = lan->control.fd = -1;
-	lan->loop.epoll = -1;
+	lan->loop.epoll = lan->spare = -1;
 	for (uint32_t i = 0; i < PORTS_MAX; i++)
 		lan->ports[i].fd = -1;
 	dns_streams_init(lan);
@@ -69,35 +66,6 @@ has_route6(void)
 	return fd >= 0 && connect(fd, (struct sockaddr *)&ss, len) == 0;
 }
 
-/* Each flow has a descriptor: as many as the host lets us have. */
-static int
-raise_descriptors(struct lan *lan, struct err *e)
-{
-	struct rlimit r;
-	uint32_t most;
-
-	if (getrlimit(RLIMIT_NOFILE, &r) < 0)
-		return err_errno(e, EX_OSERR, "descriptor limit");
-	r.rlim_cur = r.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &r);
-	if (r.rlim_cur < DESCRIPTORS_KEPT * 2) {
-		err_set(e, EX_OSERR, "only %llu descriptors are allowed",
-		    (unsigned long long)r.rlim_cur);
-		return err_hint(e, "raise the limit: ulimit -n 4096");
-	}
-	most = (uint32_t)(r.rlim_cur > FLOWS_LIMIT + DESCRIPTORS_KEPT
-			      ? FLOWS_LIMIT
-			      : r.rlim_cur - DESCRIPTORS_KEPT);
-	if (lan->config.flows <= most)
-		return 0;
-	/* Who asked for a number wants to know. */
-	(lan->config.flows_wanted ? log_warn : log_info)(
-	    "%u connections at the same time, not %u: %llu files may be open",
-	    most, lan->config.flows, (unsigned long long)r.rlim_cur);
-	lan->config.flows = most;
-	return 0;
-}
-
 int
 lan_init(struct lan *lan, struct err *e)
 {
@@ -113,7 +81,7 @@ lan_init(struct lan *lan, struct err *e)
 		return -1;
 	memcpy(lan->loop.handlers, fresh.handlers, sizeof(fresh.handlers));
 	lan->tick_ms = lan->loop.now_ms;
-	if (raise_descriptors(lan, e) < 0 || ports_init(lan, e) < 0 ||
+	if (descriptors_init(lan, e) < 0 || ports_init(lan, e) < 0 ||
 	    flows_init(lan, c->flows, e) < 0 || host_init(lan, e) < 0)
 		return -1;
 	return 0;
@@ -133,6 +101,7 @@ lan_release(struct lan *lan)
 	leases_release(lan);
 	host_release(lan);
 	ports_release(lan);
+	descriptors_release(lan);
 	loop_release(&lan->loop);
 }
 

@@ -53,6 +53,7 @@ struct lan {
 	struct lan_config config;
 	struct loop loop;
 	bool stop;
+	int spare;        /* descriptors.h */
 	uint64_t tick_ms; /* of the last tick, one a second */
 	uint32_t ticks;
 

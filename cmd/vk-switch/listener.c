@@ -2,6 +2,7 @@
 /* listener.c - the sockets that VMs connect to */
 #include "cmd/vk-switch/listener.h"
 
+#include "cmd/vk-switch/descriptors.h"
 #include "cmd/vk-switch/lan.h"
 #include "common/local_socket.h"
 #include "common/scope.h"
@@ -148,7 +149,7 @@ static void
 listener_event(struct lan *lan, const struct watch *w, uint32_t events)
 {
 	struct listener *l = &lan->listeners[w->index];
-	int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd = descriptor_accept(lan, NULL, l->fd, NULL);
 
 	(void)events;
 	if (fd >= 0)

@@ -208,7 +208,7 @@ apply_network(const struct options *o, struct lan_config *c, struct err *e)
 	if (o->domain)
 		snprintf(c->domain, sizeof(c->domain), "%s", o->domain);
 	if (apply_number(o->mtu, 1280, 65520, &mtu, e) < 0 ||
-	    apply_number(o->flows, 64, FLOWS_LIMIT, &flows, e) < 0 ||
+	    apply_number(o->flows, FLOWS_LEAST, FLOWS_LIMIT, &flows, e) < 0 ||
 	    apply_number(o->macs, 1, PORT_MACS_MAX, &macs, e) < 0)
 		return -1;
 	c->mtu = (uint16_t)mtu;

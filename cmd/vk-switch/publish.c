@@ -2,6 +2,7 @@
 /* publish.c - ports of the host that lead to a VM */
 #include "cmd/vk-switch/publish.h"
 
+#include "cmd/vk-switch/descriptors.h"
 #include "cmd/vk-switch/lan.h"
 #include "cmd/vk-switch/owner.h"
 #include "common/local_socket.h"
@@ -355,34 +356,51 @@ publish_remove(struct lan *lan, const char *text, struct err *e)
 
 /* ---- connections -------------------------------------------------------- */
 
-/* The VM and the address of it that the client is to reach. */
 static struct station *
-target(struct lan *lan, const struct published *p, bool four, struct addr *addr)
+only_station(struct lan *lan)
 {
 	struct station *only = NULL;
 
-	if (!p->vm[0]) {
-		for (uint32_t i = 1; i <= lan->station_top; i++) {
-			struct station *s = station_at(lan, i);
+	for (uint32_t i = 1; i <= lan->station_top; i++) {
+		struct station *s = station_at(lan, i);
 
-			if (s && only)
-				return NULL; /* which one? */
-			only = s ? s : only;
-		}
-	} else {
-		only = station_by_name(lan, p->vm);
-		if (!only && addr_parse(p->vm, addr) == 0)
-			return station_by_addr(lan, addr);
+		if (s && only)
+			return NULL; /* which one? */
+		only = s ? s : only;
 	}
-	for (int i = 0; only && i < 2; i++, four = !four) {
-		const struct addr *a = station_addr(lan, only, four);
+	return only;
+}
+
+static struct station *
+target(struct lan *lan, const struct published *p)
+{
+	struct station *s;
+	struct addr addr;
+
+	if (!p->vm[0])
+		return only_station(lan);
+	s = station_by_name(lan, p->vm);
+	if (!s && addr_parse(p->vm, &addr) == 0)
+		s = station_by_addr(lan, &addr);
+	return s;
+}
+
+/* The address of it that the client is to reach. */
+static bool
+target_addr(struct lan *lan, const struct station *s, const struct published *p,
+    bool four, struct addr *addr)
+{
+	if (addr_parse(p->vm, addr) == 0)
+		return true;
+	for (int i = 0; i < 2; i++, four = !four) {
+		const struct addr *a = station_addr(lan, s, four);
 
 		if (a) {
 			*addr = *a;
-			return only;
+			return true;
 		}
 	}
-	return NULL;
+	return false;
 }
 
 /* What the VM sees as the other end, and a free key for it. */
@@ -414,15 +432,15 @@ accept_stream(struct lan *lan, struct published *p)
 {
 	struct flow_key k = {.proto = PROTO_TCP, .vm_port = p->vm_port};
 	struct sockaddr_storage ss;
-	socklen_t len = sizeof(ss);
 	static const int one = 1;
 	static const struct linger reset = {.l_onoff = 1};
-	struct station *s;
+	struct station *s = target(lan, p);
+	struct port *asking = s ? &lan->ports[s->port] : NULL;
 	struct addr client;
 	uint16_t port = 0;
 	bool known = false;
 	struct flow *f;
-	int fd = accept4(p->fd, (struct sockaddr *)&ss, &len, SOCKET_FLAGS);
+	int fd = descriptor_accept(lan, asking, p->fd, &ss);
 
 	if (fd < 0)
 		return;
@@ -431,8 +449,8 @@ accept_stream(struct lan *lan, struct published *p)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 		setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &one, sizeof(one));
 	}
-	s = target(lan, p, !known || addr_is4(&client), &k.vm);
-	if (!s || !far_end(lan, &k, known ? &client : NULL, port)) {
+	if (!s || !target_addr(lan, s, p, !known || addr_is4(&client), &k.vm) ||
+	    !far_end(lan, &k, known ? &client : NULL, port)) {
 		setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 		fd_close(&fd);
 		return;
@@ -444,13 +462,13 @@ accept_stream(struct lan *lan, struct published *p)
 	tcp_call(lan, f);
 }
 
-/* A socket for this client alone, on the same port. */
+/* A socket for this client of that VM alone, on the same port. */
 static int
-client_socket(const struct published *p, const struct sockaddr_storage *client,
-    socklen_t client_len)
+client_socket(struct lan *lan, const struct station *s,
+    const struct published *p, const struct sockaddr_storage *client)
 {
-	cleanup_fd int fd =
-	    socket(client->ss_family, SOCK_DGRAM | SOCKET_FLAGS, 0);
+	cleanup_fd int fd = descriptor_socket(
+	    lan, &lan->ports[s->port], client->ss_family, SOCK_DGRAM, 0);
 	static const int one = 1;
 	struct sockaddr_storage own;
 	socklen_t len = addr_to_sock(&p->addr, p->port, &own);
@@ -458,7 +476,7 @@ client_socket(const struct published *p, const struct sockaddr_storage *client,
 	if (fd < 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) < 0 ||
 	    bind(fd, (struct sockaddr *)&own, len) < 0 ||
-	    connect(fd, (const struct sockaddr *)client, client_len) < 0)
+	    connect(fd, (const struct sockaddr *)client, sizeof(*client)) < 0)
 		return -1;
 	return steal_fd(&fd);
 }
@@ -481,10 +499,11 @@ accept_datagram(struct lan *lan, struct published *p)
 
 	if (n < 0 || addr_from_sock(&ss, &client, &port) < 0)
 		return;
-	s = target(lan, p, addr_is4(&client), &k.vm);
-	if (!s || !far_end(lan, &k, &client, port))
+	s = target(lan, p);
+	if (!s || !target_addr(lan, s, p, addr_is4(&client), &k.vm) ||
+	    !far_end(lan, &k, &client, port))
 		return;
-	fd = client_socket(p, &ss, len);
+	fd = client_socket(lan, s, p, &ss);
 	f = fd < 0 ? NULL : flow_new(lan, &k, s, FLOWS_DATAGRAM_NEW, fd);
 	if (!f)
 		return;

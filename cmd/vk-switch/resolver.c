@@ -2,6 +2,7 @@
 /* resolver.c - DNS for the VMs: known here, kept, or asked of the host's own */
 #include "cmd/vk-switch/resolver.h"
 
+#include "cmd/vk-switch/descriptors.h"
 #include "cmd/vk-switch/lan.h"
 #include "cmd/vk-switch/service.h"
 #include "cmd/vk-switch/udp.h"
@@ -278,8 +279,8 @@ query_send(struct lan *lan, struct query *q)
 	if (getrandom(&q->id, sizeof(q->id), 0) != sizeof(q->id))
 		return;
 	len = dns_put_query(message, sizeof(message), &q->query, q->id);
-	q->fd =
-	    socket(ss.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	q->fd = descriptor_socket(
+	    lan, &lan->ports[q->port], ss.ss_family, SOCK_DGRAM, 0);
 	if (q->fd < 0 || connect(q->fd, (struct sockaddr *)&ss, slen) < 0 ||
 	    loop_watch(&lan->loop, q->fd, &w, EPOLLIN) < 0 ||
 	    send(q->fd, message, len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)

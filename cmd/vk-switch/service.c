@@ -2,6 +2,7 @@
 /* service.c - TCP services that the gateway has */
 #include "cmd/vk-switch/service.h"
 
+#include "cmd/vk-switch/descriptors.h"
 #include "cmd/vk-switch/lan.h"
 #include "common/size.h"
 
@@ -90,10 +91,10 @@ service_has_name(const struct lan *lan, const char *name)
 }
 
 static int
-connect_unix(const struct service *s, struct egress *out)
+connect_unix(struct lan *lan, const struct port *port, const struct service *s,
+    struct egress *out)
 {
-	out->fd =
-	    socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	out->fd = descriptor_socket(lan, port, AF_UNIX, SOCK_STREAM, 0);
 	if (out->fd < 0)
 		return -1;
 	out->stream_unix = true;
@@ -110,6 +111,8 @@ int
 service_open(struct lan *lan, const struct station *station,
     const struct flow_key *k, struct egress *out)
 {
+	const struct port *port = &lan->ports[station->port];
+
 	if (k->proto != PROTO_TCP)
 		return -1;
 	if (k->far_port == 53) {
@@ -124,10 +127,10 @@ service_open(struct lan *lan, const struct station *station,
 		if (s->port != k->far_port)
 			continue;
 		if (s->is_unix)
-			return connect_unix(s, out);
+			return connect_unix(lan, port, s, out);
 		to.far = s->addr;
 		to.far_port = s->to_port;
-		return egress_connect(&to, out);
+		return egress_connect(lan, port, &to, out);
 	}
 	return -1;
 }

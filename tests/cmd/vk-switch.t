@@ -109,14 +109,20 @@ ok $? "3 MB at 1 MiB/s take two seconds and more ($took ms)"
 net_switch_stop
 
 # as many flows as the limit on open files lets be, and it is told
+run sh -c 'ulimit -n 256; exec "$@"' sh vk-switch -l "$tmp/few"
+is "$rc" 71 'too low a limit ends it'
+like "$(cat "$err")" 'only 256 files may be open' 'and is told'
+like "$(cat "$err")" 'ulimit -n 4096' 'with what to do'
+[ ! -e "$tmp/few" ]
+ok $? 'before there is a socket'
 sh -c 'ulimit -n 2048; exec "$@"' sh vk-switch -l "$tmp/few" --flows 60000 \
 	--control "$tmp/control" 2>"$tmp/few.log" &
 switch=$!
 await 5 test -S "$tmp/control"
 like "$(cat "$tmp/few.log")" \
-	'^vk-switch: 1536 connections at the same time, not 60000: 2048 files' \
+	'^vk-switch: 1494 connections at the same time, not 60000: 2048 files' \
 	'the limit on open files is told'
-like "$(control '{"command":"counters"}')" '"flows_max":1536' 'and shown'
+like "$(control '{"command":"counters"}')" '"flows_max":1494' 'and shown'
 net_switch_stop
 
 # dies with its parent
