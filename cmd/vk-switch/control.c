@@ -115,7 +115,8 @@ client_flush(struct lan *lan, struct control_client *c)
 		c->out_done += (size_t)n;
 	}
 	c->out_done = c->out_have = 0;
-	loop_rewatch(&lan->loop, c->fd, &w, EPOLLIN);
+	/* Whose requests have ended is watched for its leaving only. */
+	loop_rewatch(&lan->loop, c->fd, &w, c->ended ? 0 : EPOLLIN);
 }
 
 static struct writer
@@ -308,10 +309,19 @@ client_event(struct lan *lan, const struct watch *w, uint32_t events)
 		requests(lan, c);
 		return;
 	}
+	if (c->ended) { /* EPOLLHUP */
+		client_close(c);
+		return;
+	}
 	n = recv(c->fd, c->in + c->in_have, sizeof(c->in) - c->in_have,
 	    MSG_DONTWAIT);
 	if (n < 0 && errno == EAGAIN)
 		return;
+	if (n == 0 && c->events && c->in_have < sizeof(c->in)) {
+		c->ended = true;
+		client_flush(lan, c);
+		return;
+	}
 	if (n <= 0) { /* gone, or a request that does not end */
 		client_close(c);
 		return;
@@ -334,7 +344,7 @@ control_event(struct lan *lan, const struct watch *w, uint32_t events)
 			continue;
 		c->fd = steal_fd(&fd);
 		c->generation++;
-		c->events = false;
+		c->events = c->ended = false;
 		c->in_have = c->out_have = c->out_done = 0;
 		watch.index = i;
 		watch.generation = c->generation;

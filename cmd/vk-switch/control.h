@@ -29,7 +29,8 @@
 struct control_client {
 	int fd; /* -1: free */
 	uint32_t generation;
-	bool events;
+	bool events; /* are told to it */
+	bool ended;  /* it listens, but says no more */
 	size_t in_have;
 	size_t out_have, out_done;
 	char in[CONTROL_REQUEST_MAX];

@@ -13,6 +13,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <strings.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -311,6 +312,17 @@ add_one(
 	return 0;
 }
 
+static void
+close_first(struct lan *lan, const struct range *r, uint16_t count)
+{
+	for (uint16_t n = 0; n < count; n++) {
+		struct published p = nth(r, n);
+
+		publish_close(find(lan, &p));
+	}
+}
+
+/* All of a range, or nothing; so for its removal. */
 int
 publish_add(struct lan *lan, const char *text, struct err *e)
 {
@@ -326,11 +338,7 @@ publish_add(struct lan *lan, const char *text, struct err *e)
 
 		if (add_one(lan, &p, text, e) == 0)
 			continue;
-		/* All of a range, or nothing. */
-		while (n-- > 0) {
-			p = nth(&r, n);
-			publish_close(find(lan, &p));
-		}
+		close_first(lan, &r, n);
 		return -1;
 	}
 	return 0;
@@ -346,11 +354,12 @@ publish_remove(struct lan *lan, const char *text, struct err *e)
 	for (uint16_t n = 0; n < r.count; n++) {
 		struct published p = nth(&r, n), *have = find(lan, &p);
 
-		if (!have)
+		if (!have || have->vm_port != p.vm_port ||
+		    strcasecmp(have->vm, p.vm) != 0)
 			return err_set(
 			    e, EX_UNAVAILABLE, "%s: not published", text);
-		publish_close(have);
 	}
+	close_first(lan, &r, r.count);
 	return 0;
 }
 
