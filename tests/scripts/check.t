@@ -28,7 +28,7 @@ last() { tail -n 1 "$out"; }
 
 : >"$tmp/p/tests/cmd/vk-x/a.c"
 printf 'echo "ok 1 - one"\necho "ok 2 - two"\necho 1..2\n' | script unit
-printf 'echo "ok 1 - three"\necho "ok 2 - x # SKIP none"\necho 1..2\n' |
+printf 'echo "# a remark"\necho "ok 1 - three"\necho "ok 2 - x # SKIP none"\necho 1..2\n' |
 	script tests/good.t
 # shellcheck disable=SC2016 # for the script
 printf '# needs: kvm\n[ -n "$IN_LAB" ] && echo "ok 1 - four"\necho 1..1\n' |
@@ -63,15 +63,19 @@ is "$(last)" '1 passed, 0 failed, 1 skipped' 'one test by its name'
 run "$check" -n -s host tests/guest.t
 is "$rc" 1 'no test at all is a failure'
 
-printf 'echo "ok 1"\necho "not ok 2 - wrong"\necho "# why"\necho 1..2\nexit 1\n' |
+printf 'echo "ok 1"\necho "not ok 2 - wrong"\necho "# why"\necho a word >&2\necho 1..2\nexit 1\n' |
 	script tests/wrong.t
 run "$check" -n -s host
 is "$rc $(last)" '1 4 passed, 1 failed, 1 skipped' 'a check that fails'
 like "$(cat "$out")" '^host: tests/wrong.t: not ok 2 - wrong$' 'is shown'
-like "$(cat "$out")" '^# why$' 'with its reason'
+like "$(cat "$out")" '^host: # why$' 'with its reason'
+like "$(cat "$out")" '^host: tests/wrong.t \.\. not ok, 1 of 2, [0-9]+ s$' \
+	'and the test ends as one that failed'
 is "$(sed -n '/^== what failed/,/^$/p' "$out")" "== what failed
 host: tests/wrong.t: not ok 2 - wrong
-# why" 'and again at the end'
+host: # why
+host: | a word" 'and again at the end, with what else was said'
+unlike "$(cat "$out")" 'a remark' 'but for what a test said that passed'
 printf 'echo "ok 1"\nkill -9 $$\n' | script tests/wrong.t
 run "$check" -n -s host
 is "$rc $(last)" '1 4 passed, 1 failed, 1 skipped' 'a test that dies'
