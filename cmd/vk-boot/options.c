@@ -495,12 +495,13 @@ take_operands(struct options *o, char **operands, bool dashes, struct err *e)
 enum opt_result
 options_parse(struct options *o, int argc, char **argv, struct err *e)
 {
+	const char *engine = getenv("VK_ENGINE");
 	enum opt_result result;
 	bool dashes;
 	int first;
 
 	*o = (struct options){
-	    .engine = getenv("VK_ENGINE") ? getenv("VK_ENGINE") : "auto",
+	    .engine = engine && engine[0] ? engine : "auto",
 	    .cpus = 1,
 	    .memory = MEMORY_DEFAULT,
 	    .ready_fd = -1,
