@@ -13,7 +13,7 @@ cd "$tmp" || exit 1
 
 mkdir -p root/bin root/mnt root/tmp
 cp "$(command -v busybox)" root/bin/busybox
-for name in sh sleep cat mount umount sync grep ls echo dd awk rm; do
+for name in sh sleep cat mount umount sync grep ls echo dd awk rm reboot; do
 	ln -s busybox "root/bin/$name"
 done
 tar -C root --owner=0 --group=0 -cf - . | vk-mkext >root.ext4
@@ -81,6 +81,7 @@ plugged() { [ "$(vk-control -o memory_plugged "$name" status)" = "$1" ]; }
 total_mib() {
 	inside awk '/^MemTotal/ { print int($2 / 1024) }' /proc/meminfo
 }
+has_more() { [ "$(total_mib)" -ge $((before + 120)) ]; }
 resident_mib() {
 	echo $(($(vk-control -o resident "$name" stats) >> 20))
 }
@@ -99,9 +100,8 @@ try_memory() {
 	await 60 plugged $((128 << 20))
 	ok $? "$name: the guest takes it" ||
 		diag "$(vk-control "$name" stats; inside cat /proc/meminfo)"
-	after=$(total_mib)
-	[ "$after" -ge $((before + 120)) ]
-	ok $? "$name: and has it ($before, $after MiB)"
+	await 30 has_more
+	ok $? "$name: and has it ($before, $(total_mib) MiB)"
 
 	# Linux prefers what it can give back for this.
 	inside sh -c 'mount -t tmpfs -o size=100m none /tmp &&
@@ -122,11 +122,35 @@ try_memory() {
 		'0	0' "$name: no request was refused"
 }
 
+# ---- a reboot ----
+
+new_life() { inside sh -c '[ ! -e /dev/shm/old ]'; }
+try_reboot() {
+	vk-control "$name" memory size=320M
+	await 60 has_more
+	vk-control "$name" disk-add id=stays file=data.ext4
+	await 30 there
+	inside sh -c 'echo >/dev/shm/old; reboot -f'
+	await 120 new_life
+	ok $? "$name: the guest reboots" || diag "$(cat "$name.out")"
+	await 30 there
+	is "$(inside cat /sys/block/vdb/serial)" stays \
+		"$name: it finds the disk that was added"
+	await 60 has_more
+	ok $? "$name: and the memory ($before, $(total_mib) MiB)" ||
+		diag "$(vk-control "$name" stats)"
+	is "$(vk-control -o memory_requested,memory_plugged "$name" status)" \
+		"$((128 << 20))	$((128 << 20))" "$name: which is known"
+	run vk-control "$name" disk-remove id=stays
+	is "$rc$(cat "$err")" 0 "$name: the disk can be removed then"
+}
+
 # ---- our kernel ----
 
 start own
 try_memory
 try_disks
+try_reboot
 # Again, read-only this time, and in use when it goes.
 run vk-control own disk-add id=again file=data.ext4 ro:=true
 await 30 there
