@@ -3,6 +3,7 @@
 #include "cmd/vk-switch/egress.h"
 
 #include "cmd/vk-switch/descriptors.h"
+#include "cmd/vk-switch/gateway.h"
 #include "cmd/vk-switch/icmp.h"
 #include "cmd/vk-switch/lan.h"
 #include "cmd/vk-switch/service.h"
@@ -45,14 +46,6 @@ egress_connect(struct lan *lan, const struct port *asking,
 	return 0;
 }
 
-static bool
-is_gateway(const struct lan *lan, const struct addr *a)
-{
-	return addr_equal(a, &lan->config.gateway4) ||
-	       addr_equal(a, &lan->config.gateway6) ||
-	       addr_equal(a, &lan->config.gateway_local);
-}
-
 int
 egress_open(struct lan *lan, const struct station *s, const struct flow_key *k,
     struct egress *out)
@@ -63,7 +56,7 @@ egress_open(struct lan *lan, const struct station *s, const struct flow_key *k,
 
 	*out = (struct egress){.fd = -1};
 	port->spent += COST_OF_FLOW;
-	if (is_gateway(lan, &k->far))
+	if (gateway_has(lan, &k->far))
 		return service_open(lan, s, k, out);
 	v = policy_check(lan, port, k);
 	if (!v.allow) {

@@ -113,6 +113,16 @@ flow_hash(const struct lan *lan, const struct flow_key *k)
 	return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
+struct flow_key
+flow_key_of(const struct flow *f)
+{
+	return (struct flow_key){.proto = f->proto,
+	    .vm = f->vm,
+	    .far = f->far,
+	    .vm_port = f->vm_port,
+	    .far_port = f->far_port};
+}
+
 static uint32_t *
 bucket_of(struct lan *lan, const struct flow_key *k)
 {
@@ -146,11 +156,7 @@ flow_find(struct lan *lan, const struct flow_key *k)
 static void
 unhash(struct lan *lan, struct flow *f)
 {
-	struct flow_key k = {.proto = f->proto,
-	    .vm = f->vm,
-	    .far = f->far,
-	    .vm_port = f->vm_port,
-	    .far_port = f->far_port};
+	struct flow_key k = flow_key_of(f);
 	uint32_t *link = bucket_of(lan, &k);
 
 	while (*link && *link != reference_of(lan, f))
@@ -330,6 +336,17 @@ wheel_remove(struct lan *lan, struct flow *f)
 	lan->flows.armed--;
 }
 
+/* What is still linked from a list of this turn is given back when that is
+ * walked. */
+static void
+give_place(struct lan *lan, struct flow *f)
+{
+	if (f->dirty || f->waiting)
+		return;
+	f->hash_next = lan->flows.free;
+	lan->flows.free = reference_of(lan, f);
+}
+
 void
 flow_free(struct lan *lan, struct flow *f)
 {
@@ -348,21 +365,7 @@ flow_free(struct lan *lan, struct flow *f)
 	f->generation++;
 	lan->ports[f->port].flows--;
 	t->used--;
-	/* Still linked from a list of this turn: freed when that is walked. */
-	if (f->dirty || f->waiting)
-		return;
-	f->hash_next = t->free;
-	t->free = reference_of(lan, f);
-}
-
-/* The second half of flow_free, for what was linked. */
-static void
-free_linked(struct lan *lan, struct flow *f)
-{
-	if (f->dirty || f->waiting)
-		return;
-	f->hash_next = lan->flows.free;
-	lan->flows.free = reference_of(lan, f);
+	give_place(lan, f);
 }
 
 void
@@ -386,7 +389,7 @@ flows_settle(struct lan *lan)
 		lan->flows.dirty = f->dirty_next;
 		f->dirty = false;
 		if (f->fd < 0)
-			free_linked(lan, f);
+			give_place(lan, f);
 		else
 			tcp_settle(lan, f);
 	}
@@ -416,7 +419,7 @@ flows_of_port_resume(struct lan *lan, struct port *p)
 		reference = f->waiting_next;
 		f->waiting = false;
 		if (f->fd < 0)
-			free_linked(lan, f);
+			give_place(lan, f);
 		else
 			flow_touch(lan, f);
 	}

@@ -165,6 +165,8 @@ void flows_release(struct lan *);
 /* A keyed hash of the ends. */
 uint64_t flow_hash(const struct lan *, const struct flow_key *);
 
+struct flow_key flow_key_of(const struct flow *);
+
 struct flow *flow_find(struct lan *, const struct flow_key *);
 
 /* May the VM try another connection now? What it may not is counted. */

@@ -12,8 +12,8 @@
 #include "cmd/vk-switch/tcp.h"
 #include "cmd/vk-switch/udp.h"
 
-static bool
-is_gateway(const struct lan *lan, const struct addr *a)
+bool
+gateway_has(const struct lan *lan, const struct addr *a)
 {
 	return addr_equal(a, &lan->config.gateway4) ||
 	       addr_equal(a, &lan->config.gateway6) ||
@@ -112,7 +112,7 @@ gateway_input(struct lan *lan, struct port *port, struct station *s,
 	}
 	if (ndp_input(lan, port, p))
 		return;
-	if (is_gateway(lan, &p->to))
+	if (gateway_has(lan, &p->to))
 		own_input(lan, port, s, p);
 	else if (addr_is_multicast(&p->to) || mac_is_group(&p->to_mac))
 		group_input(lan, port, s, p);

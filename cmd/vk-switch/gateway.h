@@ -15,6 +15,9 @@ struct lan;
 struct port;
 struct station;
 
+/* Is that one of its addresses? */
+bool gateway_has(const struct lan *, const struct addr *);
+
 /* A frame whose source was checked, to the gateway's MAC or to a group. */
 void gateway_input(
     struct lan *, struct port *, struct station *, const struct packet *);

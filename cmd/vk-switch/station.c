@@ -2,6 +2,7 @@
 /* station.c - who is on the LAN: MACs, the addresses they may use, names */
 #include "cmd/vk-switch/station.h"
 
+#include "cmd/vk-switch/gateway.h"
 #include "cmd/vk-switch/lan.h"
 
 #include <stdio.h>
@@ -127,8 +128,7 @@ addr_is_ours(const struct lan *lan, const struct addr *a)
 {
 	const struct lan_config *c = &lan->config;
 
-	if (addr_equal(a, &c->gateway4) || addr_equal(a, &c->gateway6) ||
-	    addr_equal(a, &c->gateway_local))
+	if (gateway_has(lan, a))
 		return false;
 	if (addr_is4(a)) {
 		uint32_t n = cidr_index(&c->net4, a);

@@ -442,11 +442,7 @@ tcp_call(struct lan *lan, struct flow *f)
 	struct watch w = {.kind = WATCH_FLOW,
 	    .index = flow_index(lan, f),
 	    .generation = f->generation};
-	struct flow_key key = {.proto = PROTO_TCP,
-	    .vm = f->vm,
-	    .far = f->far,
-	    .vm_port = f->vm_port,
-	    .far_port = f->far_port};
+	struct flow_key key = flow_key_of(f);
 	static const int zero = 0;
 
 	f->inbound = true;
