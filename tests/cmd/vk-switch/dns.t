@@ -99,4 +99,19 @@ kill "$tap" 2>/dev/null
 net_vm one
 is "$(d +short www.example.org)" 198.51.100.1 'past a server that is dead'
 net_switch_stop
+
+# the host's own servers, and others at run time
+echo 'nameserver 198.51.100.66' >"$tmp/resolv.conf"
+vk-switch -v -l "$tmp/lan" --ready-fd 9 9>"$tmp/r2" 2>"$tmp/switch.log" &
+switch=$!
+read -r _ <"$tmp/r2"
+kill "$tap" 2>/dev/null
+net_vm one
+is "$(d +short +time=1 +tries=1 www.example.org | grep -v '^;')" '' \
+	'a host whose server is dead has no names'
+echo 'nameserver 198.51.100.1' >"$tmp/resolv.conf"
+kill -HUP "$switch"
+await 5 grep -q 'resolv.conf: read again' "$tmp/switch.log"
+is "$(d +short www.example.org)" 198.51.100.1 'but for another, read at SIGHUP'
+net_switch_stop
 done_testing

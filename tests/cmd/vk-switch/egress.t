@@ -107,6 +107,25 @@ is "$(vm one curl -sS -m 20 "http://$two/big" | sha256sum)" "$sum" \
 is "$(vm one curl -sS -m 20 http://two/small)" hello 'VM to VM: by name' ||
 	vm one cat /etc/resolv.conf
 
+# a path that is narrower than the LAN
+ip link set wan mtu 1400
+ip -n world link set wire mtu 1400
+echoed() { # ADDRESS: how much of 1440 bytes comes back
+	head -c 1440 /dev/zero | vm one socat -b 8192 -t 1 - \
+		"UDP:$1:7,readbytes=1440" 2>/dev/null | wc -c
+}
+echoed 198.51.100.1 >/dev/null
+like "$(ip -n one route get 198.51.100.1)" 'mtu 1400' \
+	'a narrow path is told to who sends more'
+is "$(echoed 198.51.100.1)" 1440 'and what it then cuts arrives'
+is "$(echoed '[2001:db8:1::1]')" 1440 'by IPv6 too'
+for a in 198.51.100.1 '[2001:db8:1::1]'; do
+	is "$(vm one curl -sS -m 20 "http://$a/big" | sha256sum)" "$sum" \
+		"$a: a large file comes whole by it"
+	is "$(vm one socat -t 20 - "TCP:$a:9" <"$tmp/www/big")" "$sum" \
+		"$a: and goes whole"
+done
+
 net_switch_stop
 is "$rc" 0 'SIGTERM ends it well'
 [ ! -e "$tmp/lan" ] && [ ! -e "$tmp/control" ]
