@@ -400,15 +400,14 @@ start(struct guest *g, struct err *e)
 	    guest_command_open(g, e) < 0)
 		return -1;
 	guest_orders_open(g);
-	if (engine->ops->start(engine, config->gate, e) < 0 ||
-	    gate_await(config->gate, e) < 0)
+	if (engine->ops->start(engine, config->gate, e) < 0)
 		return -1;
 	if (config->filter && filter_load(config->filter, e) < 0)
 		return -1;
-	if (engine->ops->go && engine->ops->go(engine, e) < 0)
+	if (engine->ops->go &&
+	    (gate_await(config->gate, e) < 0 || engine->ops->go(engine, e) < 0))
 		return -1;
-	gate_open(config->gate);
-	return 0;
+	return gate_open(config->gate, e);
 }
 
 int

@@ -197,12 +197,12 @@ run(struct server *s, struct err *e)
 	sigset_t ends;
 	int number;
 
-	if (loop_start(s->device->loop, &s->gate, e) < 0 ||
-	    gate_await(&s->gate, e) < 0)
+	if (loop_start(s->device->loop, &s->gate, e) < 0)
 		return -1;
 	if (s->filter.program && filter_load(&s->filter, e) < 0)
 		return -1;
-	gate_open(&s->gate);
+	if (gate_open(&s->gate, e) < 0)
+		return -1;
 	if (s->options->ready_fd >= 0 &&
 	    io_write(s->options->ready_fd, "\n", 1) < 0)
 		log_warn("--ready-fd: %s", strerror(errno));
