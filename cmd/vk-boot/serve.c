@@ -220,8 +220,11 @@ static void
 release(struct server *s)
 {
 	gate_cancel(&s->gate);
-	if (s->device)
+	if (s->device) {
+		/* What is under way is waited for where it may be. */
+		virtio_device_stop(s->device);
 		loop_end(s->device->loop);
+	}
 	vhost_user_free(s->vhost);
 	if (s->drive.loop)
 		drive_close(&s->drive);

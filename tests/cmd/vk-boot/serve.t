@@ -76,14 +76,19 @@ if [ -z "$why" ]; then
 busybox mount -t devtmpfs none /dev
 busybox insmod /virtio_blk.ko
 busybox echo writing
-while busybox dd if=/dev/zero of=/dev/vda bs=1M count=16 oflag=direct; do :; done
+while busybox dd if=/dev/zero of=/dev/vda bs=1M count=8 oflag=direct; do :; done &
+while busybox dd if=/dev/zero of=/dev/vda bs=1M count=8 seek=8 oflag=direct; do :; done
 busybox echo failed
 busybox sleep 1000
 END
 	chmod +x writer/init
 	(cd writer && find . | cpio -o -H newc --quiet) >writer.initrd
 	truncate -s 16M hit
-	serve hit blk:hit
+	# Writes that take their time, where this file system has any.
+	cache=
+	! dd if=hit of=/dev/null bs=4k count=1 iflag=direct 2>/dev/null ||
+		cache=,cache=none
+	serve hit "blk:hit$cache"
 	# shellcheck disable=SC2154 # by serve
 	open_before=$(find "/proc/$hit/fd" -type l | wc -l)
 	for _ in 1 2 3; do
@@ -101,12 +106,16 @@ END
 	kill -KILL "$hit"
 	wait "$hit" 2>/dev/null
 	rm hit.ready
-	serve hit blk:hit
+	serve hit "blk:hit$cache"
 	ok $? 'a device killed meanwhile is replaced'
 	kill -KILL "-$writer"
 	wait "$writer" 2>/dev/null
 	writer
 	ok $? 'and the new one serves a guest that is started anew'
+	kill -TERM "$hit"
+	wait "$hit"
+	is $? 0 'SIGTERM in the middle of requests: it ends in order' ||
+		diag "$(cat hit.err)"
 	kill -KILL "-$writer"
 	wait "$writer" 2>/dev/null
 else
