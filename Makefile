@@ -34,8 +34,6 @@ LIBS_vk-switch := jansson libseccomp
 LIBS_vk-exec :=
 LIBS_vk-control := jansson
 LIBS_vk-ps := jansson
-LIBS_vk-fleet := jansson
-LIBS_vk-gitlab := jansson
 
 # ---- compilers --------------------------------------------------------------
 
