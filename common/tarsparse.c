@@ -5,6 +5,9 @@
 
 #include "common/tarnumber.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #define BLOCK 512
 /* A row: offset and length, 12 bytes each. */
 #define NUMBER_LEN 12
@@ -114,4 +117,52 @@ sparse_check(const struct tar_entry *n, struct err *e)
 	if (sum != n->stored)
 		return bad(e, "sparse map and size disagree");
 	return 0;
+}
+
+int
+sparse_walk_begin(struct sparse_walk *w, const struct tar_entry *n)
+{
+	size_t size = n->segment_count * sizeof(*n->segments);
+
+	sparse_walk_release(w);
+	if (!n->sparse) {
+		w->whole = (struct tar_segment){0, n->stored};
+		w->count = n->stored > 0;
+		return 0;
+	}
+	if (size == 0)
+		return 0;
+	w->segments = malloc(size);
+	if (!w->segments)
+		return -1;
+	memcpy(w->segments, n->segments, size);
+	w->count = n->segment_count;
+	return 0;
+}
+
+void
+sparse_walk_release(struct sparse_walk *w)
+{
+	free(w->segments);
+	*w = (struct sparse_walk){.segments = NULL};
+}
+
+size_t
+sparse_walk_next(struct sparse_walk *w, size_t len, uint64_t *offset)
+{
+	const struct tar_segment *s = w->segments ? w->segments : &w->whole;
+	uint64_t left;
+
+	if (w->current == w->count)
+		return 0;
+	s += w->current;
+	left = s->len - w->done;
+	*offset = s->offset + w->done;
+	if (len < left) {
+		w->done += len;
+		return len;
+	}
+	w->done = 0;
+	w->current++;
+	return (size_t)left;
 }

@@ -41,4 +41,20 @@ int sparse_map_block(
  * long as what is stored. Returns 0, -1 with err. */
 int sparse_check(const struct tar_entry *, struct err *);
 
+/* Where in a file the data of its entry belongs, which comes in pieces. */
+struct sparse_walk {
+	struct tar_segment *segments, whole;
+	size_t count, current;
+	uint64_t done; /* of the current one */
+};
+
+/* The entry's segments are copied. Returns 0, -1 without memory. A walk that is
+ * all zero or released may begin, too. */
+int sparse_walk_begin(struct sparse_walk *, const struct tar_entry *);
+void sparse_walk_release(struct sparse_walk *);
+
+/* How many of the next len bytes belong together, and at which offset. 0 where
+ * there is no more of the file. */
+size_t sparse_walk_next(struct sparse_walk *, size_t len, uint64_t *offset);
+
 #endif

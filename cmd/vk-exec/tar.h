@@ -2,10 +2,8 @@
 /*
  * tar.h - tar streams from and to a tree's records
  *
- * POSIX.1-2001 (pax) as written here; read are ustar, pax and GNU's long
- * names and large numbers. Sparse members of GNU tar are refused. A library
- * does this well too, but loading it costs several times what starting a
- * command in a VM may cost.
+ * Read is what tarin.h reads, written is what tarout.h writes. Of an archive's
+ * attributes the extended ones are taken, not ACLs and flags.
  */
 #ifndef VK_EXEC_TAR_H
 #define VK_EXEC_TAR_H
@@ -13,9 +11,9 @@
 #include "common/err.h"
 #include "common/tree.h"
 
-/* Reads a tar from a descriptor to its end, writes the records and END.
- * failed() is told of members that are left out; returns how many, -1 with
- * err. */
+/* Reads a tar from a descriptor to its end, writes the records and END; a run
+ * of zeros becomes a hole. failed() is told of members that are left out;
+ * returns how many, -1 with err. */
 int tar_read(int fd, struct tree_writer *, void (*failed)(const struct err *),
     struct err *);
 

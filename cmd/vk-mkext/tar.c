@@ -8,9 +8,9 @@
 #include "common/packed.h"
 #include "common/pax.h"
 #include "common/tarin.h"
+#include "common/tarsparse.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -29,12 +29,9 @@ struct tar {
 	const void *first; /* of the feed, looked at and not used yet */
 	ssize_t first_len;
 
-	bool storing;            /* the data at hand is a file's that is kept */
-	uint64_t size, left, at; /* of it: whole, to come, where in the file */
-	/* The piece of the file that the data belongs to, of those of a sparse
-	 * file, or all of it. */
-	const struct tar_segment *segment;
-	struct tar_segment *segments, all;
+	bool storing;        /* the data at hand is a file's that is kept */
+	uint64_t size, left; /* of it: whole, to come */
+	struct sparse_walk walk;
 };
 
 /* ---- what an entry says of itself --------------------------------------- */
@@ -152,21 +149,9 @@ begin_content(
 	t->storing = true;
 	t->size = n->size;
 	t->left = n->stored;
-	t->all = (struct tar_segment){0, n->stored};
-	t->segment = &t->all;
-	free(t->segments);
-	t->segments = NULL;
-	if (n->segment_count > 0) {
-		size_t size = n->segment_count * sizeof(*t->segments);
-
-		t->segments = malloc(size);
-		if (!t->segments)
-			return err_set(e, EX_OSERR, "out of memory");
-		memcpy(t->segments, n->segments, size);
-		t->segment = t->segments;
-	}
-	t->at = t->segment->offset;
-	return 0;
+	return sparse_walk_begin(&t->walk, n) < 0
+		   ? err_set(e, EX_OSERR, "out of memory")
+		   : 0;
 }
 
 static int
@@ -218,21 +203,18 @@ on_data(void *into, const void *data, size_t len, struct err *e)
 	if (t->in->progress)
 		t->in->progress(t->in->with);
 	while (t->storing && len > 0) {
-		uint64_t end = t->segment->offset + t->segment->len;
-		size_t n = len < end - t->at ? len : (size_t)(end - t->at);
+		uint64_t offset = 0;
+		size_t n = sparse_walk_next(&t->walk, len, &offset);
 
-		if (store_write(t->in->store, t->at, from, n, e) < 0)
+		if (store_write(t->in->store, offset, from, n, e) < 0)
 			return -1;
 		from += n;
 		len -= n;
-		t->at += n;
 		t->left -= n;
 		if (t->left == 0) {
 			t->storing = false;
 			return store_close(t->in->store, t->size, e);
 		}
-		if (t->at == end)
-			t->at = (++t->segment)->offset;
 	}
 	return 0;
 }
@@ -326,6 +308,6 @@ tar_read(struct feed *feed, struct intake *in, struct err *e)
 		return err_set(e, EX_OSERR, "out of memory");
 	result = read_all(&t, e);
 	tarin_free(t.reader);
-	free(t.segments);
+	sparse_walk_release(&t.walk);
 	return result;
 }

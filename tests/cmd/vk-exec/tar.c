@@ -27,12 +27,21 @@ memory(const void *bytes, size_t len)
 	return fd;
 }
 
+static void
+seal(uint8_t *at)
+{
+	unsigned sum = 0;
+
+	memset(at + 148, ' ', 8);
+	for (int i = 0; i < 512; i++)
+		sum += at[i];
+	snprintf((char *)at + 148, 8, "%06o", sum & 0777777);
+}
+
 /* A header of ustar. size is told, data is not added. */
 static size_t
 header(uint8_t *at, char kind, const char *name, size_t size)
 {
-	unsigned sum = 0;
-
 	memset(at, 0, 512);
 	snprintf((char *)at, 100, "%s", name);
 	memcpy(at + 100, "0000640", 8);
@@ -40,12 +49,9 @@ header(uint8_t *at, char kind, const char *name, size_t size)
 	memcpy(at + 116, "0001750", 8);
 	snprintf((char *)at + 124, 12, "%011zo", size);
 	memcpy(at + 136, "07236343362", 12);
-	memset(at + 148, ' ', 8);
 	at[156] = (uint8_t)kind;
 	memcpy(at + 257, "ustar\00000", 8);
-	for (int i = 0; i < 512; i++)
-		sum += at[i];
-	snprintf((char *)at + 148, 8, "%06o", sum & 0777777);
+	seal(at);
 	return 512;
 }
 
@@ -127,9 +133,42 @@ test_bad(void)
 	ok(read_tar(tar, 1536, &out, &e) != 0, "a way out: %s%s", told, e.text);
 	close(out);
 	memset(tar, 0, sizeof(tar));
-	header(tar, 'S', "sparse", 0);
-	ok(read_tar(tar, 1536, &out, &e) != 0, "GNU's sparse member: %s%s",
-	    told, e.text);
+	len = header(tar, '0', "file", 512);
+	ok(read_tar(tar, len + 512, &out, &e) < 0, "no end mark: %s", e.text);
+	close(out);
+	header(tar, '7' + 1, "odd", 0);
+	is_int(read_tar(tar, len + 1024, &out, &e), 0,
+	    "of a type that nobody knows: a file, as POSIX has it");
+	close(out);
+}
+
+/* The old form: where the one piece lies, and how large the file is, is told
+ * in the header. */
+static void
+test_sparse(void)
+{
+	static uint8_t tar[2048];
+	struct tree_reader reader;
+	struct tree_record r;
+	struct err e;
+	int out;
+
+	header(tar, 'S', "sparse", 512);
+	snprintf((char *)tar + 386, 12, "%011o", 4096);
+	snprintf((char *)tar + 398, 12, "%011o", 512);
+	snprintf((char *)tar + 483, 12, "%011o", 9000);
+	seal(tar);
+	memset(tar + 512, 'x', 512);
+	is_int(read_tar(tar, sizeof(tar), &out, &e), 0, "GNU's sparse member");
+	tree_reader_init(&reader, out);
+	ok(tree_next(&reader, &r, &e) == 1 && r.entry.size == 9000,
+	    "as large as the file");
+	ok(tree_next(&reader, &r, &e) == 1 && r.type == TREE_DATA &&
+		r.offset == 4096 && r.len == 512,
+	    "what there is of it, where it belongs");
+	ok(tree_next(&reader, &r, &e) == 1 && r.type == TREE_CLOSE,
+	    "and no more");
+	tree_reader_release(&reader);
 	close(out);
 }
 
@@ -191,6 +230,7 @@ main(void)
 {
 	test_members();
 	test_bad();
+	test_sparse();
 	test_round();
 	return tap_done();
 }
