@@ -6,7 +6,6 @@
 #include "common/tree_send.h"
 
 #include <stdio.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,18 +13,6 @@ static void
 tell(const struct err *e)
 {
 	fprintf(stderr, "%s\n", e->text);
-}
-
-/* A descriptor for each level of a tree. */
-static void
-allow_depth(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
 }
 
 int
@@ -40,7 +27,7 @@ copy_put(const struct request *r)
 		return 1;
 	}
 	umask(0);
-	allow_depth();
+	tree_allow_depth();
 	if (tree_receiver_init(
 		&receiver, r->paths[0], r->flags & OPEN_INTO, &e) < 0) {
 		tell(&e);
@@ -63,7 +50,7 @@ copy_get(const struct request *r)
 	struct err e = ERR_INIT;
 	int status = 0;
 
-	allow_depth();
+	tree_allow_depth();
 	if (tree_sender_init(&sender, STDOUT_FILENO) < 0) {
 		fprintf(stderr, "out of memory\n");
 		return 1;

@@ -17,7 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -57,17 +56,6 @@ static void
 tell(const struct err *e)
 {
 	log_warn("%s", e->text);
-}
-
-static void
-allow_depth(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
 }
 
 /* ---- sessions -------------------------------------------------------------
@@ -276,6 +264,6 @@ copy_run(const struct options *o, char **operands, struct err *e)
 	}
 	if (check(&c, e) < 0)
 		return -1;
-	allow_depth();
+	tree_allow_depth();
 	return join(&c, e);
 }
