@@ -68,6 +68,14 @@ connection_may_send(struct connection *c, unsigned stream)
 						  : FRAME_DATA_MAX;
 }
 
+size_t
+connection_room_left(const struct connection *c)
+{
+	size_t taken = c->out.len + FRAME_HEAD;
+
+	return c->out.size > taken ? c->out.size - taken : 0;
+}
+
 uint8_t *
 connection_room(struct connection *c, size_t len)
 {
@@ -145,16 +153,12 @@ connection_failed(struct connection *c, int code, const char *fmt, ...)
 {
 	char payload[ERR_TEXT_MAX];
 	va_list ap;
-	int len;
+	size_t len;
 
-	payload[0] = (char)code;
 	va_start(ap, fmt);
-	len = vsnprintf(payload + 1, sizeof(payload) - 1, fmt, ap);
+	len = frame_text(payload, sizeof(payload), code, fmt, ap);
 	va_end(ap);
-	if (len > (int)sizeof(payload) - 2)
-		len = (int)sizeof(payload) - 2;
-	connection_say(
-	    c, FRAME_FAILED, 0, payload, 1 + (size_t)(len < 0 ? 0 : len));
+	connection_say(c, FRAME_FAILED, 0, payload, len);
 	connection_close(c);
 }
 

@@ -65,6 +65,8 @@ void connection_say_u32(
 /* How much DATA may be sent on the stream now; 0: credit or room is missing,
  * and user->room is called when that changes. */
 size_t connection_may_send(struct connection *, unsigned stream);
+/* How much room there is already. */
+size_t connection_room_left(const struct connection *);
 /* Room for that much, to be filled and then sent. NULL: no memory. */
 uint8_t *connection_room(struct connection *, size_t len);
 void connection_sent(struct connection *, unsigned stream, size_t len);

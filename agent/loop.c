@@ -42,6 +42,12 @@ loop_add(struct loop *l, struct watch *w, int fd, uint32_t events,
 }
 
 void
+loop_hold(struct watch *w, int fd)
+{
+	*w = (struct watch){.fd = fd};
+}
+
+void
 loop_want(struct loop *l, struct watch *w, uint32_t events)
 {
 	struct epoll_event event = {.events = events, .data.ptr = w};
@@ -60,7 +66,8 @@ loop_remove(struct loop *l, struct watch *w)
 {
 	if (w->fd < 0)
 		return;
-	epoll_ctl(l->epoll, EPOLL_CTL_DEL, w->fd, NULL);
+	if (w->ready)
+		epoll_ctl(l->epoll, EPOLL_CTL_DEL, w->fd, NULL);
 	close(w->fd);
 	w->fd = -1;
 	for (int i = 0; i < l->batch_count; i++)

@@ -20,7 +20,7 @@
 	((type *)((char *)(at)-offsetof(type, member)))
 
 struct watch {
-	int fd; /* -1: not watched; the watch owns it once added */
+	int fd; /* -1: none; the watch owns it once added or held */
 	uint32_t events;
 	void (*ready)(struct watch *, uint32_t events);
 };
@@ -49,6 +49,9 @@ int loop_init(struct loop *);
  * errno, and fd is the caller's still. */
 int loop_add(struct loop *, struct watch *, int fd, uint32_t events,
     void (*ready)(struct watch *, uint32_t events));
+
+/* Owns fd, which nobody waits for; until loop_remove(). */
+void loop_hold(struct watch *, int fd);
 
 /* Changes what is waited for. 0 is nothing: a hang-up is told once, not over
  * and over. */

@@ -234,18 +234,14 @@ agent_event(struct agent *a, enum event event, const char *fmt, ...)
 {
 	char text[512];
 	va_list ap;
-	int len;
+	size_t len;
 
 	(void)a;
-	text[0] = (char)event;
 	va_start(ap, fmt);
-	len = vsnprintf(text + 1, sizeof(text) - 1, fmt, ap);
+	len = frame_text(text, sizeof(text), (int)event, fmt, ap);
 	va_end(ap);
-	if (len > (int)sizeof(text) - 2)
-		len = (int)sizeof(text) - 2;
 	if (server.host.fd >= 0)
-		frame_add(&server.out, FRAME_EVENT, 0, text,
-		    1 + (size_t)(len < 0 ? 0 : len));
+		frame_add(&server.out, FRAME_EVENT, 0, text, len);
 	flush_host();
 }
 

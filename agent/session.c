@@ -326,11 +326,9 @@ session_report_ready(struct watch *w, uint32_t events)
 		return;
 	}
 	s->running = true;
-	if (c) {
+	if (c && session_start_awaited(s)) {
 		say_started(s);
-		/* Others are told along with what comes next. */
-		if (s->request.flags & (OPEN_MAIN | OPEN_DETACH))
-			connection_flush(c);
+		connection_flush(c);
 	}
 	if (c && (s->request.flags & OPEN_DETACH)) {
 		s->connection = NULL;
@@ -425,6 +423,9 @@ session_exec(struct connection *c, struct request *request,
 			init_took_over(a);
 	}
 	connection_use(c, &session_user, s);
+	/* Goes out with our greeting: that it does not run may follow. */
+	if (!session_start_awaited(s))
+		say_started(s);
 }
 
 void

@@ -52,7 +52,7 @@ struct session {
 	struct backlog *backlog;
 	struct timer grace;
 	int64_t started_s; /* CLOCK_REALTIME */
-	bool running;      /* the command runs: STARTED was said */
+	bool running;      /* the command runs, as far as the report was read */
 	bool ended;        /* reaped; status holds */
 	bool ending;       /* the client went away: TERM was sent */
 	bool is_tty;

@@ -8,6 +8,8 @@
 
 /* Reads of one stream before the others get their turn. */
 #define TURN_READS 4
+/* Fewer bytes than that get no more room than that. */
+#define FEW 1024
 
 static void (*follower)(struct session *);
 
@@ -43,11 +45,15 @@ forward_once(struct session *s, unsigned i)
 {
 	struct connection *c = s->connection;
 	size_t want = connection_may_send(c, i);
+	int there = 0;
 	uint8_t *room;
 	ssize_t n;
 
 	if (want == 0)
 		return -2;
+	if (want > connection_room_left(c) &&
+	    ioctl(s->out[i].watch.fd, FIONREAD, &there) == 0 && there < FEW)
+		want = FEW;
 	room = connection_room(c, want);
 	if (!room)
 		return 0;

@@ -16,6 +16,9 @@ void session_report_ready(struct watch *, uint32_t events);
  * session may be gone when this returns. */
 void session_check_end(struct session *);
 
+/* Whether somebody waits for the command to run, not only for its end. */
+bool session_start_awaited(const struct session *);
+
 /* session_out.c: forwards what there is of a stream; ends it at its end, or
  * when the command has ended and nothing is left in it. */
 void session_out_pump(struct session *, unsigned stream);

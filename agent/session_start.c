@@ -36,6 +36,17 @@ session_watch_in(struct session *s, int *fd)
 	return 0;
 }
 
+/* One for all who have no stdin. */
+static int
+take_null(void)
+{
+	static int null = -1;
+
+	if (null < 0)
+		null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	return null < 0 ? -1 : fcntl(null, F_DUPFD_CLOEXEC, 3);
+}
+
 /* Pipes: stdin if it is wanted, stdout and stderr. */
 static int
 make_pipes(struct session *s, struct spawn *child)
@@ -45,8 +56,7 @@ make_pipes(struct session *s, struct spawn *child)
 
 	for (int i = 0; i < STREAM_COUNT; i++) {
 		if (i == STREAM_IN && !(s->request.flags & OPEN_STDIN)) {
-			child->streams[i] =
-			    open("/dev/null", O_RDONLY | O_CLOEXEC);
+			child->streams[i] = take_null();
 			s->in.eof = true;
 		} else if (pipe2(ends, O_CLOEXEC) == 0) {
 			ours[i] = ends[i == STREAM_IN];
@@ -86,6 +96,12 @@ make_terminal(struct session *s, struct spawn *child)
 	return 0;
 }
 
+bool
+session_start_awaited(const struct session *s)
+{
+	return s->request.flags & (OPEN_MAIN | OPEN_DETACH);
+}
+
 /* Streams and process of a session that is otherwise made. */
 int
 session_start(
@@ -104,7 +120,7 @@ session_start(
 	status = s->request.flags & OPEN_TTY ? make_terminal(s, &child)
 					     : make_pipes(s, &child);
 	if (status == 0)
-		status = pipe2(report, O_CLOEXEC);
+		status = pipe2(report, O_CLOEXEC | O_NONBLOCK);
 	if (status < 0)
 		err_errno(e, EX_OSERR, "streams");
 	child.report = report[1];
@@ -114,8 +130,12 @@ session_start(
 	} else {
 		spawn_close(&child);
 	}
-	if (status == 0 && loop_add(&a->loop, &s->report, report[0], EPOLLIN,
-			       session_report_ready) < 0)
+	/* What the report says is read at the command's end in any case: to
+	 * be woken for it is for those who wait. */
+	if (status == 0 && !session_start_awaited(s))
+		loop_hold(&s->report, report[0]);
+	else if (status == 0 && loop_add(&a->loop, &s->report, report[0],
+				    EPOLLIN, session_report_ready) < 0)
 		status = err_errno(e, EX_OSERR, "streams");
 	if (status < 0)
 		fd_close(&report[0]);

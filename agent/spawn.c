@@ -33,15 +33,12 @@ give_up(int report, int code, const char *fmt, ...)
 {
 	char text[ERR_TEXT_MAX];
 	va_list ap;
-	int len;
+	size_t len;
 
-	text[0] = (char)code;
 	va_start(ap, fmt);
-	len = vsnprintf(text + 1, sizeof(text) - 1, fmt, ap);
+	len = frame_text(text, sizeof(text), code, fmt, ap);
 	va_end(ap);
-	if (len > (int)sizeof(text) - 2)
-		len = (int)sizeof(text) - 2;
-	io_write(report, text, 1 + (size_t)(len < 0 ? 0 : len));
+	io_write(report, text, len);
 	/* Process 1 takes the kernel with it: what is left of the agent tells
 	 * the host first. */
 	if (getpid() == 1)
@@ -49,21 +46,27 @@ give_up(int report, int code, const char *fmt, ...)
 	_exit(code);
 }
 
+/* Moves it above 2, so that it is not overwritten before its turn. */
+static int
+above(int *fd)
+{
+	if (*fd < 3)
+		*fd = fcntl(*fd, F_DUPFD_CLOEXEC, 3);
+	return *fd;
+}
+
 static int
 move_streams(struct spawn *s)
 {
-	/* Above 2 first, so that none is overwritten before its turn. */
-	for (int i = 0; i < STREAM_COUNT; i++) {
-		s->streams[i] = fcntl(s->streams[i], F_DUPFD_CLOEXEC, 3);
-		if (s->streams[i] < 0)
+	for (int i = 0; i < STREAM_COUNT; i++)
+		if (above(&s->streams[i]) < 0)
 			return -1;
-	}
-	if (s->report < 3)
-		s->report = fcntl(s->report, F_DUPFD_CLOEXEC, 3);
+	if (above(&s->report) < 0)
+		return -1;
 	for (int i = 0; i < STREAM_COUNT; i++)
 		if (dup2(s->streams[i], i) < 0)
 			return -1;
-	return s->report < 0 ? -1 : 0;
+	return 0;
 }
 
 static int

@@ -2,13 +2,72 @@
 /* user.c - who "name:group" is, by the image's own files */
 #include "agent/user.h"
 
+#include "common/buf.h"
+#include "common/scope.h"
 #include "common/size.h"
 
+#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define FIELDS_MAX 8
+/* A group of some hundred thousand members. */
+#define LINE_MAX_BYTES ((size_t)4 << 20)
+
+/* A file's lines. No stdio: its buffers cost a process that only starts a
+ * command more than the file does. */
+struct lines {
+	int fd;
+	size_t at, have; /* of chunk */
+	char chunk[2048];
+	struct buf line;
+};
+
+static void
+lines_open(struct lines *l, const char *path)
+{
+	l->fd = open(path, O_RDONLY | O_CLOEXEC);
+	l->at = l->have = 0;
+	buf_init(&l->line, LINE_MAX_BYTES);
+}
+
+static void
+lines_close(struct lines *l)
+{
+	fd_close(&l->fd);
+	buf_release(&l->line);
+}
+
+/* The next one, without its newline, good until the one after it. NULL at the
+ * end, and where a line is too long. */
+static char *
+lines_next(struct lines *l)
+{
+	char *end = NULL;
+	bool any = false;
+
+	buf_drop(&l->line, l->line.len);
+	while (!end) {
+		size_t len;
+
+		if (l->at == l->have) {
+			ssize_t n = read(l->fd, l->chunk, sizeof(l->chunk));
+
+			if (n <= 0)
+				return any ? l->line.data : NULL;
+			l->at = 0;
+			l->have = (size_t)n;
+		}
+		end = memchr(l->chunk + l->at, '\n', l->have - l->at);
+		len = end ? (size_t)(end - l->chunk) - l->at : l->have - l->at;
+		if (buf_add(&l->line, l->chunk + l->at, len) < 0)
+			return NULL;
+		l->at += len + (end != NULL);
+		any = true;
+	}
+	return l->line.data;
+}
 
 /* Splits a line at colons, in place. Returns the number of fields. */
 static unsigned
@@ -16,7 +75,6 @@ split(char *line, char **fields)
 {
 	unsigned count = 0;
 
-	line[strcspn(line, "\n")] = '\0';
 	while (line && count < FIELDS_MAX)
 		fields[count++] = strsep(&line, ":");
 	return count;
@@ -61,11 +119,11 @@ find_passwd(struct user *u, const char *spec, const char *path)
 {
 	unsigned wanted = 0, uid, gid;
 	int numeric = parse_id(spec, &wanted) == 0, by_uid = 0;
-	char *line = NULL, *f[FIELDS_MAX];
-	size_t size = 0;
-	FILE *file = fopen(path, "re");
+	char *line, *f[FIELDS_MAX];
+	struct lines lines;
 
-	while (file && getline(&line, &size, file) >= 0) {
+	lines_open(&lines, path);
+	while ((line = lines_next(&lines))) {
 		int same;
 
 		if (split(line, f) < 7 || parse_id(f[2], &uid) < 0 ||
@@ -83,9 +141,7 @@ find_passwd(struct user *u, const char *spec, const char *path)
 			break;
 		by_uid = 1;
 	}
-	free(line);
-	if (file)
-		fclose(file);
+	lines_close(&lines);
 	if (u->name[0])
 		return 0;
 	u->uid = wanted;
@@ -98,11 +154,11 @@ find_group(struct user *u, const char *group, const char *path)
 {
 	unsigned wanted = 0, gid;
 	int numeric = group && parse_id(group, &wanted) == 0, found = 0;
-	char *line = NULL, *f[FIELDS_MAX];
-	size_t size = 0;
-	FILE *file = fopen(path, "re");
+	char *line, *f[FIELDS_MAX];
+	struct lines lines;
 
-	while (file && !found && getline(&line, &size, file) >= 0) {
+	lines_open(&lines, path);
+	while (!found && (line = lines_next(&lines))) {
 		unsigned fields = split(line, f);
 
 		if (fields < 3 || parse_id(f[2], &gid) < 0)
@@ -116,9 +172,7 @@ find_group(struct user *u, const char *group, const char *path)
 			u->groups[u->group_count++] = gid;
 		}
 	}
-	free(line);
-	if (file)
-		fclose(file);
+	lines_close(&lines);
 	if (numeric && !found)
 		u->gid = wanted;
 	return !group || found || numeric ? 0 : -1;

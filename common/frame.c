@@ -3,16 +3,19 @@
 #include "common/frame.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define READER_SIZE (2 * (FRAME_HEAD + FRAME_DATA_MAX))
+/* Greetings, and most of what is asked: no page more is touched for them. */
+#define READER_FIRST 2048
 
 int
 frame_reader_init(struct frame_reader *r, uint32_t max)
 {
-	*r = (struct frame_reader){.size = READER_SIZE, .max = max};
+	*r = (struct frame_reader){.size = READER_FIRST, .max = max};
 	r->data = malloc(r->size);
 	return r->data ? 0 : -1;
 }
@@ -40,11 +43,27 @@ limit_of(uint8_t type)
 	}
 }
 
+static int
+grow(struct frame_reader *r, size_t size)
+{
+	uint8_t *data = realloc(r->data, size);
+
+	if (!data)
+		return -1;
+	r->data = data;
+	r->size = size;
+	return 0;
+}
+
 ssize_t
 frame_fill(struct frame_reader *r, int fd)
 {
 	ssize_t n;
 
+	/* The last read may not have brought all there is. */
+	if (r->have == r->size && r->size < READER_SIZE &&
+	    grow(r, READER_SIZE) < 0)
+		return -1;
 	if (r->used == r->have) {
 		r->used = r->have = 0;
 	} else if (r->used > 0 && r->size - r->have < FRAME_DATA_MAX) {
@@ -68,15 +87,10 @@ frame_fill(struct frame_reader *r, int fd)
 static int
 make_room(struct frame_reader *r, size_t len, struct err *e)
 {
-	uint8_t *data;
-
 	if (len <= r->size)
 		return 0;
-	data = realloc(r->data, len);
-	if (!data)
+	if (grow(r, len < READER_SIZE ? READER_SIZE : len) < 0)
 		return err_errno(e, EX_OSERR, "frame of %zu bytes", len);
-	r->data = data;
-	r->size = len;
 	return 0;
 }
 
@@ -163,6 +177,18 @@ frame_add_u32(
 
 	put_le(&w, value, 4);
 	return frame_add(b, type, stream, bytes, sizeof(bytes));
+}
+
+size_t
+frame_text(char *into, size_t size, int first, const char *fmt, va_list ap)
+{
+	int len;
+
+	into[0] = (char)first;
+	len = vsnprintf(into + 1, size - 1, fmt, ap);
+	if (len < 0)
+		len = 0;
+	return 1 + ((size_t)len < size - 1 ? (size_t)len : size - 2);
 }
 
 int

@@ -29,6 +29,7 @@
 #include "common/cursor.h"
 #include "common/err.h"
 
+#include <stdarg.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -149,7 +150,7 @@ enum open_kind {
 #define OPEN_TTY       0x001u  /* a terminal; STREAM_ERR is not used */
 #define OPEN_MAIN      0x002u  /* the command the VM is there for */
 #define OPEN_KEEP      0x004u  /* MAIN: the VM outlives it */
-#define OPEN_DETACH    0x008u  /* lives on without a client */
+#define OPEN_DETACH    0x008u  /* lives on without a client; JOIN: drops it */
 #define OPEN_STDIN     0x010u  /* STREAM_IN is used; else /dev/null */
 #define OPEN_DEFAULTS  0x020u  /* environment, user, directory of MAIN first */
 #define OPEN_INIT      0x040u  /* MAIN: it becomes process 1 */
@@ -167,8 +168,9 @@ struct frame {
 };
 
 /*
- * Frames out of a descriptor. The buffer starts at two DATA frames and grows
- * only for a type whose limit is higher, and never past max.
+ * Frames out of a descriptor. The buffer starts at what a short session says,
+ * has two DATA frames as soon as more comes, grows further only for a type
+ * whose limit is higher, and never past max.
  */
 struct frame_reader {
 	uint8_t *data;
@@ -196,6 +198,11 @@ int frame_add(struct buf *, enum frame_type, unsigned stream,
     const void *payload, size_t len);
 int frame_add_hello(struct buf *);
 int frame_add_u32(struct buf *, enum frame_type, unsigned stream, uint32_t);
+
+/* The payload of FAILED and EVENT: a byte and a text, which is cut where it is
+ * too long. Returns its length. */
+size_t frame_text(char *into, size_t size, int first, const char *fmt, va_list)
+    __attribute__((format(printf, 4, 0)));
 
 /* Checks a HELLO. Returns 0 (c stands behind it), -1 with err: no HELLO, or
  * another version, which is said in one clear line. whose: "the agent". */

@@ -86,9 +86,9 @@ int
 io_nonblock(int fd, int on)
 {
 	int flags = fcntl(fd, F_GETFL);
+	int wanted = on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK;
 
 	if (flags < 0)
 		return -1;
-	flags = on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK;
-	return fcntl(fd, F_SETFL, flags);
+	return wanted == flags ? 0 : fcntl(fd, F_SETFL, wanted);
 }
