@@ -18,6 +18,19 @@
 /* A client that does not is gone. */
 #define WAITING_MS 10000
 
+/* Where it is to be. Returns its length, 0 where the client was told. */
+static socklen_t
+target_of(struct connection *c, const struct request *r, union endpoint *a)
+{
+	socklen_t len = r->target ? endpoint_parse(r->target, a) : 0;
+
+	if (len == 0)
+		connection_failed(c, 125,
+		    "%s: neither a port, an address and a port, nor a path",
+		    r->target ? r->target : "target");
+	return len;
+}
+
 /* ---- into the guest -------------------------------------------------------
  */
 
@@ -87,16 +100,12 @@ void
 forward_connect(struct connection *c, struct request *r)
 {
 	union endpoint a;
-	socklen_t len = r->target ? endpoint_parse(r->target, &a) : 0;
+	socklen_t len = target_of(c, r, &a);
 	cleanup_fd int fd = -1;
 	struct attempt *t;
 
-	if (len == 0) {
-		connection_failed(c, 125,
-		    "%s: neither a port, an address and a port, nor a path",
-		    r->target ? r->target : "target");
+	if (len == 0)
 		return;
-	}
 	fd = endpoint_connect(&a, len, 1);
 	if (fd < 0) {
 		connection_failed(c, 125, "%s: %s", r->target, strerror(errno));
@@ -222,17 +231,13 @@ void
 forward_listen(struct connection *c, struct request *r)
 {
 	union endpoint a;
-	socklen_t len = r->target ? endpoint_parse(r->target, &a) : 0;
+	socklen_t len = target_of(c, r, &a);
 	cleanup_fd int fd = -1;
 	struct listener *l;
 	uint8_t started[8] = {0, 0, 0, 0};
 
-	if (len == 0) {
-		connection_failed(c, 125,
-		    "%s: neither a port, an address and a port, nor a path",
-		    r->target ? r->target : "target");
+	if (len == 0)
 		return;
-	}
 	fd = endpoint_listen(&a, len);
 	if (fd < 0) {
 		connection_failed(c, 125, "%s: %s", r->target, strerror(errno));
@@ -262,8 +267,12 @@ forward_join(struct connection *c, struct request *r)
 
 	while (w && w->token != r->token)
 		w = w->next;
-	if (!w)
+	if (!w) {
 		connection_failed(c, 125, "the connection is gone");
-	else
+	} else if (r->flags & OPEN_DETACH) { /* nobody is there for it */
+		close(waiting_take(w));
+		connection_exited(c, 0);
+	} else {
 		session_socket(c, r, waiting_take(w));
+	}
 }

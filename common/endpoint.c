@@ -56,9 +56,20 @@ endpoint_parse(const char *text, union endpoint *a)
 			return 0;
 		memcpy(host, text, len);
 	}
-	if (number_parse(port, UINT16_MAX, &number) < 0)
+	if (number_parse(port, UINT16_MAX, &number) < 0 || number == 0)
 		return 0;
 	return parse_host(host, (uint16_t)number, a);
+}
+
+/* A write of ours is what the other end wrote at a time: it does not wait for
+ * more. */
+static void
+set_nodelay(int fd, const union endpoint *a)
+{
+	int on = 1;
+
+	if (a->any.sa_family != AF_UNIX)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 }
 
 int
@@ -69,8 +80,10 @@ endpoint_listen(const union endpoint *a, socklen_t len)
 	int on = 1;
 
 	if (fd < 0 ||
-	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
-	    bind(fd, &a->any, len) < 0 || listen(fd, 128) < 0)
+	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0)
+		return -1;
+	set_nodelay(fd, a); /* what is accepted inherits it */
+	if (bind(fd, &a->any, len) < 0 || listen(fd, 128) < 0)
 		return -1;
 	return steal_fd(&fd);
 }
@@ -80,12 +93,10 @@ endpoint_connect(const union endpoint *a, socklen_t len, int nonblock)
 {
 	cleanup_fd int fd = socket(a->any.sa_family,
 	    SOCK_STREAM | SOCK_CLOEXEC | (nonblock ? SOCK_NONBLOCK : 0), 0);
-	int on = 1;
 
 	if (fd < 0)
 		return -1;
-	if (a->any.sa_family != AF_UNIX)
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	set_nodelay(fd, a);
 	if (connect(fd, &a->any, len) < 0 && errno != EINPROGRESS)
 		return -1;
 	return steal_fd(&fd);

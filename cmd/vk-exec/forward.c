@@ -4,12 +4,14 @@
 
 #include "cmd/vk-exec/run.h"
 #include "common/endpoint.h"
+#include "common/io.h"
 #include "common/log.h"
 #include "common/scope.h"
 #include "common/session.h"
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,6 +19,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -55,11 +58,21 @@ find_middle(const char *text)
 	return second; /* BIND:PORT:TARGET */
 }
 
+static int
+check_end(const char *end, struct err *e)
+{
+	union endpoint a;
+
+	if (endpoint_parse(end, &a) > 0)
+		return 0;
+	return err_set(e, EX_USAGE,
+	    "%s: neither a port, an address and a port, nor a path", end);
+}
+
 int
 forward_parse(struct forward *f, const char *text, struct err *e)
 {
 	const char *middle = find_middle(text);
-	union endpoint a;
 
 	if (!middle || (size_t)(middle - text) >= sizeof(f->listen) ||
 	    strlen(middle + 1) >= sizeof(f->target)) {
@@ -70,11 +83,7 @@ forward_parse(struct forward *f, const char *text, struct err *e)
 	memcpy(f->listen, text, (size_t)(middle - text));
 	f->listen[middle - text] = '\0';
 	snprintf(f->target, sizeof(f->target), "%s", middle + 1);
-	if (endpoint_parse(f->listen, &a) == 0)
-		return err_set(e, EX_USAGE,
-		    "%s: neither a port, an address and a port, nor a path",
-		    f->listen);
-	return 0;
+	return check_end(f->listen, e) < 0 ? -1 : check_end(f->target, e);
 }
 
 /* ---- one connection, in a process of its own ------------------------------
@@ -84,6 +93,8 @@ static struct {
 	const struct vm *vm;
 	pid_t pids[CONNECTIONS_MAX];
 	unsigned count;
+	bool told; /* that there are too many */
+	int ready; /* a pipe's end for each -R that listens */
 } running;
 
 /* Starts a process that goes with its parent. 0 in the child, 1, -1. */
@@ -94,8 +105,10 @@ start(void)
 	sigset_t none;
 
 	if (running.count == CONNECTIONS_MAX) {
-		log_warn("%d connections at once: one more was refused",
-		    CONNECTIONS_MAX);
+		if (!running.told)
+			log_warn("%d connections at once: more are refused",
+			    CONNECTIONS_MAX);
+		running.told = true;
 		return -1;
 	}
 	pid = fork();
@@ -115,27 +128,33 @@ start(void)
 	return 0;
 }
 
-static void
-reap(void)
+/* Returns the place among the running ones of one that was, -1: none has
+ * ended. */
+static int
+reap_one(void)
 {
-	pid_t pid;
+	pid_t pid = waitpid(-1, NULL, WNOHANG);
+	unsigned i = 0;
 
-	while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
-		for (unsigned i = 0; i < running.count; i++)
-			if (running.pids[i] == pid) {
-				running.pids[i] = running.pids[--running.count];
-				break;
-			}
+	if (pid <= 0)
+		return -1;
+	while (i < running.count && running.pids[i] != pid)
+		i++;
+	if (i < running.count)
+		running.pids[i] = running.pids[--running.count];
+	running.told = false;
+	return (int)i;
 }
 
-/* Joins a local socket to the VM. Never returns. */
+/* Joins a local socket to the VM; -1: there is none. Never returns. */
 _Noreturn static void
 join(int local, struct session_request *r)
 {
 	struct err e = ERR_INIT;
 	struct session_result result;
 
-	r->flags |= OPEN_STDIN;
+	if (local >= 0)
+		r->flags |= OPEN_STDIN;
 	r->in = r->out = local;
 	if (vm_session(running.vm, r, &result, &e) < 0) {
 		log_warn("%s", e.text);
@@ -174,17 +193,29 @@ accept_remote(void *context, uint64_t token)
 	socklen_t len = endpoint_parse(f->target, &a);
 	cleanup_fd int local = -1;
 
-	reap();
+	while (reap_one() >= 0)
+		continue;
 	if (start() != 0)
 		return;
+	r.kind = OPEN_JOIN;
+	r.token = token;
 	local = endpoint_connect(&a, len, 0);
 	if (local < 0) {
 		log_warn("%s: %s", f->target, strerror(errno));
-		_exit(1);
+		r.flags = OPEN_DETACH;
 	}
-	r.kind = OPEN_JOIN;
-	r.token = token;
 	join(local, &r);
+}
+
+static void
+listens(void *context, uint32_t id, uint32_t pid)
+{
+	(void)context;
+	(void)id;
+	(void)pid;
+	if (write(running.ready, "", 1) < 0)
+		log_warn("pipe: %s", strerror(errno));
+	fd_close(&running.ready);
 }
 
 _Noreturn static void
@@ -197,6 +228,7 @@ listen_remote(struct forward *f)
 	running.count = 0;
 	r.kind = OPEN_LISTEN;
 	r.target = f->listen;
+	r.started = listens;
 	r.accepted = accept_remote;
 	r.context = f;
 	if (vm_session(running.vm, &r, &result, &e) < 0)
@@ -209,14 +241,8 @@ listen_remote(struct forward *f)
 static int
 start_remote(struct forward *f, struct err *e)
 {
-	union endpoint a;
-	int started;
+	int started = start();
 
-	if (endpoint_parse(f->target, &a) == 0)
-		return err_set(e, EX_USAGE,
-		    "%s: neither a port, an address and a port, nor a path",
-		    f->target);
-	started = start();
 	if (started == 0)
 		listen_remote(f);
 	return started < 0 ? err_set(e, EX_OSERR, "fork") : 0;
@@ -224,6 +250,18 @@ start_remote(struct forward *f, struct err *e)
 
 /* ---- all of them ----------------------------------------------------------
  */
+
+/* Behind the listeners in what is polled. */
+enum { AT_SIGNALS, AT_READY, AT_COUNT };
+
+struct service {
+	struct forward forwards[FORWARDS_MAX];
+	struct pollfd polled[FORWARDS_MAX + AT_COUNT];
+	size_t count;
+	unsigned remotes;   /* -R: each is one of the first processes */
+	unsigned listening; /* of those */
+	int ready_fd;       /* -1: none, or it was told */
+};
 
 static int
 open_local(const struct forward *f, struct pollfd *p, struct err *e)
@@ -251,73 +289,125 @@ catch_signals(void)
 }
 
 static void
-end_all(const struct forward *forwards, const struct pollfd *p, size_t count)
+end_all(const struct service *s)
 {
 	for (unsigned i = 0; i < running.count; i++)
 		kill(running.pids[i], SIGTERM);
 	while (waitpid(-1, NULL, 0) > 0)
 		continue;
-	for (size_t i = 0; i < count; i++)
-		if (p[i].fd >= 0 && forwards[i].listen[0] == '/')
-			unlink(forwards[i].listen);
+	for (size_t i = 0; i < s->count; i++)
+		if (s->polled[i].fd >= 0 && s->forwards[i].listen[0] == '/')
+			unlink(s->forwards[i].listen);
+}
+
+/* All of them listen: whoever waits for that is told, once. */
+static int
+tell_ready(struct service *s, struct err *e)
+{
+	if (s->listening < s->remotes || s->ready_fd < 0)
+		return 0;
+	if (io_write(s->ready_fd, "\n", 1) < 0)
+		return err_errno(e, EX_IOERR, "--ready-fd %d", s->ready_fd);
+	s->ready_fd = -1;
+	return 0;
+}
+
+/* A signal's exit status, 0 where it ends nothing. */
+static int
+take_signal(const struct service *s)
+{
+	const struct pollfd *p = &s->polled[s->count + AT_SIGNALS];
+	struct signalfd_siginfo info;
+	int place;
+
+	if (read(p->fd, &info, sizeof(info)) != sizeof(info))
+		return 0;
+	if (info.ssi_signo != SIGCHLD)
+		return 128 + (int)info.ssi_signo;
+	while ((place = reap_one()) >= 0)
+		if ((unsigned)place < s->remotes)
+			return EX_UNAVAILABLE; /* it has said why */
+	return 0;
 }
 
 /* Serves until a signal, or until a -R cannot be had. */
 static int
-serve(struct pollfd *p, const struct forward *forwards, size_t count,
-    unsigned remotes)
+serve(struct service *s, struct err *e)
 {
-	struct signalfd_siginfo info;
+	struct pollfd *ready = &s->polled[s->count + AT_READY];
+	char bytes[FORWARDS_MAX];
+	int status = 0;
 
-	for (;;) {
-		if (poll(p, count + 1, -1) < 0 && errno != EINTR)
-			return 1;
-		if (p[count].revents &&
-		    read(p[count].fd, &info, sizeof(info)) == sizeof(info)) {
-			if (info.ssi_signo != SIGCHLD)
-				return 128 + (int)info.ssi_signo;
-			/* The first processes are the -R sessions. */
-			for (unsigned i = 0; i < remotes; i++)
-				if (waitpid(running.pids[i], NULL, WNOHANG) > 0)
-					return EX_UNAVAILABLE;
-			reap();
+	while (status == 0) {
+		if (tell_ready(s, e) < 0)
+			return -1;
+		if (poll(s->polled, s->count + AT_COUNT, -1) < 0) {
+			if (errno == EINTR)
+				continue;
+			return err_errno(e, EX_OSERR, "poll");
 		}
-		for (size_t i = 0; i < count; i++)
-			if (p[i].revents)
-				accept_local(p[i].fd, forwards[i].target);
+		if (s->polled[s->count + AT_SIGNALS].revents)
+			status = take_signal(s);
+		if (ready->revents) {
+			ssize_t n = read(ready->fd, bytes, sizeof(bytes));
+
+			s->listening += n > 0 ? (unsigned)n : 0;
+			if (n == 0)
+				ready->fd = -1; /* there is no -R */
+		}
+		for (size_t i = 0; status == 0 && i < s->count; i++)
+			if (s->polled[i].revents)
+				accept_local(
+				    s->polled[i].fd, s->forwards[i].target);
 	}
+	return status;
+}
+
+static int
+open_all(struct service *s, const struct options *o, struct err *e)
+{
+	int ends[2], status = 0;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return err_errno(e, EX_OSERR, "pipe");
+	s->polled[s->count + AT_READY] =
+	    (struct pollfd){.fd = ends[0], .events = POLLIN};
+	running.ready = ends[1];
+	for (size_t i = 0; status == 0 && i < s->count; i++) {
+		if (!o->forward_back[i]) {
+			status = open_local(&s->forwards[i], &s->polled[i], e);
+			continue;
+		}
+		status = start_remote(&s->forwards[i], e);
+		s->remotes++;
+	}
+	close(ends[1]);
+	return status;
 }
 
 int
 forward_run(const struct vm *vm, const struct options *o, struct err *e)
 {
-	struct forward forwards[FORWARDS_MAX];
-	struct pollfd p[FORWARDS_MAX + 1];
-	unsigned remotes = 0;
-	int status = 0;
+	struct service s = {.count = o->forward_count, .ready_fd = o->ready_fd};
+	int status;
 
 	running.vm = vm;
-	for (size_t i = 0; i < o->forward_count; i++) {
-		p[i] = (struct pollfd){.fd = -1};
-		if (forward_parse(&forwards[i], o->forwards[i], e) < 0)
+	for (size_t i = 0; i < s.count; i++) {
+		s.polled[i] = (struct pollfd){.fd = -1};
+		if (forward_parse(&s.forwards[i], o->forwards[i], e) < 0)
 			return -1;
 	}
-	p[o->forward_count] =
+	if (vm_ping(vm, SESSION_GREETING_MS, e) < 0)
+		return -1;
+	umask(077); /* whoever can connect to a socket is in the VM */
+	s.polled[s.count + AT_SIGNALS] =
 	    (struct pollfd){.fd = catch_signals(), .events = POLLIN};
-	for (size_t i = 0; status == 0 && i < o->forward_count; i++) {
-		if (!o->forward_back[i]) {
-			status = open_local(&forwards[i], &p[i], e);
-			continue;
-		}
-		status = start_remote(&forwards[i], e);
-		remotes++;
-	}
+	status = open_all(&s, o, e);
 	if (status == 0)
-		status = serve(p, forwards, o->forward_count, remotes);
-	end_all(forwards, p, o->forward_count);
+		status = serve(&s, e);
+	end_all(&s);
 	return status;
 }
-
 int
 forward_join_stdio(const struct vm *vm, const struct options *o, struct err *e)
 {

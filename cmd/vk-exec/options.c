@@ -17,7 +17,8 @@ extern char **environ;
 void
 options_init(struct options *o)
 {
-	*o = (struct options){.status_fd = -1, .grace_ms = 1000};
+	*o =
+	    (struct options){.status_fd = -1, .ready_fd = -1, .grace_ms = 1000};
 }
 
 void
@@ -238,15 +239,26 @@ set_grace(void *into, const char *value, struct err *e)
 }
 
 static int
-set_status_fd(void *into, const char *value, struct err *e)
+set_descriptor(int *into, const char *value, struct err *e)
 {
-	struct options *o = into;
 	uint64_t fd;
 
 	if (number_parse(value, 1 << 20, &fd) < 0)
 		return err_set(e, EX_USAGE, "%s: not a descriptor", value);
-	o->status_fd = (int)fd;
+	*into = (int)fd;
 	return 0;
+}
+
+static int
+set_status_fd(void *into, const char *value, struct err *e)
+{
+	return set_descriptor(&((struct options *)into)->status_fd, value, e);
+}
+
+static int
+set_ready_fd(void *into, const char *value, struct err *e)
+{
+	return set_descriptor(&((struct options *)into)->ready_fd, value, e);
 }
 
 static int
@@ -305,6 +317,8 @@ static const struct opt exec_options[] = {
 	OPT_TEXT(struct options, socket)},
     {0, "status-fd", "FD", "write how it ended there, as JSON",
 	.set = set_status_fd},
+    {0, "ready-fd", "FD", "write a newline there when -L and -R listen",
+	.set = set_ready_fd},
     {0, "list", NULL, "list the VM's sessions", .set = set_list},
     {0, "attach", "ID", "join a detached session, or main", .set = set_attach},
     {0, "kill", "SIGNAL", "signal a session, main or all", .set = set_kill},

@@ -38,7 +38,7 @@ struct options {
 	size_t env_count;
 	uint64_t timeout_ms, grace_ms;
 	bool grace_given;
-	int status_fd; /* -1: none */
+	int status_fd, ready_fd; /* -1: none */
 	int signal;
 	uint32_t id;
 	const char *forwards[FORWARDS_MAX]; /* as given */

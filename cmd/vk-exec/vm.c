@@ -47,8 +47,8 @@ vm_session(const struct vm *vm, struct session_request *r,
 						 : 0;
 }
 
-static int
-ping(const struct vm *vm, int64_t limit_ms, struct err *e)
+int
+vm_ping(const struct vm *vm, int64_t limit_ms, struct err *e)
 {
 	struct session_request r = SESSION_REQUEST_INIT;
 	struct session_result result;
@@ -76,7 +76,7 @@ vm_wait(const struct vm *vm, uint64_t timeout_ms, struct err *e)
 	char folder[sizeof(vm->path)], events[4096];
 
 	memcpy(folder, vm->path, sizeof(folder));
-	while (ping(vm, until - now_ms(), e) < 0) {
+	while (vm_ping(vm, until - now_ms(), e) < 0) {
 		struct pollfd p = {.fd = watch, .events = POLLIN};
 
 		/* A version that does not fit will never. */

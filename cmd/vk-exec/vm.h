@@ -20,6 +20,9 @@ int vm_find(struct vm *, const char *name, const char *socket, struct err *);
 int vm_session(const struct vm *, struct session_request *,
     struct session_result *, struct err *);
 
+/* Whether the agent answers, within that time. 0, -1. */
+int vm_ping(const struct vm *, int64_t limit_ms, struct err *);
+
 /* Waits until the agent answers, at most that long (0: a minute). 0, -1. */
 int vm_wait(const struct vm *, uint64_t timeout_ms, struct err *);
 

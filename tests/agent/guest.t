@@ -9,6 +9,7 @@
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 have busybox "the image is made of it"
+have socat "it is the host's end of a connection"
 have gcc "probes of system calls are compiled"
 : "${VK_ENGINE:=uml}"
 "$top/scripts/can-boot" "$VK_ENGINE" >/dev/null 2>&1 || skip_all "no guests here"
@@ -21,7 +22,7 @@ cd "$tmp" || exit 1
 mkdir -p root/bin root/etc root/root root/var
 cp "$(command -v busybox)" root/bin/busybox
 for name in sh cat echo id pwd env mount umount sleep head wc ls touch date \
-	grep tail ps dd kill seq true mkdir sync hwclock awk stat nice yes tr; do
+	nc grep tail ps dd kill seq true mkdir sync hwclock awk stat nice yes tr; do
 	ln -s busybox "root/bin/$name"
 done
 echo 'root:x:0:0::/root:/bin/sh' >root/etc/passwd
@@ -173,12 +174,31 @@ is "$rc" 0 "--sync-clock"
 clock_is_right
 ok $? "it is right again"
 if command -v vk-control >/dev/null; then
+	in_vm date -s '2001-01-01 00:00:00' >/dev/null
 	vk-control one pause >/dev/null
 	is "$(vk-control one status | grep -c '"state":"paused"')" 1 "a pause"
+	sleep 1 # so long the guest stands still
 	vk-control one resume >/dev/null
-	clock_is_right
-	ok $? "and after a pause"
+	await 5 clock_is_right
+	ok $? "after it the clock is right, whatever it was before"
 fi
+
+# Ports of the guest's own, in both directions.
+vk-exec -d one -- nc -l -p 7 -e cat >/dev/null
+await 10 in_vm grep -q ':0007 .* 0A ' /proc/net/tcp
+mkfifo forwarding
+vk-exec --ready-fd 3 -L "$tmp/in:7" -R "7000:$tmp/host" one 3>forwarding &
+forward=$!
+timeout 20 head -n 1 <forwarding >/dev/null
+is "$(echo there | timeout 20 socat -t 10 - "UNIX:$tmp/in")" there \
+	"-L to a port of the guest's"
+socat -u "UNIX-LISTEN:$tmp/host" "OPEN:$tmp/came,creat" &
+at_exit "kill $! 2>/dev/null"
+await 5 test -S "$tmp/host"
+in_vm sh -c 'echo here | nc 127.0.0.1 7000'
+await 5 grep -q here came
+ok $? "-R from one"
+kill "$forward"
 
 # A writer waits on a frozen file system, and goes on when it is thawed.
 run vk-exec --freeze one
@@ -201,6 +221,8 @@ no_zombies() { ! in_vm sh -c 'grep -q "^State:.Z" /proc/[0-9]*/status'; }
 await 30 no_zombies
 ok $? "and reaped"
 
+is "$(in_vm sh -c 'ulimit -Sn; ulimit -Hn' | tr '\n' ' ')" "1024 524288 " \
+	"limits of descriptors are those of systemd's services"
 like "$(in_vm cat /proc/self/cgroup)" '^0::/vk-exec/[0-9]+$' \
 	"each session is in a group of its own"
 # How many groups there are; the one that asks is among them.

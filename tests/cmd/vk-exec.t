@@ -8,6 +8,7 @@
 
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
+have socat "it takes a connection, and says nothing"
 
 bytes=${VK_TEST_BYTES:-134217728}
 XDG_RUNTIME_DIR=$tmp/run
@@ -19,7 +20,9 @@ agent=$!
 at_exit "kill $agent 2>/dev/null; wait $agent"
 run vk-exec --wait-ready --timeout 10s t
 is "$rc" 0 "--wait-ready waits until commands can be run"
-
+run vk-exec --wait-ready --timeout 200ms nobody-of-that-name
+is "$rc" 66 "--wait-ready gives up after --timeout"
+vk-exec -n t true # its /dev/null stays
 descriptors=$(find "/proc/$agent/fd" -type l | wc -l)
 
 # ---- streams and statuses ---------------------------------------------------
@@ -60,6 +63,11 @@ for i in 17 18 23 28; do
 	[ "$rc" -eq 9 ] || bad="$bad $i:$rc"
 done
 is "$bad" "" "signals that do not kill do not end it"
+vk-exec --status-fd 3 t sh -c 'exit 3' </dev/null 3>"$tmp/status"
+like "$(cat "$tmp/status")" \
+	'^\{"exited": 3, "id": [0-9]+, "pid": [0-9]+, "core": false\}$' "--status-fd"
+vk-exec --status-fd 3 t no-such-command 3>"$tmp/status" 2>/dev/null
+like "$(cat "$tmp/status")" '^\{"failed": 127, ' "of what never ran"
 
 start=$(date +%s%N)
 run vk-exec t no-such-command
@@ -185,6 +193,32 @@ kill -USR1 $pid
 rc=0
 wait $pid || rc=$?
 is "$rc $(tail -1 "$tmp/o")" "3 usr1" "signals are passed on"
+# env: a shell's background command ignores INT and QUIT.
+for signal in HUP QUIT TERM USR2 CONT; do
+	: >"$tmp/o"
+	env --default-signal vk-exec t sh -c "trap 'echo $signal; exit 4' $signal
+		echo ready; while :; do sleep 0.05; done" </dev/null >"$tmp/o" &
+	pid=$!
+	await 5 grep -q ready "$tmp/o"
+	kill -$signal $pid
+	rc=0
+	wait $pid || rc=$?
+	is "$rc $(tail -n 1 "$tmp/o")" "4 $signal" "SIG$signal, too"
+done
+: >"$tmp/o"
+vk-exec t sh -c 'trap "echo stop" TSTP; trap "echo go on; exit 6" CONT
+	echo ready; while :; do sleep 0.05; done' </dev/null >"$tmp/o" &
+pid=$!
+await 5 grep -q ready "$tmp/o"
+kill -TSTP $pid
+stands_still() { ps -o stat= -p "$pid" | grep -q ^T; }
+await 5 stands_still
+ok $? "SIGTSTP stops vk-exec"
+kill -CONT $pid
+rc=0
+wait $pid || rc=$?
+is "$rc $(tr '\n' ' ' <"$tmp/o")" "6 ready stop go on " \
+	"the command was told, and so of SIGCONT"
 # A shell's background command ignores SIGINT, and then so do we.
 rc=0
 timeout --preserve-status --foreground -s INT 0.5 \
@@ -202,6 +236,18 @@ kill -9 $pid
 wait $pid 2>/dev/null
 await 2 no_nap
 ok $? "kill -9 of vk-exec: nothing is left after 2 s"
+vk-exec t sh -c "setsid sleep 66.$$ >/dev/null 2>&1 & exec sleep 62.$$" \
+	</dev/null &
+pid=$!
+service() { pgrep -f "^sleep 66.$$\$"; }
+await 5 naps
+await 5 service
+kill -9 $pid
+wait $pid 2>/dev/null
+await 2 no_nap
+service >/dev/null
+ok $? "but a service, which has a session of its own"
+kill "$(service)"
 is "$(vk-exec t sh -c 'sleep 3 >/dev/null & echo done')" "done" \
 	"a child in the background holds nothing up"
 start=$(date +%s)
@@ -246,6 +292,13 @@ run vk-exec --attach "$id" t
 is "$rc" 143 "--attach tells how it ended"
 id=$(vk-exec -d -i t cat)
 is "$(echo late | vk-exec --attach "$id" t)" late "-d -i keeps stdin"
+first=$(vk-exec -d t sleep 67)
+second=$(vk-exec -d t sleep 67)
+vk-exec --kill HUP t all
+for id in "$first" "$second"; do
+	run vk-exec --attach "$id" t
+	is "$rc" 129 "--kill all"
+done
 run vk-exec --attach 9999 t
 is "$rc" 125 "--attach to nothing"
 run vk-exec -d t no-such-command
@@ -417,6 +470,18 @@ vk-exec cp "t:$tmp/src" - | tar xpf - -C "$tmp/untar"
 is "$(cd "$tmp/untar/src" && find . -printf '%p %y %m %s %n %l\n' | sort)" \
 	"$(cd "$tmp/src" && find . -printf '%p %y %m %s %n %l\n' | sort)" \
 	"as tar(1) reads it"
+mkdir "$tmp/holes"
+tar cSf - -C "$tmp/src" sparse | vk-exec cp - "t:$tmp/holes/"
+ok "$(diff "$tmp/src/sparse" "$tmp/holes/sparse" >/dev/null; echo $?)" \
+	"a tar that tells holes, as GNU tar does"
+run vk-exec cp "t:$tmp/src/a/file" "t:$tmp/dst/between"
+is "$rc $(cat "$tmp/dst/between")" "0 text" "from a VM to a VM"
+mkdir "$tmp/several"
+run vk-exec cp "$tmp/src/a/file" "$tmp/env" "t:$tmp/several"
+is "$rc $(cat "$tmp/several/file" "$tmp/several/env")" "0 text
+$(cat "$tmp/env")" "two into a directory"
+run vk-exec cp "$tmp/src/a/file" "$tmp/env" "t:$tmp/dst/between"
+is "$rc $(cat "$tmp/dst/between")" "1 text" "but not into a file"
 run vk-exec cp "t:$tmp/nothing" "$tmp/dst"
 is "$rc" 1 "nothing to copy: an error"
 like "$(cat "$err")" "nothing: No such file" "which says what"
@@ -458,37 +523,8 @@ for copy in "$tmp/fat t:$tmp/cut2/" "t:$tmp/fat $tmp/cut2/"; do
 done
 rm "$tmp/fat"
 
-# ---- forwards ---------------------------------------------------------------
+# ---- nobody answers ---------------------------------------------------------
 
-have socat "forwards are tested with it"
-socat "UNIX-LISTEN:$tmp/echo.sock,fork" EXEC:'cat' &
-echoer=$!
-at_exit "kill $echoer 2>/dev/null"
-await 5 test -S "$tmp/echo.sock"
-is "$(echo through | vk-exec -W "$tmp/echo.sock" t)" through "-W to a socket"
-vk-exec -L "$tmp/local.sock:$tmp/echo.sock" \
-	-R "$tmp/remote.sock:$tmp/echo.sock" t &
-forward=$!
-await 5 test -S "$tmp/local.sock"
-await 5 test -S "$tmp/remote.sock"
-is "$(echo one | socat - "UNIX-CONNECT:$tmp/local.sock")" one "-L"
-is "$(echo two | socat - "UNIX-CONNECT:$tmp/remote.sock")" two "-R"
-sum=$(head -c 10000000 /dev/zero | cksum)
-is "$(head -c 10000000 /dev/zero |
-	socat -t 5 - "UNIX-CONNECT:$tmp/local.sock" | cksum)" "$sum" \
-	"half close: all that was sent comes back"
-kill $forward
-rc=0
-wait $forward 2>/dev/null || rc=$?
-is "$rc" 143 "they end with a signal"
-ok "$([ ! -e "$tmp/local.sock" ]; echo $?)" "and take the socket away"
-await 5 sh -c "[ ! -e '$tmp/remote.sock' ]"
-ok $? "in the guest as well"
-rc=0
-exec 4<>"$tmp/full" # as it has no end
-timeout --foreground -k 5 -s INT 0.3 vk-exec -W "$tmp/echo.sock" t <&4 || rc=$?
-exec 4<&-
-is "$rc" 124 "SIGINT ends -W"
 socat "UNIX-LISTEN:$tmp/silent.sock" 'SYSTEM:sleep 30' &
 at_exit "kill $! 2>/dev/null"
 await 5 test -S "$tmp/silent.sock"
@@ -496,10 +532,6 @@ rc=0
 timeout --foreground --preserve-status -k 5 -s INT 0.3 \
 	vk-exec --socket "$tmp/silent.sock" true || rc=$?
 is "$rc" 130 "SIGINT ends the wait for a VM that does not answer"
-run vk-exec -W 1 t
-is "$rc" 125 "-W to where nobody listens"
-run vk-exec -L nonsense t
-is "$rc" 64 "-L nonsense: usage"
 
 # ---- the agent's own end ----------------------------------------------------
 

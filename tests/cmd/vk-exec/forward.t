@@ -1,0 +1,224 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# vk-exec -L, -R and -W natively: the agent is an ordinary process beside it,
+# so that both sides' ports are of this machine.
+
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../../lib.sh"
+have socat "it is at the other end"
+
+XDG_RUNTIME_DIR=$tmp/run
+export XDG_RUNTIME_DIR
+mkdir -m 700 "$tmp/run" "$tmp/run/vk" "$tmp/run/vk/t"
+vk-agent --listen "unix:$tmp/run/vk/t/vsock" 2>"$tmp/agent.log" &
+agent=$!
+at_exit "kill $agent 2>/dev/null; wait $agent"
+vk-exec --wait-ready --timeout 10s t
+descriptors=$(find "/proc/$agent/fd" -type l | wc -l)
+
+# free_port: $port is one that nobody has, another one each time.
+port=$((20000 + $$ % 9000))
+free_port() {
+	port=$((port + 1))
+	while grep -q ":$(printf %04X $port) " /proc/net/tcp /proc/net/tcp6; do
+		port=$((port + 1))
+	done 2>/dev/null
+}
+# forward ARGUMENT...: in the background, as $forward, until it is ready.
+mkfifo "$tmp/ready"
+forward() {
+	vk-exec --ready-fd 3 "$@" t 3>"$tmp/ready" 2>"$err" &
+	forward=$!
+	timeout 10 head -n 1 "$tmp/ready" >"$tmp/line"
+	is "$(od -An -c "$tmp/line" | tr -d ' ')" '\n' "ready: $*"
+}
+end_forward() {
+	kill "$forward" 2>/dev/null
+	rc=0
+	wait "$forward" 2>/dev/null || rc=$?
+}
+through() { echo "$1" | timeout 10 socat -t 5 - "$2"; }
+# serve ADDRESS: what echoes there.
+serve() {
+	socat "$1,fork" EXEC:cat &
+	at_exit "kill $! 2>/dev/null"
+}
+
+serve "UNIX-LISTEN:$tmp/echo"
+free_port
+echo=$port
+serve "TCP4-LISTEN:$echo,bind=127.0.0.1,reuseaddr"
+await 5 test -S "$tmp/echo"
+await 5 socat -u /dev/null "TCP4:127.0.0.1:$echo"
+six=
+if grep -q '^0\{31\}1 ' /proc/net/if_inet6 2>/dev/null; then
+	free_port
+	six=$port
+	serve "TCP6-LISTEN:$six,bind=[::1],reuseaddr,ipv6only"
+	await 5 socat -u /dev/null "TCP6:[::1]:$six"
+fi
+
+# ---- every end with every other ---------------------------------------------
+
+free_port
+a=$port
+free_port
+b=$port
+forward -L "$a:$echo" -L "$tmp/l1:$echo" -L "127.0.0.1:$b:$tmp/echo" \
+	-L "$tmp/l2:$tmp/echo"
+is "$(through one "TCP4:127.0.0.1:$a")" one "-L: a port to a port"
+is "$(through two "UNIX:$tmp/l1")" two "a socket to a port"
+is "$(through three "TCP4:127.0.0.1:$b")" three "a port to a socket"
+is "$(through four "UNIX:$tmp/l2")" four "a socket to a socket"
+is "$(stat -c %a "$tmp/l1")" 700 "which is its user's alone"
+end_forward
+is "$rc" 143 "they end with a signal"
+is "$(cat "$err")" "" "without a word"
+ok "$([ ! -e "$tmp/l1" ] && [ ! -e "$tmp/l2" ]; echo $?)" \
+	"and take their sockets away"
+
+forward -R "$a:$echo" -R "$tmp/r1:$echo" -R "localhost:$b:$tmp/echo" \
+	-R "$tmp/r2:$tmp/echo" -L "$tmp/l1:$echo"
+is "$(through one "TCP4:127.0.0.1:$a")" one "-R: a port to a port"
+is "$(through two "UNIX:$tmp/r1")" two "a socket to a port"
+is "$(through three "TCP4:127.0.0.1:$b")" three "a port to a socket"
+is "$(through four "UNIX:$tmp/r2")" four "a socket to a socket"
+is "$(through five "UNIX:$tmp/l1")" five "and a -L beside them"
+end_forward
+gone() { [ ! -e "$tmp/r1" ] && [ ! -e "$tmp/r2" ]; }
+await 5 gone
+ok $? "the guest's sockets go as well"
+
+if [ -n "$six" ]; then
+	forward -L "[::1]:$a:[::1]:$six" -R "[::1]:$b:[::1]:$six" \
+		-L "$a:[::1]:$six"
+	is "$(through one "TCP6:[::1]:$a")" one "-L [::1] to [::1]"
+	is "$(through two "TCP6:[::1]:$b")" two "-R [::1] to [::1]"
+	is "$(through three "TCP4:127.0.0.1:$a")" three \
+		"IPv4 to [::1], of the same port"
+	is "$(echo four | vk-exec -W "[::1]:$six" t)" four "-W [::1]"
+	end_forward
+else
+	skip "IPv6 ends" "there is no ::1 here"
+fi
+
+# ---- both halves, much, many ------------------------------------------------
+
+forward -L "$a:$echo" -R "$b:$echo"
+head -c 20000000 /dev/urandom >"$tmp/much"
+sum=$(cksum <"$tmp/much")
+for to in "$a" "$b"; do
+	is "$(timeout 30 socat -t 20 - "TCP4:127.0.0.1:$to" <"$tmp/much" |
+		cksum)" "$sum" "half close: all that was sent comes back"
+done
+rm "$tmp/much"
+i=0
+pids=
+while [ $i -lt 30 ]; do
+	through "$i" "TCP4:127.0.0.1:$a" >"$tmp/many.$i" &
+	pids="$pids $!"
+	i=$((i + 1))
+done
+# shellcheck disable=SC2086 # words
+wait $pids
+is "$(cat "$tmp"/many.* | sort -n | tr '\n' ' ')" \
+	"$(seq 0 29 | tr '\n' ' ')" "30 connections at once"
+end_forward
+
+# Who ends first is the server: what the client says afterwards still arrives.
+free_port
+early=$port
+socat "TCP4-LISTEN:$early,bind=127.0.0.1,reuseaddr" \
+	"SYSTEM:echo bye; exec >&-; cat >$tmp/late" &
+at_exit "kill $! 2>/dev/null"
+await 5 grep -q ":$(printf %04X "$early") .* 0A " /proc/net/tcp
+forward -L "$tmp/l:$early"
+is "$( (
+	sleep 0.3
+	echo late
+) | timeout 10 socat -t 5 - "UNIX:$tmp/l")" bye "a server that says all at once"
+await 5 grep -q late "$tmp/late"
+ok $? "hears what is said after that"
+
+# ---- what cannot be had -----------------------------------------------------
+
+end_forward
+free_port
+nobody=$port
+forward -L "$a:$nobody" -R "$b:$nobody" -L "$tmp/l:$tmp/nothing"
+for to in "TCP4:127.0.0.1:$a" "TCP4:127.0.0.1:$b" "UNIX:$tmp/l"; do
+	start=$(date +%s%N)
+	is "$(through x "$to" 2>/dev/null)" "" "a target that refuses: an end"
+	end=$(date +%s%N)
+	ok $(((end - start) / 1000000 >= 2000)) \
+		"at once ($(((end - start) / 1000000)) ms)"
+done
+like "$(cat "$err")" "^vk-exec: t: $nobody: Connection refused" \
+	"which is said, of the guest's targets"
+like "$(cat "$err")" "^vk-exec: $nobody: Connection refused" "and of ours"
+like "$(cat "$err")" "^vk-exec: t: $tmp/nothing: No such file" "and of sockets"
+is "$(wc -l <"$err")" 3 "a line each"
+end_forward
+is "$rc" 143 "the forward outlived it"
+
+for where in "-L $echo:1" "-R $echo:1" "-L $tmp/echo:1" "-R $tmp/echo:1" \
+	"-L $a:1 -R $echo:1"; do
+	# shellcheck disable=SC2086 # words
+	run timeout 10 vk-exec $where t
+	is "$rc" 69 "$where: it is in use"
+	like "$(cat "$err")" \
+		"^vk-exec: (t: )?($echo|$tmp/echo): Address (already )?in use$" \
+		"and that is the reason"
+	is "$(wc -l <"$err")" 1 "in one line"
+done
+is "$(through still "UNIX:$tmp/echo")" still "whose it is keeps it"
+for what in nonsense 1 1: :1 0:1 70000:1 example.org:1:1 "$tmp/x"; do
+	run timeout 10 vk-exec -L "$what" t
+	is "$rc" 64 "-L $what: usage"
+done
+run timeout 10 vk-exec -R 1:example.org:1 t
+is "$rc" 64 "-R to a name: usage"
+run timeout 10 vk-exec -L "$a:1" nobody-of-that-name
+is "$rc" 66 "no such VM"
+like "$(cat "$err")" "nobody-of-that-name: no such VM runs" "which is said"
+
+# ---- stdin and stdout -------------------------------------------------------
+
+is "$(echo through | vk-exec -W "$tmp/echo" t)" through "-W to a socket"
+is "$(echo through | vk-exec -W "$echo" t)" through "-W to a port"
+run vk-exec -W "$nobody" t
+is "$rc" 125 "-W to where nobody listens"
+like "$(cat "$err")" "^vk-exec: t: $nobody: Connection refused" "and why"
+mkfifo "$tmp/endless"
+rc=0
+exec 4<>"$tmp/endless"
+timeout --foreground -k 5 -s INT 0.3 vk-exec -W "$tmp/echo" t <&4 || rc=$?
+exec 4<&-
+is "$rc" 124 "SIGINT ends it"
+
+# ---- nothing stays ----------------------------------------------------------
+
+# What has ended, and only that: the connections' processes go with theirs.
+await 5 sh -c "[ \$(ls /proc/$agent/fd | wc -l) -le $descriptors ]"
+ok $? "no descriptor is left in the agent" || ls -l "/proc/$agent/fd"
+forward -L "$a:$tmp/echo" -R "$b:$tmp/echo"
+exec 4<>"$tmp/endless"
+socat -u - "TCP4:127.0.0.1:$a" <&4 &
+at_exit "kill $! 2>/dev/null"
+socat -u - "TCP4:127.0.0.1:$b" <&4 &
+at_exit "kill $! 2>/dev/null"
+exec 4<&-
+ours() { pgrep -f "^vk-exec --ready-fd 3 -L $a:$tmp/echo" | wc -l; }
+four() { [ "$(ours)" -eq 4 ]; }
+await 5 four
+ok $? "two connections" || diag "$(ours)"
+none() { [ "$(ours)" -eq 0 ]; }
+kill -9 "$forward"
+wait "$forward" 2>/dev/null
+await 2 none
+ok $? "kill -9: nothing of it is left after 2 s"
+await 5 sh -c "[ \$(ls /proc/$agent/fd | wc -l) -le $descriptors ]"
+ok $? "in the agent neither"
+is "$(cat "$tmp/agent.log")" "" "which had nothing to complain about"
+done_testing
