@@ -160,10 +160,18 @@ is "$(in_guest /busybox sh -c '/busybox echo scratch $PWD')" "scratch /" \
 is "$(in_guest /busybox id -u)" 0 "no /etc/passwd: root all the same"
 is "$(in_guest /busybox cat /etc/hosts | /bin/busybox head -1)" \
 	"$(printf '127.0.0.1\tlocalhost')" "it has an /etc/hosts"
-# Process 1 understands what programs send to an init.
-run in_guest /busybox kill -USR2 1
-await 5 sh -c "! kill -0 $guest 2>/dev/null"
-ok $? "SIGUSR2 to process 1, as of busybox poweroff"
+stop
+
+# Process 1 understands what programs send to an init: the table of vk-agent(8).
+# An EVENT's payload is its kind (5 powers off, 6 reboots) and a text.
+for number in USR1:5 USR2:5 PWR:5 37:5 38:5 TERM:6 INT:6 39:6; do
+	boot '' </dev/null
+	run in_guest /busybox kill "-${number%:*}" 1
+	await 5 sh -c "! kill -0 $guest 2>/dev/null"
+	is "$? $(tr -d '\n' <"$tmp/announced" | tr '\005\006' '56' |
+		grep -ao '.as asked')" "0 ${number#*:}as asked" \
+		"signal ${number%:*} to process 1"
+done
 
 # ---- network ----------------------------------------------------------------
 
