@@ -197,6 +197,31 @@ timeout --foreground -k 5 -s INT 0.3 vk-exec -W "$tmp/echo" t <&4 || rc=$?
 exec 4<&-
 is "$rc" 124 "SIGINT ends it"
 
+# A true ssh(1), and a server that is started for each connection; where that
+# looks for keys, /root, is another folder in a mount namespace of its own.
+if [ "$(id -u)" -eq 0 ] && command -v ssh >/dev/null &&
+	command -v dropbear >/dev/null && unshare -m true 2>/dev/null; then
+	mkdir -m 700 "$tmp/home" "$tmp/home/.ssh"
+	ssh-keygen -q -t ed25519 -N '' -f "$tmp/key"
+	cp "$tmp/key.pub" "$tmp/home/.ssh/authorized_keys"
+	dropbearkey -t ed25519 -f "$tmp/host" >/dev/null 2>&1
+	unshare -m sh -ec "mount --bind '$tmp/home' ~root
+		exec socat 'UNIX-LISTEN:$tmp/ssh,fork' \
+			'EXEC:dropbear -i -E -r $tmp/host'" 2>"$tmp/ssh.log" &
+	at_exit "kill $! 2>/dev/null"
+	await 5 test -S "$tmp/ssh"
+	rc=0
+	head -c 3000000 /dev/zero | timeout 20 ssh -F none -i "$tmp/key" \
+		-o BatchMode=yes -o StrictHostKeyChecking=no \
+		-o UserKnownHostsFile="$tmp/hosts" \
+		-o ProxyCommand="vk-exec -W $tmp/ssh %h" \
+		root@t 'cksum; exit 7' >"$out" 2>"$err" || rc=$?
+	is "$rc $(cat "$out")" "7 $(head -c 3000000 /dev/zero | cksum)" \
+		"-W as ssh's ProxyCommand" || diag "$(cat "$err" "$tmp/ssh.log")"
+else
+	skip "-W as ssh's ProxyCommand" "no ssh, no dropbear, or not root"
+fi
+
 # ---- nothing stays ----------------------------------------------------------
 
 # What has ended, and only that: the connections' processes go with theirs.
