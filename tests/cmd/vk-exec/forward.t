@@ -38,7 +38,7 @@ end_forward() {
 	rc=0
 	wait "$forward" 2>/dev/null || rc=$?
 }
-through() { echo "$1" | timeout 10 socat -t 5 - "$2"; }
+through() { echo "$1" | timeout 30 socat -t 20 - "$2"; }
 # serve ADDRESS: what echoes there.
 serve() {
 	socat "$1,fork" EXEC:cat &
@@ -123,7 +123,7 @@ done
 # shellcheck disable=SC2086 # words
 wait $pids
 is "$(cat "$tmp"/many.* | sort -n | tr '\n' ' ')" \
-	"$(seq 0 29 | tr '\n' ' ')" "30 connections at once"
+	"$(seq 0 29 | tr '\n' ' ')" "30 connections at once" || diag "$(cat "$err")"
 end_forward
 
 # Who ends first is the server: what the client says afterwards still arrives.
@@ -207,7 +207,7 @@ if [ "$(id -u)" -eq 0 ] && command -v ssh >/dev/null &&
 	dropbearkey -t ed25519 -f "$tmp/host" >/dev/null 2>&1
 	unshare -m sh -ec "mount --bind '$tmp/home' ~root
 		exec socat 'UNIX-LISTEN:$tmp/ssh,fork' \
-			'EXEC:dropbear -i -E -r $tmp/host'" 2>"$tmp/ssh.log" &
+			'EXEC:dropbear -i -r $tmp/host'" 2>"$tmp/ssh.log" &
 	at_exit "kill $! 2>/dev/null"
 	await 5 test -S "$tmp/ssh"
 	rc=0
