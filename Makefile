@@ -106,7 +106,10 @@ $(O)/libs.mk: Makefile
 	    echo "a library is missing: scripts/setup build installs it"; \
 	    rm -f $@.new; exit 1; }
 	@mv $@.new $@
-ifneq ($(filter-out clean install uninstall deb dist demo check,$(or $(MAKECMDGOALS),all)),)
+# What builds nothing asks for neither this nor what depends on what.
+COMPILES := $(filter-out clean install uninstall deb dist demo check lint, \
+	$(or $(MAKECMDGOALS),all))
+ifneq ($(COMPILES),)
 -include $(O)/libs.mk
 endif
 
@@ -273,6 +276,7 @@ dist:
 clean:
 	rm -rf $(BUILD)
 
-# A kernel that is being built there has files of that kind too.
--include $(shell test -d $(O) && \
-	find $(O) -path $(O)/kernel -prune -o -name '*.d' -print 2>/dev/null)
+ifneq ($(COMPILES),)
+-include $(shell find $(wildcard $(O)/obj $(O)/obj-musl $(O)/obj-bare /dev/null) \
+	-name '*.d' 2>/dev/null)
+endif

@@ -4,9 +4,10 @@
 # Debian with systemd, PostgreSQL and nginx, out of its packages: they work as
 # the packages intend, under systemd as process 1 and without it. The guests
 # are User-mode Linux. The image is kept in the cache (see scripts/make-image):
-# made anew it takes a minute or two, otherwise starting systemd is what takes
-# this test its 15 s.
+# made anew it takes a minute or two, otherwise starting systemd twice is most of
+# it.
 # needs: release
+# takes: 35 s
 
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"

@@ -95,6 +95,16 @@ await_ready(void)
 		continue;
 }
 
+/* Until a command has set its traps, it removes the file that it was given. */
+static void
+await_traps(const char *unready)
+{
+	const struct timespec moment = {.tv_nsec = 20000000};
+
+	for (int i = 0; i < 500 && access(unready, F_OK) == 0; i++)
+		nanosleep(&moment, NULL);
+}
+
 /* Waits for the agent's end. Returns its status; -1 after 5 s. */
 static int
 agent_end(void)
@@ -248,8 +258,7 @@ test_defaults_and_stop(void)
 	r.flags = OPEN_MAIN;
 	run(&r, &result, text, sizeof(text));
 	is_int(session_status(&result), 125, "a second main is refused");
-	for (int i = 0; i < 500 && access(unready, F_OK) == 0; i++)
-		nanosleep(&moment, NULL);
+	await_traps(unready);
 	ok(announce_stop(host, &stop) == 0, "STOP is said");
 	pthread_join(thread, (void **)&main_result);
 	is_int(session_status(main_result), 9,
@@ -262,22 +271,24 @@ test_defaults_and_stop(void)
 static void
 test_deadlines(void)
 {
-	const char *argv[] = {
-	    "sh", "-c", "trap '' TERM; while :; do sleep 1; done", NULL};
+	char unready[] = "/tmp/vk-test.XXXXXX";
+	const char *argv[] = {"sh", "-c",
+	    "trap '' TERM; rm \"$0\"; while :; do sleep 1; done", unready,
+	    NULL};
 	struct session_request m = SESSION_REQUEST_INIT;
 	struct announce_stop stop = {.deadline_ms = 200};
 	struct session_result *result;
 	struct timespec before, after;
-	const struct timespec moment = {.tv_nsec = 200000000};
 	pthread_t thread;
 	struct err e = ERR_INIT;
 
+	close(mkstemp(unready));
 	start_agent();
 	await_ready();
 	m.argv = (char *const *)argv;
 	m.flags = OPEN_MAIN;
 	pthread_create(&thread, NULL, run_main, &m);
-	nanosleep(&moment, NULL);
+	await_traps(unready);
 	clock_gettime(CLOCK_MONOTONIC, &before);
 	announce_stop(host, &stop);
 	pthread_join(thread, (void **)&result);

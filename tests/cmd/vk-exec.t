@@ -4,13 +4,18 @@
 # vk-exec and the agent, natively: the agent is an ordinary process behind a
 # unix socket, so that what is tested is the two of them and no emulation.
 #
-#	VK_TEST_BYTES	how much is sent each way (128 MiB)
+#	VK_TEST_BYTES	how much is sent each way (128 MiB, sanitized 16 MiB)
+# takes: 30 s
 
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 have socat "it takes a connection, and says nothing"
 
-bytes=${VK_TEST_BYTES:-134217728}
+# Sanitizers find in the first megabytes what they find.
+case $build in
+*/asan) bytes=${VK_TEST_BYTES:-16777216} ;;
+*) bytes=${VK_TEST_BYTES:-134217728} ;;
+esac
 XDG_RUNTIME_DIR=$tmp/run
 export XDG_RUNTIME_DIR
 unset LANG LC_ALL TZ
@@ -69,13 +74,17 @@ like "$(cat "$tmp/status")" \
 vk-exec --status-fd 3 t no-such-command 3>"$tmp/status" 2>/dev/null
 like "$(cat "$tmp/status")" '^\{"failed": 127, ' "of what never ran"
 
-start=$(date +%s%N)
-run vk-exec t no-such-command
-end=$(date +%s%N)
+# The quickest of three: this machine may have other things to do.
+took=
+for _ in 1 2 3; do
+	start=$(date +%s%N)
+	run vk-exec t no-such-command
+	took="$took $((($(date +%s%N) - start) / 1000000))"
+done
 is "$rc" 127 "a missing command: 127"
 like "$(cat "$err")" "no-such-command: command not found" "which one"
-ok $(((end - start) / 1000000 >= 500)) \
-	"answered at once ($(((end - start) / 1000000)) ms)"
+quickest=$(echo "$took" | tr ' ' '\n' | sort -n | sed -n 2p)
+ok $((quickest >= 500)) "answered at once ($quickest ms)"
 run vk-exec t /etc/passwd
 is "$rc" 126 "what cannot be run: 126"
 run vk-exec t ""

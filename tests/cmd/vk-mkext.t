@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 #
 # vk-mkext.t - vk-mkext as its users meet it
+# takes: 30 s
 . "$(dirname "$0")/../lib.sh"
 have e2fsck
 have debugfs

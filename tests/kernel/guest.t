@@ -16,26 +16,30 @@ kernel=$cache/$("$top/kernel/build" --fingerprint $flavour)/$product
 [ -f "$kernel" ] || skip_all "no kernel of this source was built ($make)"
 
 cd "$tmp" || exit 1
-mkdir -p root/bin root/etc root/tmp
-cp "$(command -v busybox)" root/bin/busybox
-for name in sh cat dmesg grep sed ls readlink basename mount umount mkdir \
-	echo zcat ip sort uname unshare dd losetup head tr wc; do
-	ln -s busybox "root/bin/$name"
-done
-echo 'root:x:0:0::/:/bin/sh' >root/etc/passwd
-# vk-boot with what it is linked to, for a guest in the guest
-if [ "$engine" = kvm ]; then
-	vk_boot=$(command -v vk-boot)
-	cp "$vk_boot" "$(dirname "$vk_boot")/vk-agent" root/bin/
-	for file in $(ldd "$vk_boot" | grep -o '/[^ ]*'); do
-		mkdir -p "root${file%/*}"
-		cp "$file" "root$file"
+made root.ext4 || {
+	mkdir -p root/bin root/etc root/tmp
+	cp "$(command -v busybox)" root/bin/busybox
+	for name in sh cat dmesg grep sed ls readlink basename mount umount mkdir \
+		echo zcat ip sort uname unshare dd losetup head tr wc; do
+		ln -s busybox "root/bin/$name"
 	done
-	mkdir inner
-	tar -C inner -cf - . | vk-mkext >root/inner.ext4
-fi
-tar -C root --owner=0 --group=0 -cf - . | vk-mkext >root.ext4
-is $? 0 'the image is made'
+	echo 'root:x:0:0::/:/bin/sh' >root/etc/passwd
+	# vk-boot with what it is linked to, for a guest in the guest
+	if [ "$engine" = kvm ]; then
+		vk_boot=$(command -v vk-boot)
+		cp "$vk_boot" "$(dirname "$vk_boot")/vk-agent" root/bin/
+		for file in $(ldd "$vk_boot" | grep -o '/[^ ]*'); do
+			mkdir -p "root${file%/*}"
+			cp "$file" "root$file"
+		done
+		mkdir inner
+		tar -C inner -cf - . | vk-mkext >root/inner.ext4
+	fi
+	tar -C root --owner=0 --group=0 -cf - . | vk-mkext >root.ext4
+	keep root.ext4
+}
+[ -s root.ext4 ]
+ok $? 'the image is made'
 
 # Questions, each answered by a line "name: answer".  Messages are User-mode
 # Linux's own where it says that it has no folder for sockets (which vk-boot

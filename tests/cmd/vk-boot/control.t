@@ -11,10 +11,13 @@ mkdir "$XDG_RUNTIME_DIR"
 chmod 700 "$XDG_RUNTIME_DIR"
 cd "$tmp" || exit 1
 
-mkdir -p root/bin root/tmp
-cp "$(command -v busybox)" root/bin/busybox
-for name in sh sleep cat date reboot; do ln -s busybox "root/bin/$name"; done
-tar -C root --owner=0 --group=0 -cf - . | vk-mkext >root.ext4
+made root.ext4 || {
+	mkdir -p root/bin root/tmp
+	cp "$(command -v busybox)" root/bin/busybox
+	for name in sh sleep cat date reboot; do ln -s busybox "root/bin/$name"; done
+	tar -C root --owner=0 --group=0 -cf - . | vk-mkext >root.ext4
+	keep root.ext4
+}
 
 # start NAME [OPTION...]: a VM whose command ends with 7 when it is stopped.
 start() {
@@ -59,9 +62,10 @@ is "$(cat told.time)" '' 'the guest does nothing'
 vk-control one resume
 wait "$asker"
 is $? 0 'resume: it goes on'
+after=$(date +%s)
 now=$(cat told.time)
-[ "$now" -ge "$before" ] && [ "$now" -le $((before + 2)) ]
-ok $? "its clock is the host's ($now, $before)"
+[ "$now" -ge "$before" ] && [ "$now" -le $((after + 1)) ]
+ok $? "its clock is the host's ($before, $now, $after)"
 is "$(vk-control -o state one status)" running 'it runs'
 run vk-control one resume
 is "$rc" 0 'resume again does nothing'

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # vk-boot -d: disks that are made, mounted, kept, grown. Under User-mode Linux:
 # the devices are the same for every engine.
+# takes: 20 s
 . "$(dirname "$0")/../../lib.sh"
 have busybox 'the image is made of it'
 have linux.uml 'the guest is User-mode Linux'

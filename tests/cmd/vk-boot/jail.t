@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # What root in a guest of User-mode Linux has of the host: nothing.
+# needs: release
 . "$(dirname "$0")/../../lib.sh"
 have busybox 'the image is made of it'
 "$top/scripts/can-boot" uml >/dev/null 2>&1 || skip_all 'no User-mode Linux'

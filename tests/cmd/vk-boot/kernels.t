@@ -11,19 +11,23 @@ version=$(basename "$folder"/lib/modules/*)
 XDG_CACHE_HOME=$tmp/cache
 export XDG_CACHE_HOME
 
-mkdir -p root/bin root/boot root/lib/modules
-cp "$(command -v busybox)" root/bin/busybox
-ln -s busybox root/bin/uname
-cp -L "$kernel" "root/boot/vmlinuz-$version"
-echo 'not a kernel' >"root/boot/vmlinuz-9.9"
-mkdir -p "root/lib/modules/$version/kernel"
-(cd "$folder/lib/modules/$version" && cp modules.dep modules.builtin \
-	modules.softdep modules.alias "$tmp/root/lib/modules/$version/" &&
-	find kernel -name 'virtio*.ko' -o -name '*vsock*.ko' \
-		-o -name overlay.ko -o -name '*failover.ko' |
-	cpio -pd --quiet "$tmp/root/lib/modules/$version")
-tar -C root --owner=0 --group=0 -cf - . | vk-mkext >root.ext4
-is $? 0 'an image with a kernel in it is made'
+made root.ext4 || {
+	mkdir -p root/bin root/boot root/lib/modules
+	cp "$(command -v busybox)" root/bin/busybox
+	ln -s busybox root/bin/uname
+	cp -L "$kernel" "root/boot/vmlinuz-$version"
+	echo 'not a kernel' >"root/boot/vmlinuz-9.9"
+	mkdir -p "root/lib/modules/$version/kernel"
+	(cd "$folder/lib/modules/$version" && cp modules.dep modules.builtin \
+		modules.softdep modules.alias "$tmp/root/lib/modules/$version/" &&
+		find kernel -name 'virtio*.ko' -o -name '*vsock*.ko' \
+			-o -name overlay.ko -o -name '*failover.ko' |
+		cpio -pd --quiet "$tmp/root/lib/modules/$version")
+	tar -C root --owner=0 --group=0 -cf - . | vk-mkext >root.ext4
+	keep root.ext4
+}
+[ -s root.ext4 ]
+ok $? 'an image with a kernel in it is made'
 
 boot() { timeout 240 vk-boot --boot-timeout 180s "$@" </dev/null; }
 

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # vk-boot --serve: our devices under another VMM, QEMU, and in its guest.
+# takes: 15 s
 . "$(dirname "$0")/../../lib.sh"
 cd "$tmp" || exit 1
 

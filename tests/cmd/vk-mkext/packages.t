@@ -6,6 +6,7 @@
 # Each becomes a tar, an image, and is compared entry by entry: mounted by this
 # machine's kernel where we are root and it lets us, else extracted. VK_IMAGES
 # says how many sets (1).
+# needs: release
 . "$(dirname "$0")/../../lib.sh"
 have e2fsck
 have dpkg-query

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* decode.c - members and frames, in pieces of every size */
+/*
+ * decode.c - members and frames, in pieces of every size
+ *
+ * takes: 10 s sanitized
+ */
 #include "cmd/vk-pull/decode.h"
 #include "common/buf.h"
 #include "tests/tap.h"

@@ -5,7 +5,7 @@
 # both, compared entry by entry: type, mode, owner, time, size, links,
 # attributes, contents.
 #
-# needs: root
+# needs: root release
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../../lib.sh"
 

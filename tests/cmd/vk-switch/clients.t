@@ -68,14 +68,14 @@ done
 
 # published: of loopback and of the world, by both
 for at in 127.0.0.1 '[::1]'; do
-	is "$(curl -sS -m 10 "http://$at:8080/big" | sha256sum)" "$sum" \
+	is "$(curl -sS -m 20 "http://$at:8080/big" | sha256sum)" "$sum" \
 		"$at: nginx behind a published port"
 	bare=$(echo "$at" | tr -d '[]')
-	is "$(echo datagram | socat -t 2 - "UDP:$at:5300,readbytes=9")" datagram \
+	is "$(echo datagram | socat -t 20 - "UDP:$at:5300,readbytes=9")" datagram \
 		"$at: UDP ($bare)"
 done
 for at in 198.51.100.2 '[2001:db8:1::2]'; do
-	is "$(in_world curl -sS -m 10 "http://$at:8081/big" | sha256sum)" \
+	is "$(in_world curl -sS -m 20 "http://$at:8081/big" | sha256sum)" \
 		"$sum" "$at: nginx for the world"
 done
 like "$(cat "$tmp/nginx/access")" '^198\.51\.100\.1 ' \
@@ -93,7 +93,7 @@ is "$(vm plain curl -6 -sS -m 20 http://web/big | sha256sum)" "$sum" \
 	'VM to VM: by IPv6 and name'
 is "$(vm plain curl -4 -sS -m 20 http://web/big | sha256sum)" "$sum" \
 	'and IPv4'
-run vm web curl -sS -m 5 'http://[2001:db8:1::1]:81/'
+run vm web curl -sS -m 20 'http://[2001:db8:1::1]:81/'
 is "$rc" 7 'a closed port by IPv6'
 unlike "$(cat "$tmp/switch.log")" 'Sanitizer|runtime error' 'no report'
 net_switch_stop

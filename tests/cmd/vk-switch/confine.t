@@ -38,18 +38,18 @@ net_vm web
 serve_http web "$tmp/www" 80
 ip netns exec web socat UDP-LISTEN:53,fork EXEC:cat &
 await 5 curl -sS -m 1 -o /dev/null http://127.0.0.1:8080/big
-run vm web curl -sS -m 10 -o /dev/null http://198.51.100.1/big
+run vm web curl -sS -m 20 -o /dev/null http://198.51.100.1/big
 is "$rc" 0 'TCP'
-run vm web ping -c 1 -W 2 198.51.100.1
+run vm web ping -c 1 -W 20 198.51.100.1
 is "$rc" 0 'ping'
-is "$(echo datagram | vm web socat -t 2 - \
+is "$(echo datagram | vm web socat -t 20 - \
 	UDP:198.51.100.1:7,readbytes=9)" datagram 'UDP'
 is "$(vm web dig +short @10.76.0.1 www.example.org)" 198.51.100.1 'DNS'
 is "$(vm web dig +short +tcp @10.76.0.1 www.example.org)" 198.51.100.1 \
 	'DNS by TCP'
-run curl -sS -m 5 --unix-socket "$tmp/web.sock" -o /dev/null http://x/big
+run curl -sS -m 20 --unix-socket "$tmp/web.sock" -o /dev/null http://x/big
 is "$rc" 0 'a unix socket'
-is "$(echo datagram | socat -t 2 - UDP:127.0.0.1:5300,readbytes=9)" datagram \
+is "$(echo datagram | socat -t 20 - UDP:127.0.0.1:5300,readbytes=9)" datagram \
 	'a published UDP port'
 is "$(control '{"command":"publish","what":"8100:web:80"}')" '{"ok":true}' \
 	'a port more'

@@ -36,7 +36,7 @@ net_switch --leases "$tmp/leases" --control "$tmp/control" --mtu 1400 \
 net_tap static "$tmp/lan" -a 02:00:00:00:00:55
 ip -n static addr add "$want/24" dev eth0
 ip -n static route add default via 10.76.0.1
-run vm static busybox ping -c 1 -W 2 10.76.0.1
+run vm static busybox ping -c 1 -W 20 10.76.0.1
 is "$rc" 0 'a static address works'
 net_tap probe2 "$tmp/lan" -a 02:00:00:00:00:77
 net_dhcp probe2
@@ -104,7 +104,7 @@ run vm anew2 busybox arping -c 2 -w 2 -I eth0 10.76.0.1
 unlike "$(cat "$out")" '02:00:00:00:00:51' 'nobody else is the gateway'
 ip -n thief2 addr flush dev eth0
 ip -n thief2 addr add 10.76.0.88/24 dev eth0
-run vm thief2 busybox ping -c 1 -W 2 10.76.0.1
+run vm thief2 busybox ping -c 1 -W 20 10.76.0.1
 is "$rc" 0 'the honest is heard'
 spoofed=$(control '{"command":"ports"}' | grep -o '"spoofed":[0-9]*' |
 	cut -d: -f2 | sort -n | tail -n 1)

@@ -24,13 +24,13 @@ is "$(lease one ip | cut -d. -f1-3)" 10.76.0 'udhcpc has a lease'
 is "$(lease one router)" 10.76.0.1 'router'
 is "$(lease one dns)" 10.76.0.1 'DNS server'
 is "$(lease one domain)" lan 'domain'
-run vm one ping -c 2 -W 2 10.76.0.1
+run vm one ping -c 2 -W 20 10.76.0.1
 is "$rc" 0 'the gateway answers ping'
-run vm one ping -c 1 -W 2 -s 4000 10.76.0.1
+run vm one ping -c 1 -W 20 -s 4000 10.76.0.1
 is "$rc" 0 'in fragments too'
-run vm one ping -c 2 -W 2 198.51.100.1
+run vm one ping -c 2 -W 20 198.51.100.1
 is "$rc" 0 'the world answers ping'
-run vm one ping -c 1 -W 1 -t 1 198.51.100.1
+run vm one ping -c 1 -W 5 -t 1 198.51.100.1
 like "$(cat "$out")" 'Time to live exceeded' 'a hop limit that ends is told'
 
 # both families alike
@@ -39,17 +39,17 @@ for a in 198.51.100.1 '[2001:db8:1::1]'; do
 	is "$(vm one curl -sS -m 20 "http://$a/big" | sha256sum)" "$sum" \
 		"$a: a large file comes whole"
 	is "$(vm one socat -t 20 - "TCP:$a:9" <"$tmp/www/big")" "$sum" "$a: and goes whole, half closed"
-	run vm one curl -sS -m 5 "http://$a:81/"
+	run vm one curl -sS -m 20 "http://$a:81/"
 	is "$rc" 7 "$a: a closed port is refused"
 	like "$(cat "$err")" 'after [0-9]{1,2} ms|Connection refused' \
 		"$a: at once"
-	is "$(echo datagram | vm one socat -t 2 - "UDP:$a:7,readbytes=9")" datagram \
+	is "$(echo datagram | vm one socat -t 20 - "UDP:$a:7,readbytes=9")" datagram \
 		"$a: UDP there and back"
 	is "$(head -c 6000 /dev/zero | vm one socat -b 8192 -t 2 - \
 		"UDP:$a:7,readbytes=6000" | wc -c)" 6000 "$a: larger than the MTU"
 	run vm one sh -c "echo x | socat -t 1 - UDP:$a:77"
 	like "$(cat "$err")" 'refused' "$a: a closed UDP port is told"
-	run vm one ping -c 1 -W 2 "$bare"
+	run vm one ping -c 1 -W 20 "$bare"
 	is "$rc" 0 "$a: ping"
 done
 
@@ -60,11 +60,11 @@ is "$(grep -c hello "$out")" 100 'a hundred connections at once'
 
 # unreachable is told truthfully
 ip route add unreachable 203.0.113.0/24
-run vm one curl -sS -m 5 http://203.0.113.1/
+run vm one curl -sS -m 20 http://203.0.113.1/
 is "$rc" 7 'a host without a route'
 like "$(cat "$err")" 'No route to host|Couldn.t connect' 'is told as such'
 ip route del default
-run vm one curl -sS -m 5 http://192.0.2.77/
+run vm one curl -sS -m 20 http://192.0.2.77/
 is "$rc" 7 'a network without a route'
 ip route add default via 198.51.100.1
 
@@ -92,7 +92,7 @@ is "$(vm two curl -sS -m 20 'http://[2001:db8:1::1]/big' | sha256sum)" "$sum" \
 	'offloads: by IPv6 too'
 is "$(vm two socat -t 20 - TCP:198.51.100.1:9 <"$tmp/www/big")" \
 	"$sum" 'offloads: and goes whole'
-is "$(echo datagram | vm two socat -t 2 - UDP:198.51.100.1:7,readbytes=9)" datagram \
+is "$(echo datagram | vm two socat -t 20 - UDP:198.51.100.1:7,readbytes=9)" datagram \
 	'offloads: UDP'
 
 # from one VM to the other: large segments are cut for who cannot take them

@@ -69,10 +69,13 @@ in_guest() { # NAME COMMAND…
 	timeout 30 vk-exec "$guest_name" -- "$@"
 }
 for name in web db client; do
-	await 10 in_guest $name sh -c "ip -6 addr show dev eth0 scope global |
-		grep -v tentative | grep -q inet6"
+	await 10 in_guest $name sh -c "ip addr show dev eth0 | grep -q 'inet ' &&
+		ip -6 addr show dev eth0 scope global | grep -v tentative |
+		grep -q inet6"
 	like "$(in_guest $name ip addr show dev eth0)" 'inet 10\.76\.0\.' \
-		"$name has an address by DHCP"
+		"$name has an address by DHCP" ||
+		diag "$(in_guest $name sh -c 'ip addr; busybox dmesg | tail -n 40'
+			cat "$tmp/$name.log")"
 done
 
 # ---- each finds each ----
@@ -105,8 +108,8 @@ is "$(in_guest client /get 2001:db8:1::1 /)" world \
 	'by IPv6'
 run in_guest client ping -c 2 -W 2 198.51.100.1
 is "$rc" 0 'ping of the world'
-is "$(curl -sS -m 5 http://127.0.0.1:8080/name)" web 'a published port'
-is "$(curl -sS -m 5 'http://[::1]:8080/name')" web 'by IPv6'
+is "$(curl -sS -m 20 http://127.0.0.1:8080/name)" web 'a published port'
+is "$(curl -sS -m 20 'http://[::1]:8080/name')" web 'by IPv6'
 is "$(curl -sS -m 20 http://127.0.0.1:8080/big | sha256sum)" "$sum" \
 	'a large file from it'
 like "$(control '{"command":"ports"}')" \
@@ -129,7 +132,7 @@ await 20 finds
 ok $? 'and each other by name'
 is "$(in_guest web ip -4 addr show dev eth0)" "$before" \
 	'with the addresses that they had'
-is "$(curl -sS -m 5 http://127.0.0.1:8080/name)" web 'and are reached'
+is "$(curl -sS -m 20 http://127.0.0.1:8080/name)" web 'and are reached'
 unlike "$(cat "$tmp/switch.log")" 'Sanitizer|runtime error' 'no report'
 for pid in $guests; do
 	kill "$pid"

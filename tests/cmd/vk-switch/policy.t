@@ -72,8 +72,8 @@ net_switch --control "$tmp/control" --policy "$tmp/policy" \
 ok $? 'a policy from a file'
 net_vm job
 net_vm other
-C='curl -sS -m 4 -k -o /dev/null'
-D='dig +short +time=1 +tries=1'
+C='curl -sS -k -o /dev/null'
+D='dig +short +time=3 +tries=1'
 attempts=0
 legitimate=0
 
@@ -85,7 +85,7 @@ blocked() {
 	echo "$1" >"$tmp/try.$attempts"
 	shift
 	{
-		got=$(vm job timeout 6 sh -c "$*" 2>/dev/null) &&
+		got=$(vm job timeout 4 sh -c "$*" 2>/dev/null) &&
 			printf %s "$got" >"$tmp/got.$attempts"
 	} &
 	trying="$trying $!"
@@ -106,7 +106,7 @@ works() {
 	works_name=$1
 	shift
 	legitimate=$((legitimate + 1))
-	vm job timeout 10 sh -c "$*" >"$out" 2>"$err"
+	vm job timeout 60 sh -c "$*" >"$out" 2>"$err"
 	ok $? "open: $works_name" || diag "$(cat "$err")"
 }
 get="$C -w %{http_code}"
@@ -130,18 +130,18 @@ works 'a name by TLS and IPv6' "$get -6 https://good.example.org/"
 works 'another name of that address' "$get http://www.good.example.org/"
 works 'a name through a CNAME' "$get http://cname.good.example.org/"
 works 'a protocol in which the server begins' \
-	"sleep 1 | socat -t 0.1 - TCP:ssh.example.org:2222 | grep SSH"
+	"sleep 1 | socat -t 5 - TCP:ssh.example.org:2222 | grep SSH"
 works 'DNS by UDP' "$D good.example.org | grep 198"
 works 'DNS by TCP' "$D +tcp good.example.org | grep 198"
 works 'names of the LAN' "$D other.lan | grep 10.76"
 works 'reverse names of the LAN' "$D -x 10.76.0.1 | grep gateway"
-works 'the other VM' "ping -c 1 -W 2 other"
-works 'ping of the gateway' "ping -c 1 -W 2 10.76.0.1"
-works 'ping where a rule says so' "ping -c 1 -W 2 198.51.100.9"
+works 'the other VM' "ping -c 1 -W 20 other"
+works 'ping of the gateway' "ping -c 1 -W 20 10.76.0.1"
+works 'ping where a rule says so' "ping -c 1 -W 20 198.51.100.9"
 works 'UDP where a rule says so' \
-	"echo x | socat -t 2 - UDP:198.51.100.9:7,readbytes=2 | grep x"
+	"echo x | socat -t 5 - UDP:198.51.100.9:7,readbytes=2 | grep x"
 works 'a service of the host that is offered' \
-	"socat -t 2 - TCP:10.76.0.1:70 </dev/null | grep HOST"
+	"socat -t 5 - TCP:10.76.0.1:70 </dev/null | grep HOST"
 works 'a large request in many segments' \
 	"$get -H 'X-Long: $(head -c 6000 /dev/zero | tr '\0' a)' http://good.example.org/"
 works 'a request byte by byte' "(printf 'GET / HTT'; sleep 0.3; printf 'P/1.1\r\nHo';
@@ -264,8 +264,9 @@ ok $? "$attempts ways tried"
 ok $? "$legitimate uses work"
 unlike "$(cat "$tmp/dnsmasq.log")" 'evil|arpa|dns.example.net' \
 	'no forbidden name was asked of the world'
+# Which of them is a matter of time: at most one a second.
 like "$(cat "$tmp/switch.log")" \
-	'job: 203\.0\.113\.5 port 80: refused: no rule allows it' 'refusals are logged'
+	'job: [0-9.]+ port [0-9]+: refused: no rule allows it' 'refusals are logged'
 [ "$(grep -c refused "$tmp/switch.log")" -lt 120 ]
 ok $? 'at most one a second'
 
@@ -302,7 +303,7 @@ mv "$tmp/new" "$tmp/policy"
 like "$(reloaded kill -HUP "$switch")" "\"reloaded\".*$tmp/policy" \
 	'SIGHUP: an event tells of it'
 vm_is() { # NAME RC ADDRESS
-	run vm again curl -sS -m 4 -o /dev/null "http://$3/"
+	run vm again curl -sS -m 20 -o /dev/null "http://$3/"
 	is "$rc" "$2" "$1"
 }
 vm_is 'what the new file allows' 0 198.51.100.10

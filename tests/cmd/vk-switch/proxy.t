@@ -35,17 +35,17 @@ echo user:wrong >"$tmp/wrong"
 same() { # what every proxy does
 	net_switch --control "$tmp/control" "$@"
 	net_vm one
-	is "$(vm one curl -sS -m 10 http://203.0.113.5/big | sha256sum)" \
+	is "$(vm one curl -sS -m 20 http://203.0.113.5/big | sha256sum)" \
 		"$sum" "$kind: a large file comes whole"
 	rm -f "$tmp/got"
 	vm one socat -u - TCP:203.0.113.5:9 <"$tmp/www/big"
 	await 10 test -s "$tmp/got"
 	is "$(cat "$tmp/got")" "$sum" "$kind: and goes whole"
-	is "$(vm one curl -sS -m 10 'http://[2001:db8:2::5]/small')" hello \
+	is "$(vm one curl -sS -m 20 'http://[2001:db8:2::5]/small')" hello \
 		"$kind: by IPv6"
-	like "$(vm one timeout 1 socat -u TCP:203.0.113.5:22 -)" \
+	like "$(sleep 1 | vm one socat -t 5 - TCP:203.0.113.5:22)" \
 		'SSH-2.0-test' "$kind: the far end may speak first"
-	run vm one curl -sS -m 5 http://203.0.113.5:81/
+	run vm one curl -sS -m 20 http://203.0.113.5:81/
 	is "$rc" 7 "$kind: a port that is closed is refused"
 	run vm one sh -c 'i=0; while [ $i -lt 15 ]; do
 		curl -sS -m 20 http://203.0.113.5/small & i=$((i+1)); done; wait'
@@ -67,7 +67,7 @@ ok $? 'what it does not carry is told'
 net_switch_stop
 net_switch --proxy socks5://198.51.100.1:1081 --proxy-login "$tmp/login"
 net_vm one
-is "$(vm one curl -sS -m 5 http://203.0.113.5/small)" hello 'SOCKS5: a login'
+is "$(vm one curl -sS -m 20 http://203.0.113.5/small)" hello 'SOCKS5: a login'
 net_switch_stop
 kind=HTTP
 same --proxy http://198.51.100.1:8888/
@@ -76,14 +76,14 @@ net_switch_stop
 # what goes wrong is told at once, or left
 net_switch --proxy socks5://198.51.100.1:1081 --proxy-login "$tmp/wrong"
 net_vm one
-run vm one curl -sS -m 5 http://203.0.113.5/small
+run vm one curl -sS -m 20 http://203.0.113.5/small
 is "$rc" 7 'a wrong login is a refusal'
 like "$(cat "$tmp/switch.log")" \
 	'203.0.113.5 port 80: refused: the proxy does not connect' 'and told'
 net_switch_stop
 net_switch --proxy http://198.51.100.1:1083
 net_vm one
-run vm one curl -sS -m 5 http://203.0.113.5/small
+run vm one curl -sS -m 20 http://203.0.113.5/small
 is "$rc" 7 'no proxy there is a refusal'
 net_switch_stop
 net_switch --proxy socks5://198.51.100.1:1082 --control "$tmp/control"
@@ -98,11 +98,11 @@ net_switch_stop
 net_switch --proxy socks5://198.51.100.1 --allow 203.0.113.5:80 \
 	--default deny
 net_vm one
-is "$(vm one curl -sS -m 5 http://203.0.113.5/small)" hello \
+is "$(vm one curl -sS -m 20 http://203.0.113.5/small)" hello \
 	'what is allowed goes through it'
-run vm one curl -sS -m 2 http://203.0.113.6/small
+run vm one curl -sS -m 20 http://203.0.113.6/small
 is "$rc" 7 'what is not does not'
-run vm one curl -sS -m 2 http://169.254.169.254/
+run vm one curl -sS -m 20 http://169.254.169.254/
 is "$rc" 7 'nor does what is guarded'
 net_switch_stop
 

@@ -21,20 +21,20 @@ ok $? 'ports, ranges, unix sockets, services'
 net_vm web
 serve_http web "$tmp/www" 80
 await 5 curl -sS -m 1 http://127.0.0.1:8080/name
-is "$(curl -sS -m 5 http://127.0.0.1:8080/name)" 'from web' 'a port of loopback'
+is "$(curl -sS -m 20 http://127.0.0.1:8080/name)" 'from web' 'a port of loopback'
 is "$(curl -sS -m 20 http://127.0.0.1:8080/big | sha256sum)" "$sum" 'a large file'
-is "$(in_world curl -sS -m 5 http://198.51.100.2:8081/name)" 'from web' \
+is "$(in_world curl -sS -m 20 http://198.51.100.2:8081/name)" 'from web' \
 	'a port for the world'
 run in_world curl -sS -m 2 http://198.51.100.2:8080/name
 is "$rc" 7 'the other is not'
-is "$(curl -sS -m 5 'http://[::1]:8082/name')" 'from web' 'IPv6'
-is "$(curl -sS -m 5 --unix-socket "$tmp/web.sock" http://x/name)" 'from web' \
+is "$(curl -sS -m 20 'http://[::1]:8082/name')" 'from web' 'IPv6'
+is "$(curl -sS -m 20 --unix-socket "$tmp/web.sock" http://x/name)" 'from web' \
 	'a unix socket of the host'
 is "$(curl -sS -m 20 --unix-socket "$tmp/web.sock" http://x/big | sha256sum)" \
 	"$sum" 'with a large file'
-run curl -sS -m 5 http://127.0.0.1:9001/
+run curl -sS -m 20 http://127.0.0.1:9001/
 like "$rc" '^(7|52|55|56)$' 'what the VM refuses is reset'
-run curl -sS -m 5 http://127.0.0.1:8090/
+run curl -sS -m 20 http://127.0.0.1:8090/
 like "$rc" '^(7|52|55|56)$' 'and so is what leads to nobody'
 
 # One whose program ends at once may end before it has sent what that said.
@@ -44,28 +44,28 @@ ip netns exec web socat UDP-LISTEN:53,fork EXEC:cat &
 await 5 sh -c 'echo | socat -t 2 - TCP:127.0.0.1:9002 | grep -q .'
 like "$(echo | socat -t 2 - TCP:127.0.0.1:9002)" '^10\.76\.0\.1$' \
 	'a client on the host is seen as the gateway'
-is "$(echo datagram | socat -t 2 - UDP:127.0.0.1:5300,readbytes=9)" datagram \
+is "$(echo datagram | socat -t 20 - UDP:127.0.0.1:5300,readbytes=9)" datagram \
 	'UDP'
 is "$(for i in 1 2 3; do
-	echo "$i" | socat -t 2 - UDP:127.0.0.1:5300,readbytes=2
+	echo "$i" | socat -t 20 - UDP:127.0.0.1:5300,readbytes=2
 done | tr -d '\n')" 123 'from several clients'
 
-is "$(echo there | vm web socat -t 2 - TCP:10.76.0.1:70)" there \
+is "$(echo there | vm web socat -t 20 - TCP:10.76.0.1:70)" there \
 	'a unix socket at the gateway'
 is "$(vm web socat -t 10 - TCP:10.76.0.1:70 <"$tmp/www/big" | sha256sum)" \
 	"$sum" 'with a lot through it'
 is "$(echo there | vm web socat -t 2 - TCP:echo:70)" there 'by its name'
 is "$(echo loop | vm web socat -t 2 - TCP:10.76.0.1:71)" loop \
 	'a port of loopback at the gateway'
-run vm web curl -sS -m 3 http://10.76.0.1:72/
+run vm web curl -sS -m 20 http://10.76.0.1:72/
 is "$rc" 7 'a service that is not there is refused'
-run vm web curl -sS -m 3 http://10.76.0.1:7000/
+run vm web curl -sS -m 20 http://10.76.0.1:7000/
 is "$rc" 7 'a port that is no service too'
 
 # at run time
 is "$(control '{"command":"publish","what":"8100:web:80"}')" '{"ok":true}' \
 	'a port more'
-is "$(curl -sS -m 5 http://127.0.0.1:8100/name)" 'from web' 'leads there'
+is "$(curl -sS -m 20 http://127.0.0.1:8100/name)" 'from web' 'leads there'
 like "$(control '{"command":"published"}')" '"port":8100' 'is shown'
 like "$(control '{"command":"publish","what":"8100:web:81"}')" 'already' \
 	'not twice'

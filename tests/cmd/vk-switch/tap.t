@@ -46,10 +46,10 @@ for kind in plain headers; do
 	in_world socat UDP4-LISTEN:7,fork EXEC:cat 2>/dev/null &
 	echo=$!
 	await 5 in_world sh -c 'ss -lun | grep -q :7'
-	is "$(echo datagram | vm $kind socat -t 2 - UDP:198.51.100.1:7,readbytes=9)" \
+	is "$(echo datagram | vm $kind socat -t 20 - UDP:198.51.100.1:7,readbytes=9)" \
 		datagram "$kind: UDP"
 	kill $echo
-	run vm $kind ping -c 1 -W 2 198.51.100.1
+	run vm $kind ping -c 1 -W 20 198.51.100.1
 	is "$rc" 0 "$kind: ping"
 	# A frame for an interface that is down is lost, and only that.
 	ip -n $kind link set eth0 down
