@@ -24,6 +24,7 @@
 #define FRAME_LEN (14 + 20 + 20)
 /* SYNs without an answer; vk-switch lets a VM have 1024. */
 #define WAITING_MAX 256
+#define COUNT_MAX   (1 << 20)
 #define SYN         0x02
 #define ACK         0x10
 
@@ -100,12 +101,20 @@ syn_of(uint32_t n)
 	    .flags = SYN};
 }
 
-/* One frame of the switch; true for a SYN-ACK, which is acknowledged. */
+static uint32_t
+number_of(const struct segment *s)
+{
+	return (s->port - 1024u) * addr_count + s->far - first_addr;
+}
+
+/* One frame of the switch; a SYN-ACK is acknowledged. True for the first of a
+ * connection: a slow machine sends some again. */
 static bool
 answer(struct cursor f)
 {
+	static bool stands[COUNT_MAX];
 	struct segment s = {.seq = 1001, .flags = ACK};
-	uint32_t seq;
+	uint32_t seq, number;
 	uint16_t type;
 	uint8_t flags;
 
@@ -122,7 +131,10 @@ answer(struct cursor f)
 	if (f.bad || type != 0x0800 || flags != (SYN | ACK))
 		return false;
 	s.ack = seq + 1;
-	return send_segment(&s) == 0;
+	number = number_of(&s);
+	if (send_segment(&s) < 0 || number >= COUNT_MAX || stands[number])
+		return false;
+	return stands[number] = true;
 }
 
 /* What is there; -1 at its end. *opened counts up. */
