@@ -13,6 +13,8 @@
 #include <unistd.h>
 
 #define XATTR_PREFIX "SCHILY.xattr."
+/* Where the last of its data may begin, for who reads the records. */
+#define SIZE_LIMIT (INT64_MAX - TREE_DATA_MAX)
 
 struct sending {
 	struct tree_writer *writer;
@@ -68,11 +70,11 @@ clean_path(char into[TREE_PATH_MAX + 1], const char *from)
 }
 
 static int
-leave_out(struct sending *s, const char *path)
+leave_out(struct sending *s, const char *path, const char *why)
 {
 	struct err e = ERR_INIT;
 
-	err_set(&e, EX_DATAERR, "%s: not a path below the destination", path);
+	err_set(&e, EX_DATAERR, "%s: %s", path, why);
 	s->failures++;
 	if (s->failed)
 		s->failed(&e);
@@ -120,7 +122,10 @@ on_entry(void *into, const struct tar_entry *n, struct err *e)
 		entry.target = clean_path(target, n->link);
 	if (!entry.path || !entry.target ||
 	    ((n->type == TAR_LINK || n->type == TAR_SYMLINK) && !*entry.target))
-		return leave_out(s, n->path);
+		return leave_out(
+		    s, n->path, "not a path below the destination");
+	if (n->size > SIZE_LIMIT)
+		return leave_out(s, n->path, "larger than files can be");
 	if (tree_put_entry(s->writer, &entry, e) < 0 ||
 	    (n->type != TAR_LINK && put_xattrs(s, n, e) < 0))
 		return -1;
