@@ -69,8 +69,8 @@ session_in_ready(struct watch *w, uint32_t events)
 	struct session *s = container_of(w, struct session, in.watch);
 	struct inflow *in = &s->in;
 
-	if ((events & EPOLLERR) && !in->is_socket) {
-		inflow_gone(s); /* a pipe without a reader */
+	if (in->is_socket ? events & EPOLLHUP : events & EPOLLERR) {
+		inflow_gone(s); /* nobody reads there any more */
 	} else if (in->waiting.len) {
 		size_t n = inflow_write(s, in->waiting.data, in->waiting.len);
 

@@ -140,5 +140,9 @@ session_out_ready(struct watch *w, uint32_t events)
 
 	(void)events;
 	session_out_pump(s, (unsigned)(o - s->out));
+	/* A command's end is near, and is told along with this; a connection's
+	 * other half may go on. */
+	if (!o->open && !s->pid && s->connection)
+		connection_flush(s->connection);
 	session_check_end(s);
 }

@@ -76,6 +76,9 @@ struct session_request {
 	 * NULL: not. */
 	void (*started)(void *context, uint32_t id, uint32_t pid);
 	void (*accepted)(void *context, uint64_t token);
+	/* Called when nothing more will be written to out (STREAM_OUT) or err:
+	 * all of it is written. NULL: not. */
+	void (*ended)(void *context, unsigned stream);
 	void *context;
 
 	/* Of out and err, learnt before this process was confined (borrowed);

@@ -93,7 +93,13 @@ session_output_drain(struct session *s, struct output *o)
 void
 session_output_finish(struct session *s, struct output *o)
 {
-	if (o->sink.fd >= 0 && o->sink.fd == s->request->in && !o->gone &&
-	    o->waiting.len == 0)
+	if (o->sink.fd < 0 || o->gone || o->waiting.len > 0)
+		return;
+	if (o->sink.fd == s->request->in)
 		shutdown(o->sink.fd, SHUT_WR);
+	if (!s->request->sinks)
+		sink_release(&o->sink);
+	if (s->request->ended)
+		s->request->ended(
+		    s->request->context, (unsigned)(o - s->output));
 }

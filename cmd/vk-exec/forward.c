@@ -408,6 +408,17 @@ forward_run(const struct vm *vm, const struct options *o, struct err *e)
 	end_all(&s);
 	return status;
 }
+/* Whoever reads our stdout sees the end of it, though stdin may go on. */
+static void
+close_stdout(void *context, unsigned stream)
+{
+	cleanup_fd int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	(void)context;
+	if (stream == STREAM_OUT && null >= 0)
+		dup2(null, STDOUT_FILENO);
+}
+
 int
 forward_join_stdio(const struct vm *vm, const struct options *o, struct err *e)
 {
@@ -417,5 +428,6 @@ forward_join_stdio(const struct vm *vm, const struct options *o, struct err *e)
 	r.kind = OPEN_CONNECT;
 	r.target = o->target;
 	r.flags = OPEN_STDIN;
+	r.ended = close_stdout;
 	return run_session(vm, o, &r, e);
 }

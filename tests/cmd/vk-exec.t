@@ -215,19 +215,21 @@ for signal in HUP QUIT TERM USR2 CONT; do
 	is "$rc $(tail -n 1 "$tmp/o")" "4 $signal" "SIG$signal, too"
 done
 : >"$tmp/o"
-vk-exec t sh -c 'trap "echo stop" TSTP; trap "echo go on; exit 6" CONT
-	echo ready; while :; do sleep 0.05; done' </dev/null >"$tmp/o" &
+vk-exec t sh -c "trap 'echo stop >$tmp/told' TSTP; trap 'exit 6' CONT
+	echo ready; while :; do sleep 0.05; done" </dev/null >"$tmp/o" &
 pid=$!
 await 5 grep -q ready "$tmp/o"
 kill -TSTP $pid
 stands_still() { ps -o stat= -p "$pid" | grep -q ^T; }
 await 5 stands_still
 ok $? "SIGTSTP stops vk-exec"
+# Before SIGCONT, which would take it back.
+await 5 grep -q stop "$tmp/told"
+ok $? "and is passed on"
 kill -CONT $pid
 rc=0
 wait $pid || rc=$?
-is "$rc $(tr '\n' ' ' <"$tmp/o")" "6 ready stop go on " \
-	"the command was told, and so of SIGCONT"
+is "$rc" 6 "and so is SIGCONT"
 # A shell's background command ignores SIGINT, and then so do we.
 rc=0
 timeout --preserve-status --foreground -s INT 0.5 \

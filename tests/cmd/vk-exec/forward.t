@@ -196,6 +196,26 @@ exec 4<>"$tmp/endless"
 timeout --foreground -k 5 -s INT 0.3 vk-exec -W "$tmp/echo" t <&4 || rc=$?
 exec 4<&-
 is "$rc" 124 "SIGINT ends it"
+# A server that goes while there is more to be said.
+free_port
+bye=$port
+socat "UNIX-LISTEN:$tmp/bye" 'SYSTEM:echo bye' &
+at_exit "kill $! 2>/dev/null"
+socat "TCP4-LISTEN:$bye,bind=127.0.0.1,reuseaddr" 'SYSTEM:echo bye' &
+at_exit "kill $! 2>/dev/null"
+await 5 test -S "$tmp/bye"
+await 5 grep -q ":$(printf %04X "$bye") .* 0A " /proc/net/tcp
+mkfifo "$tmp/heard"
+exec 4<>"$tmp/endless"
+is "$(timeout 10 vk-exec -W "$tmp/bye" t <&4; echo $?)" "bye
+0" "-W ends with a socket's other end"
+vk-exec -W "$bye" t <&4 >"$tmp/heard" &
+pid=$!
+is "$(timeout 10 cat "$tmp/heard"; echo $?)" "bye
+0" "whoever reads it sees the end of a port's"
+exec 4<&-
+kill $pid 2>/dev/null
+wait $pid 2>/dev/null
 
 # A true ssh(1), and a server that is started for each connection; where that
 # looks for keys, /root, is another folder in a mount namespace of its own.
