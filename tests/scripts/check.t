@@ -42,6 +42,12 @@ unlike "$(cat "$out")" '(three|guest)' 'silent on success, no guest'
 
 run "$check" -n -s guest
 is "$rc $(last)" '0 1 passed, 0 failed' 'guest: in the lab'
+# shellcheck disable=SC2016 # for the script
+echo '[ -e "$0.once" ] || { : >"$0.once"; echo "RUN tests/guest.t"; exit 125; }
+	while [ "$1" != -- ]; do shift; done; shift; IN_LAB=1 "$@"' |
+	script scripts/lab
+run "$check" -n -s guest
+is "$rc $(last)" '0 1 passed, 0 failed' 'a lab that hangs is started once more'
 echo 'exit 125' | script scripts/lab
 run "$check" -n -s guest
 is "$rc $(last)" '1 0 passed, 1 failed' 'a lab that fails is a failure'

@@ -85,6 +85,18 @@ is "$(cat "$out")" begun 'what it said before is not lost'
 like "$(cat "$err")" 'did not end within 5 seconds' 'the reason is given'
 is "$(folders) $(processes)" '0 0' 'nothing is left'
 
+# A machine that no longer says that it lives.
+cat >"$tmp/age" <<'END'
+while sleep 0.3; do touch -c -d '1 hour ago' "$1"/vk-lab.*/alive; done
+END
+sh "$tmp/age" "$tmp" &
+ager=$!
+run "$lab" -t 120 -- sleep 1000
+kill "$ager"
+is "$rc" 125 'a machine that hangs is a failure of the lab'
+like "$(cat "$err")" '^lab: the machine hangs$' 'which is said'
+is "$(folders) $(processes)" '0 0' 'nothing is left'
+
 # A machine that dies under its command.
 if [ "$(id -u)" -eq 0 ]; then
 	run "$lab" -t 120 -- sh -c 'echo c >/proc/sysrq-trigger; sleep 100'
