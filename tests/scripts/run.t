@@ -121,10 +121,12 @@ run vk run --dry-run "$busybox:1" echo 'a b'
 is "$(sed 's/--name [^ ]*//; s,/[^ ]*/images/[^ ]*ext4,IMAGE,' <"$out")" \
 	"vk-boot  --label image=$busybox:1 IMAGE -- echo 'a b'" \
 	'--dry-run: what is run'
-run vk run --dry-run --size +9M -n -p 8080:80 "$busybox:1"
+run vk run --dry-run --size +9M -p 8080:80 \
+	--service db:5432=tcp:127.0.0.1:5432 "$busybox:1"
 like "$(cat "$out")" '^vk-pull .*busybox:1@sha256:[0-9a-f]{64} \|$' 'the pull'
 like "$(cat "$out")" 'vk-mkext --size \+9M --part sha256:' 'the image'
-like "$(cat "$out")" '^vk-switch --publish 8080:80 -- vk-boot' 'the switch'
+like "$(cat "$out")" '^vk-switch --publish 8080:80 --service db:5432=tcp:127\.0\.0\.1:5432 -- vk-boot' \
+	'the switch'
 is "$(find "$images" -name '*.ext4' | wc -l)" 3 'and nothing is run'
 
 for words in '-v a:b' '-w .' '-f Dockerfile'; do
