@@ -11,13 +11,14 @@ have unshare
 export VK_ENGINE=qemu XDG_RUNTIME_DIR="$tmp/run"
 mkdir -m 700 "$XDG_RUNTIME_DIR"
 cd "$tmp" || exit 1
-mkdir -p root/bin root/etc
-cp "$(command -v busybox)" root/bin/busybox
-for name in sh cat grep ip usleep poweroff; do
-	ln -s busybox "root/bin/$name"
-done
-printf 'root:x:0:0::/:/bin/sh\n' >root/etc/passwd
-cat >root/look <<'END'
+made root.ext4 || {
+	mkdir -p root/bin root/etc
+	cp "$(command -v busybox)" root/bin/busybox
+	for name in sh cat grep ip usleep poweroff; do
+		ln -s busybox "root/bin/$name"
+	done
+	printf 'root:x:0:0::/:/bin/sh\n' >root/etc/passwd
+	cat >root/look <<'END'
 cat /sys/devices/system/clocksource/clocksource0/current_clocksource
 left=300
 until ip addr show dev eth0 | grep -q 'inet 10' || [ $left -eq 0 ]; do
@@ -28,7 +29,9 @@ done
 grep -q 'MSI.*virtio[0-9]*-input' /proc/interrupts && echo interrupts
 exit 42
 END
-tar -C root --owner=0 --group=0 -cf - . | vk-mkext >root.ext4
+	tar -C root --owner=0 --group=0 -cf - . | vk-mkext >root.ext4
+	keep root.ext4
+}
 
 mkfifo switch.ready
 # It does not run as root, but in a namespace of users.
