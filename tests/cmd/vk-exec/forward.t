@@ -39,9 +39,10 @@ end_forward() {
 	wait "$forward" 2>/dev/null || rc=$?
 }
 through() { echo "$1" | timeout 30 socat -t 20 - "$2"; }
-# serve ADDRESS: what echoes there.
+# serve ADDRESS: what echoes there. Of socat's own five who may wait to be
+# accepted the others come again only seconds later.
 serve() {
-	socat "$1,fork" EXEC:cat &
+	socat "$1,fork,backlog=64" EXEC:cat &
 	at_exit "kill $! 2>/dev/null"
 }
 
