@@ -183,3 +183,11 @@ run_folders() {
 ended_folder() {
 	echo "${XDG_STATE_HOME:-${HOME:?}/.local/state}/vk/$1"
 }
+
+# await_kept VM: until all that is kept of one that has ended is there. Who
+# attends to it has a lock on its folder; that its log is held open by somebody
+# else is not waited out.
+await_kept() {
+	set -- "$(ended_folder "$1")"
+	[ ! -d "$1" ] || flock --timeout 10 "$1" true || :
+}

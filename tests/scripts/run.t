@@ -197,7 +197,7 @@ is "$rc" 66 'there is no such VM'
 run vk run -d --rm --name k "$busybox:1" -- sleep 1000
 run vk kill k
 is "$rc" 0 'vk kill'
-await 5 [ ! -e "$HOME/.local/state/vk/k" ]
+[ ! -e "$HOME/.local/state/vk/k" ]
 ok $? '--rm: nothing is kept'
 run vk run -d --name killed "$busybox:1" -- sleep 1000
 kill -9 "$(vk ps -q -o pid killed)"
