@@ -63,6 +63,27 @@ is_mounted(const char *dir)
 	       here.st_dev != above.st_dev;
 }
 
+/*
+ * The kernel's console may be a terminal that the kernel alone can write to: a
+ * serial port for which it has found no interrupt (EIO for all others). The
+ * name is the other terminal's then, if there is one.
+ */
+static int
+open_console(void)
+{
+	int fd = open("/dev/console", O_RDWR | O_NOCTTY);
+	struct stat other;
+
+	if ((fd >= 0 && write(fd, "", 0) == 0) || stat("/dev/hvc0", &other) < 0)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	if ((unlink("/dev/console") < 0 && errno != ENOENT) ||
+	    mknod("/dev/console", S_IFCHR | 0600, other.st_rdev) < 0)
+		return -1;
+	return open("/dev/console", O_RDWR | O_NOCTTY);
+}
+
 void
 boot_early(void)
 {
@@ -75,7 +96,7 @@ boot_early(void)
 				       MS_NOSUID, "mode=0755") < 0 &&
 				      errno != EBUSY))
 		make_nodes();
-	fd = open("/dev/console", O_RDWR | O_NOCTTY);
+	fd = open_console();
 	if (fd < 0)
 		fd = open("/dev/null", O_RDWR | O_NOCTTY);
 	for (int i = 0; i < 3 && fd >= 0; i++)

@@ -84,6 +84,7 @@ ask userns 'unshare -Urm sh -c "mount -t tmpfs none /tmp && echo mounted"'
 ask memory 'sed -n "s/^Mem\(Total\|Free\): *//p" /proc/meminfo'
 ask kallsyms 'grep " _text$" /proc/kallsyms'
 ask devptp 'ls /dev/ptp0'
+ask console 'echo >/dev/console && echo written'
 ask processor 'grep -c -w -e svm -e vmx /proc/cpuinfo'
 # Unprobed: a guest of a guest of an emulated machine is as slow as it may be.
 ask nested 'ls /dev/kvm &&
@@ -134,6 +135,7 @@ is "$(answer links)" \
 is "$(answer rules)" 1 'policy routing'
 is "$(answer devices)" all 'device nodes'
 is "$(answer userns)" mounted 'user and mount namespaces'
+is "$(answer console)" written '/dev/console can be written to'
 if [ "$engine" = kvm ]; then
 	like "$(answer kallsyms)" '^ffffffff' 'the kernel is where KASLR put it'
 	unlike "$(answer kallsyms)" '^ffffffff81000000 ' 'not where it was linked'
