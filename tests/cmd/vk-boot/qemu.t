@@ -15,7 +15,7 @@ cd "$tmp" || exit 1
 
 mkdir -p root/bin root/etc root/root
 cp "$(command -v busybox)" root/bin/busybox
-for name in sh cat echo reboot poweroff head nproc ip wc dd sync; do
+for name in sh cat echo reboot poweroff head nproc ip wc dd sync test touch usleep; do
 	ln -s busybox "root/bin/$name"
 done
 printf 'root:x:0:0::/root:/bin/sh\n' >root/etc/passwd
@@ -23,8 +23,13 @@ printf 'root:x:0:0::/root:/bin/sh\n' >root/etc/passwd
 cat >root/life <<'END'
 [ -e /root/second ] || { echo first; >/root/second; sync; reboot -f; }
 echo second
-head -c 24 /dev/input/event0 >/dev/null
-echo pressed
+if [ -e /dev/input/event0 ]; then
+	head -c 24 /dev/input/event0 >/dev/null
+	echo pressed
+else
+	until [ -e /root/end ]; do usleep 100000; done
+	echo ended
+fi
 exec poweroff -f
 END
 tar -C root --owner=0 --group=0 -cf - . | vk-mkext --size +8M >root.ext4
@@ -108,9 +113,15 @@ vk-control one pause && vk-control one resume
 is "$? $(inside one -- echo here)" '0 here' 'it is held, and goes on'
 run vk-control one balloon size=1M
 is "$rc" 69 'it has no balloon'
-vk-control one power-button
-wait $vm
-is "$? $(tail -n 1 one.out)" '0 pressed' 'the power button, then power-off'
+if inside one -- test -e /dev/input/event0; then
+	vk-control one power-button
+	wait $vm
+	is "$? $(tail -n 1 one.out)" '0 pressed' 'the power button'
+else
+	skip 'the power button' 'the kernel shows it to no program'
+	inside one -- touch /root/end
+	wait $vm
+fi
 is "$(cat one.err)" '' 'nothing else is said'
 like "$(tail -n 1 one.status)" '"why":"power-off"' 'and told'
 done_testing
