@@ -181,7 +181,8 @@ set_ring_base(struct vhost_user *vu)
 	return 0;
 }
 
-/* Also stops the ring (the protocol has no other message for it). */
+/* Also stops the ring (the protocol has no other message for it). Its addresses
+ * are gone with it: QEMU enables it anew before it tells the next ones. */
 static int
 get_ring_base(struct vhost_user *vu)
 {
@@ -194,6 +195,7 @@ get_ring_base(struct vhost_user *vu)
 	answer[0] = index;
 	answer[1] = vq->ready ? vq->next_avail : vu->base[index];
 	vu->enabled[index] = false;
+	memset(vu->rings[index], 0, sizeof(vu->rings[index]));
 	virtio_device_stop_queue(vu->dev, index);
 	return reply(vu, answer, sizeof(answer));
 }

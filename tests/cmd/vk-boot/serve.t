@@ -106,6 +106,8 @@ END
 	ok $? 'and another is served'
 	kill -KILL "$hit"
 	wait "$hit" 2>/dev/null
+	# What was under way the kernel ends after it, and keeps the file.
+	await 10 flock -n hit true
 	rm hit.ready
 	serve hit "blk:hit$cache"
 	ok $? 'a device killed meanwhile is replaced'
