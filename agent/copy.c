@@ -2,6 +2,7 @@
 /* copy.c - the guest's end of "vk-exec cp"; children's work */
 #include "agent/copy.h"
 
+#include "common/io.h"
 #include "common/tree_receive.h"
 #include "common/tree_send.h"
 
@@ -27,7 +28,7 @@ copy_put(const struct request *r)
 		return 1;
 	}
 	umask(0);
-	tree_allow_depth();
+	io_allow_descriptors(); /* one for each level */
 	if (tree_receiver_init(
 		&receiver, r->paths[0], r->flags & OPEN_INTO, &e) < 0) {
 		tell(&e);
@@ -50,7 +51,7 @@ copy_get(const struct request *r)
 	struct err e = ERR_INIT;
 	int status = 0;
 
-	tree_allow_depth();
+	io_allow_descriptors(); /* one for each level */
 	if (tree_sender_init(&sender, STDOUT_FILENO) < 0) {
 		fprintf(stderr, "out of memory\n");
 		return 1;

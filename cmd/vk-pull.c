@@ -4,26 +4,14 @@
 #include "cmd/vk-pull/output.h"
 #include "cmd/vk-pull/ref.h"
 #include "common/die.h"
+#include "common/io.h"
 #include "common/log.h"
 
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <unistd.h>
-
-/* Layers are kept open from their verification to their use. */
-static void
-raise_files(void)
-{
-	struct rlimit r;
-
-	if (getrlimit(RLIMIT_NOFILE, &r) == 0) {
-		r.rlim_cur = r.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &r);
-	}
-}
 
 static int
 pull_from(const struct options *o, struct cache *cache, const struct ref *ref,
@@ -101,7 +89,8 @@ main(int argc, char **argv)
 	if (o.action == ACTION_TAR && isatty(STDOUT_FILENO))
 		die(EX_USAGE, "stdout is a terminal, and this is a tar");
 	signal(SIGPIPE, SIG_IGN);
-	raise_files();
+	/* Layers are kept open from their verification to their use. */
+	io_allow_descriptors();
 	/* Windows of megabytes go back to the system when they are freed, and
 	 * do not stay with the thread that had them. */
 	mallopt(M_MMAP_THRESHOLD, 1 << 20);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 ssize_t
@@ -91,4 +92,16 @@ io_nonblock(int fd, int on)
 	if (flags < 0)
 		return -1;
 	return wanted == flags ? 0 : fcntl(fd, F_SETFL, wanted);
+}
+
+uint64_t
+io_allow_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return 0;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	return limit.rlim_cur;
 }

@@ -25,4 +25,8 @@ int io_pwrite(int fd, const void *from, size_t len, uint64_t offset);
 /* Sets or clears O_NONBLOCK. Returns 0, -1 with errno. */
 int io_nonblock(int fd, int on);
 
+/* Allows this process as many descriptors as it may allow itself (the hard
+ * limit). How many that are; 0 with errno, and all is as it was. */
+uint64_t io_allow_descriptors(void);
+
 #endif

@@ -105,9 +105,6 @@ void tree_reader_release(struct tree_reader *);
 /* 1, 0 after END, -1 with err (EX_PROTOCOL malformed, EX_IOERR cut off). */
 int tree_next(struct tree_reader *, struct tree_record *, struct err *);
 
-/* A tree's levels have a descriptor each: takes as many as there may be. */
-void tree_allow_depth(void);
-
 /* Whether a path is one that an entry may have. "" is the top itself. */
 bool tree_path_valid(const char *path);
 

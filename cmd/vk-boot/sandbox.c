@@ -46,17 +46,6 @@ keep_folders(struct vm *vm, struct err *e)
 
 /* ---- limits ---- */
 
-void
-sandbox_raise_limits(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 /* What we may map beyond what is mapped when the sandbox closes: buffers of
  * connections (vsock_device.h: 126 MiB), tables of qcow2, the heap; and the
  * stacks of threads, of which most is never touched. */

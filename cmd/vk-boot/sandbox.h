@@ -34,9 +34,6 @@ struct vm;
 /* Nothing is open, and no thread is there. */
 void sandbox_begin(struct vm *);
 
-/* As many descriptors as there may be: a connection of the guest is one. */
-void sandbox_raise_limits(void);
-
 /* Compiles a thread's filter and tells it with -v. 0, -1 with err. */
 int sandbox_filter(struct filter *, struct err *);
 

@@ -4,6 +4,7 @@
 
 #include "cmd/vk-exec/tar.h"
 #include "cmd/vk-exec/vm.h"
+#include "common/io.h"
 #include "common/log.h"
 #include "common/run_folder.h"
 #include "common/scope.h"
@@ -264,6 +265,6 @@ copy_run(const struct options *o, char **operands, struct err *e)
 	}
 	if (check(&c, e) < 0)
 		return -1;
-	tree_allow_depth();
+	io_allow_descriptors(); /* one for each level */
 	return join(&c, e);
 }

@@ -3,11 +3,11 @@
 #include "cmd/vk-switch/descriptors.h"
 
 #include "cmd/vk-switch/lan.h"
+#include "common/io.h"
 #include "common/log.h"
 #include "common/scope.h"
 
 #include <errno.h>
-#include <sys/resource.h>
 
 /* Besides what the options name: VMs, DNS queries, both ends of DNS over TCP,
  * readers of the control socket, and some that there are one of. */
@@ -40,29 +40,26 @@ spare(void)
 int
 descriptors_init(struct lan *lan, struct err *e)
 {
-	rlim_t kept = KEPT + named(lan), most;
-	struct rlimit r;
+	uint64_t kept = KEPT + named(lan), may = io_allow_descriptors(), most;
 
-	if (getrlimit(RLIMIT_NOFILE, &r) < 0)
+	if (may == 0)
 		return err_errno(e, EX_OSERR, "descriptor limit");
-	r.rlim_cur = r.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &r);
-	if (r.rlim_cur < kept + FLOWS_LEAST) {
-		err_set(e, EX_OSERR, "only %llu files may be open",
-		    (unsigned long long)r.rlim_cur);
-		return err_hint(e, "raise the limit: ulimit -n %llu",
-		    (unsigned long long)(kept < 3072 ? 4096 : 2 * kept));
+	if (may < kept + FLOWS_LEAST) {
+		err_set(
+		    e, EX_OSERR, "only %ju files may be open", (uintmax_t)may);
+		return err_hint(e, "raise the limit: ulimit -n %ju",
+		    (uintmax_t)(kept < 3072 ? 4096 : 2 * kept));
 	}
 	lan->spare = spare();
 	if (lan->spare < 0)
 		return err_errno(e, EX_OSERR, "socket");
-	most = r.rlim_cur - kept;
+	most = may - kept;
 	if (lan->config.flows <= most)
 		return 0;
 	/* Who asked for a number wants to know. */
 	(lan->config.flows_wanted ? log_warn : log_info)(
-	    "%u connections at the same time, not %u: %llu files may be open",
-	    (unsigned)most, lan->config.flows, (unsigned long long)r.rlim_cur);
+	    "%u connections at the same time, not %u: %ju files may be open",
+	    (unsigned)most, lan->config.flows, (uintmax_t)may);
 	lan->config.flows = (uint32_t)most;
 	return 0;
 }

@@ -5,7 +5,7 @@
 # emulated this takes a minute: soak engines runs it there.
 # needs: kvm
 . "$(dirname "$0")/../../lib.sh"
-[ -z "${VK_LAB:-}" ] || [ -n "${VK_SOAK:-}" ] ||
+[ -z "${VK_LAB:-}${VK_MADE:-}" ] || [ -n "${VK_SOAK:-}" ] ||
 	skip_all 'a minute on an emulated machine: make soak has it'
 have busybox 'the image is made of it'
 have qemu-system-x86_64 'it runs the guest'
