@@ -106,7 +106,10 @@ net_tap() {
 	ip netns exec "$tap_name" "$helpers/vk-tap" "$@" "$tap_socket" eth0 \
 		>"$tmp/tap.$tap_name" &
 	tap=$!
-	read -r _ <"$tmp/tap.$tap_name" || return 1
+	if ! read -r _ <"$tmp/tap.$tap_name"; then
+		diag "$tap_name: no tap on $tap_socket"
+		return 1
+	fi
 	ip -n "$tap_name" link set eth0 txqueuelen 10000
 }
 
@@ -115,7 +118,8 @@ tap_is_gone() { ! ip -n "$1" link show dev eth0; }
 # net_vm NAME [SOCKET [OPTION…]]: that, an address by DHCP and one by SLAAC.
 net_vm() {
 	net_tap "$@" || return 1
-	net_dhcp "$tap_name"
+	net_dhcp "$tap_name" -t 20 ||
+		diag "$tap_name: no lease: $(cat "$tmp/udhcpc.log")"
 	await 5 slaac_done "$tap_name"
 }
 # What a kernel does for seconds before it has an address by SLAAC: it waits for
