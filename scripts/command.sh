@@ -186,8 +186,8 @@ ended_folder() {
 
 # await_kept VM: until all that is kept of one that has ended is there. Who
 # attends to it has a lock on its folder; that its log is held open by somebody
-# else is not waited out.
+# else is not waited out. With --rm the folder may go at any moment, and flock(1)
+# would make a file of a name that is not there: it gets a descriptor.
 await_kept() {
-	set -- "$(ended_folder "$1")"
-	[ ! -d "$1" ] || flock --timeout 10 "$1" true || :
+	(exec 9<"$(ended_folder "$1")" && flock --timeout 10 9) 2>/dev/null || :
 }
