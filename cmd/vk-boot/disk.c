@@ -17,6 +17,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #define PAGE           4096
 #define HEADER_SIZE    PAGE
@@ -28,8 +29,14 @@
  * superblock with its UUID and the time of its last writing. */
 #define IDENTITY_SIZE 4096
 
-int
-disk_lock(int fd, const char *path, bool write, struct err *e)
+/* What a killed VM had asked io_uring for is ended by the kernel some time
+ * after the process is, and its locks with it: that long, a disk is tried
+ * again. */
+#define LOCK_WAIT_MS 500
+#define LOCK_TRY_MS  10
+
+static int
+lock_now(int fd, const char *path, bool write, struct err *e)
 {
 	if (flock(fd, (write ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0)
 		return 0;
@@ -37,6 +44,21 @@ disk_lock(int fd, const char *path, bool write, struct err *e)
 		return err_errno(e, EX_OSERR, "%s: lock", path);
 	return err_set(e, EX_TEMPFAIL, "%s: in use by another VM%s", path,
 	    write ? "" : " that writes it");
+}
+
+int
+disk_lock(int fd, const char *path, bool write, struct err *e)
+{
+	const struct timespec pause = {.tv_nsec = LOCK_TRY_MS * 1000000L};
+	int left_ms = LOCK_WAIT_MS;
+
+	while (left_ms > 0 &&
+	       flock(fd, (write ? LOCK_EX : LOCK_SH) | LOCK_NB) < 0 &&
+	       errno == EWOULDBLOCK) {
+		nanosleep(&pause, NULL);
+		left_ms -= LOCK_TRY_MS;
+	}
+	return lock_now(fd, path, write, e);
 }
 
 static int
@@ -310,7 +332,7 @@ disk_take(
 		return -1;
 	if (!read_only && (fcntl(fd, F_GETFL) & O_ACCMODE) != O_RDWR)
 		return err_set(e, EX_NOPERM, "%s: not opened to write", name);
-	return disk_lock(fd, name, !read_only, e);
+	return lock_now(fd, name, !read_only, e);
 }
 
 int

@@ -94,8 +94,9 @@ int disk_take(
 /* What disk_take asks of the host (filter.h). */
 extern const struct filter_call disk_take_calls[];
 
-/* The lock that disk_open takes: exclusive to write. 0, -1 with err
- * (EX_TEMPFAIL). It lasts until every copy of the descriptor is closed. */
+/* The lock that disk_open takes, after half a second at most: exclusive to
+ * write. 0, -1 with err (EX_TEMPFAIL). It lasts until every copy of the
+ * descriptor is closed. disk_take takes it at once or not at all. */
 int disk_lock(int fd, const char *path, bool write, struct err *);
 
 /* Whether what is written is there when the disk was closed. */

@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 /* Not a whole number of clusters: the last one is cut. */
 #define SIZE (37 * DISK_CLUSTER + 3 * DISK_SECTOR)
@@ -214,6 +215,27 @@ test_refusals(void)
 	ok(base_unchanged(), "and has it");
 }
 
+/* One that is let go of a moment later, as by a VM that was killed. */
+static void
+test_lock_waits(void)
+{
+	struct disk held, disk;
+	pid_t pid;
+	int status;
+
+	is_int(open_disk(&held, NULL, true, false), 0, "a VM has it");
+	pid = fork(); /* the lock is of the copy as well */
+	if (pid == 0) {
+		usleep(100000);
+		_exit(0);
+	}
+	disk_close(&held);
+	is_int(
+	    open_disk(&disk, NULL, true, false), 0, "whose end is waited for");
+	disk_close(&disk);
+	ok(waitpid(pid, &status, 0) == pid, "and that was it");
+}
+
 int
 main(void)
 {
@@ -229,6 +251,7 @@ main(void)
 	test_throw_away();
 	test_kept();
 	test_refusals();
+	test_lock_waits();
 
 	unlink(base_path);
 	unlink(overlay_path);
