@@ -84,11 +84,12 @@ static const struct {
 /* The last has nothing to offer where KVM has not. */
 #define AUTO_ENGINES (ENGINES - 1)
 
-/* KVM, or what there is in its place. */
+/* KVM, or what there is in its place: what cannot do what is asked for (two
+ * processors under User-mode Linux) is passed over like what is not there. */
 static struct engine *
 first_that_works(const struct engine_config *config, struct err *e)
 {
-	struct err no_kvm = ERR_INIT;
+	struct err no_kvm = ERR_INIT, cannot = ERR_INIT;
 
 	for (size_t i = 0; i < AUTO_ENGINES; i++) {
 		struct engine *engine = engines[i].make(config, e);
@@ -100,13 +101,17 @@ first_that_works(const struct engine_config *config, struct err *e)
 				 "wanted)",
 			    engines[i].title, engines[i].name);
 		}
-		if (engine || e->status != EX_UNAVAILABLE)
+		if (engine)
 			return engine;
-		if (i == 0)
+		if (i > 0 && e->status == EX_USAGE)
+			cannot = *e;
+		else if (e->status != EX_UNAVAILABLE)
+			return NULL;
+		else if (i == 0)
 			no_kvm = *e;
 	}
 	/* What is missing is KVM; the others would only have been a way out. */
-	*e = no_kvm;
+	*e = cannot.text[0] ? cannot : no_kvm;
 	return NULL;
 }
 

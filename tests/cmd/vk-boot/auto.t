@@ -51,9 +51,15 @@ unlike "$(cat "$err")" 'running under' 'who names it is not told'
 starts
 like "$(sed -n 2p "$err")" 'running under User-mode Linux, .*[(]--engine uml ' \
 	'with both: User-mode Linux'
+starts -c 2
+like "$(sed -n 2p "$err")" 'running under QEMU' \
+	'but with two processors, which that has not'
 rm bin/qemu-system-x86_64
 starts
 like "$(sed -n 2p "$err")" 'running under User-mode Linux' 'and without QEMU'
+starts -c 2
+is "$rc $(cat "$err")" '64 vk-boot: -c 2: User-mode Linux has 1 processor' \
+	'where nothing has two processors, that is the error'
 : >bin/cloud-hypervisor
 rm bin/linux.uml
 starts
