@@ -18,6 +18,11 @@
 /* A client that does not is gone. */
 #define WAITING_MS 10000
 
+/* A unix socket's server that has its backlog full is asked again that often,
+ * and given up after so long: connect(2) would block on it, but not tell. */
+#define AGAIN_MS   20
+#define BACKLOG_MS 10000
+
 /* Where it is to be. Returns its length, 0 where the client was told. */
 static socklen_t
 target_of(struct connection *c, const struct request *r, union endpoint *a)
@@ -38,13 +43,18 @@ target_of(struct connection *c, const struct request *r, union endpoint *a)
 struct attempt {
 	struct agent *agent;
 	struct watch watch;
+	struct timer again;
+	int64_t until_ms;
 	struct connection *connection;
 	struct request request;
+	union endpoint address;
+	socklen_t len;
 };
 
 static void
 attempt_free(struct attempt *t)
 {
+	loop_timer_stop(&t->agent->loop, &t->again);
 	loop_remove(&t->agent->loop, &t->watch);
 	request_release(&t->request);
 	free(t);
@@ -74,6 +84,15 @@ static const struct connection_user attempt_user = {
     .frame = attempt_frame, .room = attempt_room, .lost = attempt_lost};
 
 static void
+attempt_failed(struct attempt *t, int number)
+{
+	t->connection->held = false;
+	connection_failed(
+	    t->connection, 125, "%s: %s", t->request.target, strerror(number));
+	attempt_free(t);
+}
+
+static void
 attempt_ready(struct watch *w, uint32_t events)
 {
 	struct attempt *t = container_of(w, struct attempt, watch);
@@ -84,10 +103,7 @@ attempt_ready(struct watch *w, uint32_t events)
 	(void)events;
 	getsockopt(w->fd, SOL_SOCKET, SO_ERROR, &number, &len);
 	if (number) {
-		c->held = false;
-		connection_failed(
-		    c, 125, "%s: %s", t->request.target, strerror(number));
-		attempt_free(t);
+		attempt_failed(t, number);
 		return;
 	}
 	fd = fcntl(w->fd, F_DUPFD_CLOEXEC, 3);
@@ -96,35 +112,55 @@ attempt_ready(struct watch *w, uint32_t events)
 	connection_resume(c);
 }
 
+static void attempt_start(struct attempt *);
+
+static void
+attempt_again(struct timer *again)
+{
+	attempt_start(container_of(again, struct attempt, again));
+}
+
+static void
+attempt_start(struct attempt *t)
+{
+	struct loop *loop = &t->agent->loop;
+	cleanup_fd int fd = endpoint_connect(&t->address, t->len, 1);
+
+	if (fd < 0 && errno == EAGAIN && t->address.any.sa_family == AF_UNIX &&
+	    loop_now_ms() < t->until_ms)
+		loop_timer(loop, &t->again, AGAIN_MS, attempt_again);
+	else if (fd < 0 ||
+		 loop_add(loop, &t->watch, fd, EPOLLOUT, attempt_ready) < 0)
+		attempt_failed(t, errno);
+	else
+		steal_fd(&fd);
+}
+
 void
 forward_connect(struct connection *c, struct request *r)
 {
 	union endpoint a;
 	socklen_t len = target_of(c, r, &a);
-	cleanup_fd int fd = -1;
 	struct attempt *t;
 
 	if (len == 0)
 		return;
-	fd = endpoint_connect(&a, len, 1);
-	if (fd < 0) {
-		connection_failed(c, 125, "%s: %s", r->target, strerror(errno));
-		return;
-	}
-	t = calloc(1, sizeof(*t));
-	if (!t || loop_add(&c->agent->loop, &t->watch, fd, EPOLLOUT,
-		      attempt_ready) < 0) {
-		free(t);
+	t = malloc(sizeof(*t));
+	if (!t) {
 		connection_failed(c, 125, "out of memory");
 		return;
 	}
-	steal_fd(&fd);
-	t->agent = c->agent;
-	t->connection = c;
-	t->request = *r;
+	*t = (struct attempt){.agent = c->agent,
+	    .watch = {.fd = -1},
+	    .until_ms = loop_now_ms() + BACKLOG_MS,
+	    .connection = c,
+	    .request = *r,
+	    .address = a,
+	    .len = len};
 	*r = (struct request){.bytes = NULL};
 	connection_use(c, &attempt_user, t);
 	connection_hold(c); /* what it sends is for when we are connected */
+	attempt_start(t);
 }
 
 /* ---- out of the guest -----------------------------------------------------

@@ -127,6 +127,28 @@ is "$(cat "$tmp"/many.* | sort -n | tr '\n' ' ')" \
 	"$(seq 0 29 | tr '\n' ' ')" "30 connections at once" || diag "$(cat "$err")"
 end_forward
 
+# A server that lets one wait to be accepted, and has one already: who comes
+# then waits for it as a program in the guest would.
+socat "UNIX-LISTEN:$tmp/slow,fork,max-children=1,backlog=1" \
+	SYSTEM:"until [ -e $tmp/go ]; do sleep 0.02; done; cat" &
+at_exit "kill $! 2>/dev/null"
+await 5 test -S "$tmp/slow"
+i=0
+pids=
+while [ $i -lt 6 ]; do
+	echo "$i" | vk-exec -W "$tmp/slow" t >"$tmp/slow.$i" 2>&1 &
+	pids="$pids $!"
+	i=$((i + 1))
+done
+# It listens, one is with it, two wait: the kernel takes one more than asked.
+slow_is_full() { [ "$(grep -c "$tmp/slow" /proc/net/unix)" -ge 4 ]; }
+await 5 slow_is_full
+: >"$tmp/go"
+# shellcheck disable=SC2086 # words
+wait $pids
+is "$(cat "$tmp"/slow.* | sort -n | tr '\n' ' ')" '0 1 2 3 4 5 ' \
+	"a unix socket whose backlog is full is waited for"
+
 # Who ends first is the server: what the client says afterwards still arrives.
 free_port
 early=$port
