@@ -313,6 +313,15 @@ pass(struct lan *lan, struct flow *f, const struct inspect_place *p)
 }
 
 void
+inspect_end(struct lan *lan, struct flow *f)
+{
+	if (lan->inspections[f->tcp.inspect - 1].have == 0)
+		inspect_free(lan, f);
+	else
+		refuse(lan, f, "it shows no name");
+}
+
+void
 inspect_take(struct lan *lan, struct flow *f, const uint8_t *data, size_t len)
 {
 	struct inspect_place *p = &lan->inspections[f->tcp.inspect - 1];

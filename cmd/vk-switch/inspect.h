@@ -49,6 +49,9 @@ enum inspection inspect_bytes(
 
 bool inspect_start(struct lan *, struct flow *);
 void inspect_take(struct lan *, struct flow *, const uint8_t *data, size_t len);
+/* The VM says no more: what has said nothing asks for nothing, and may listen
+ * (a server may be the first to speak, or the only one). */
+void inspect_end(struct lan *, struct flow *);
 /* How much more it takes. */
 uint32_t inspect_room(const struct lan *, const struct flow *);
 void inspect_free(struct lan *, struct flow *);

@@ -139,8 +139,11 @@ take_fin(struct lan *lan, struct flow *f, const struct tcp_segment *t)
 	if (lan->batch.flow == f)
 		tcp_send_batch(lan);
 	f->tcp.ack_now = true;
-	if (f->tcp.vm_fin || f->tcp.inspect ||
-	    t->seq + (uint32_t)t->len != f->tcp.received)
+	if (f->tcp.vm_fin || t->seq + (uint32_t)t->len != f->tcp.received)
+		return;
+	if (f->tcp.inspect)
+		inspect_end(lan, f);
+	if (f->tcp.failed)
 		return;
 	f->tcp.vm_fin = true;
 	f->tcp.received++;

@@ -131,6 +131,8 @@ works 'another name of that address' "$get http://www.good.example.org/"
 works 'a name through a CNAME' "$get http://cname.good.example.org/"
 works 'a protocol in which the server begins' \
 	"sleep 1 | socat -t 5 - TCP:ssh.example.org:2222 | grep SSH"
+works 'one to which a VM says nothing, and ends' \
+	'timeout 20 socat -t 30 - TCP:ssh.example.org:2222 </dev/null'
 works 'DNS by UDP' "$D good.example.org | grep 198"
 works 'DNS by TCP' "$D +tcp good.example.org | grep 198"
 works 'names of the LAN' "$D other.lan | grep 10.76"
