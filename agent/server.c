@@ -96,22 +96,30 @@ parse_address(const char *text, unsigned cid, union address *a, struct err *e)
 	return 0;
 }
 
+/* By vsock users of the guest can come, too (its loopback), and VMs that the
+ * guest runs: what is done here is done as root, for the host alone. */
+static bool
+is_host(const union address *a)
+{
+	return a->any.sa_family != AF_VSOCK ||
+	       a->vsock.svm_cid == VMADDR_CID_HOST;
+}
+
+/* One a turn: whoever knocks all the time does not keep the others waiting. */
 static void
 listener_ready(struct watch *w, uint32_t events)
 {
-	int fd;
+	union address from = {.any.sa_family = AF_UNSPEC};
+	socklen_t len = sizeof(from);
+	int fd = accept4(w->fd, &from.any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	(void)events;
-	for (;;) {
-		fd = accept4(w->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd < 0 && errno == EINTR)
-			continue;
-		if (fd < 0)
-			break;
+	if (fd >= 0 && !is_host(&from))
+		close(fd);
+	else if (fd >= 0)
 		connection_new(server.agent, fd,
 		    server.listener_is_unix ? CONNECTION_LINE
 					    : CONNECTION_GREETING);
-	}
 }
 
 int

@@ -23,7 +23,8 @@ cd "$tmp" || exit 1
 mkdir -p root/bin root/etc root/root root/var
 cp "$(command -v busybox)" root/bin/busybox
 for name in sh cat echo id pwd env mount umount sleep head wc ls touch date \
-	nc grep tail ps dd kill seq true mkdir sync hwclock awk stat nice yes tr; do
+	nc grep tail ps dd kill seq true mkdir sync hwclock awk stat nice yes tr \
+	modprobe; do
 	ln -s busybox "root/bin/$name"
 done
 echo 'root:x:0:0::/root:/bin/sh' >root/etc/passwd
@@ -36,14 +37,18 @@ cat >call.c <<'END'
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include <linux/vm_sockets.h>
+
 /* eat: touches memory until it is taken away. orphans N: so many children
  * of children, which nobody waits for. bomb N: forks for N seconds. comet: is
- * another process in another session every millisecond. */
+ * another process in another session every millisecond. dial CID PORT: connects
+ * by vsock. */
 static void
 eat(void)
 {
@@ -98,6 +103,21 @@ comet(void)
 }
 
 static int
+dial(unsigned cid, unsigned port)
+{
+	struct sockaddr_vm there = {
+	    .svm_family = AF_VSOCK, .svm_cid = cid, .svm_port = port};
+	int fd = socket(AF_VSOCK, SOCK_STREAM, 0);
+	char byte;
+
+	if (connect(fd, (struct sockaddr *)&there, sizeof(there)) < 0)
+		puts(strerrorname_np(errno));
+	else
+		puts(read(fd, &byte, 1) == 1 ? "greeted" : "hung up on");
+	return 0;
+}
+
+static int
 now(void)
 {
 	struct timespec t;
@@ -123,6 +143,8 @@ main(int argc, char **argv)
 		return bomb((unsigned)a);
 	if (strcmp(argv[1], "comet") == 0)
 		return comet();
+	if (strcmp(argv[1], "dial") == 0)
+		return dial((unsigned)a, (unsigned)b);
 	number = strtol(argv[1], NULL, 0);
 	if (syscall(number, a, b, 0, 0, 0) < 0)
 		puts(strerrorname_np(errno));
@@ -157,7 +179,7 @@ in_vm() { timeout -k 1 30 vk-exec "$name" -- "$@"; }
 
 # ---- clock, freezing, load --------------------------------------------------
 
-boot one
+boot one --guest-modules
 
 # The guest's time lies between ours before and after, or 50 ms off.
 clock_is_right() {
@@ -200,6 +222,15 @@ in_vm sh -c 'echo here | nc 127.0.0.1 7000'
 await 5 grep -q here came
 ok $? "-R from one"
 kill "$forward"
+
+# The agent is root, and for the host alone.
+in_vm modprobe vsock_loopback 2>/dev/null
+answer=$(vk-exec -u 1000 one -- call dial 1 30315)
+if [ "$answer" = ECONNRESET ]; then
+	skip "the guest's own users" "this kernel has no loopback of vsock"
+else
+	is "$answer" "hung up on" "it does not serve the guest's own users"
+fi
 
 # A writer waits on a frozen file system, and goes on when it is thawed.
 run vk-exec --freeze one
