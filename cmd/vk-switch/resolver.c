@@ -274,7 +274,9 @@ query_send(struct lan *lan, struct query *q)
 		query_fail(lan, q);
 		return;
 	}
-	s = &r->servers[(r->first + q->tries++) % r->server_count];
+	/* Which is first may change meanwhile, and how many there are. */
+	q->server = (q->tries++ ? q->server + 1 : r->first) % r->server_count;
+	s = &r->servers[q->server];
 	slen = addr_to_sock(&s->addr, s->port, &ss);
 	if (getrandom(&q->id, sizeof(q->id), 0) != sizeof(q->id))
 		return;
@@ -334,7 +336,7 @@ query_event(struct lan *lan, const struct watch *w, uint32_t events)
 		query_send(lan, q);
 		return;
 	}
-	r->first = (r->first + q->tries - 1u) % r->server_count;
+	r->first = q->server;
 	send_answer(lan, q, message, len);
 	query_free(q);
 }

@@ -45,6 +45,7 @@ struct query {
 	struct dns_query query;
 	uint16_t id;
 	uint8_t tries;
+	uint32_t server; /* that was asked last */
 	uint64_t sent_ms;
 };
 

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/* resolver.c - which of the host's servers is asked, when one is dead */
+#include "cmd/vk-switch/resolver.h"
+
+#include "tests/cmd/vk-switch/wire.h"
+#include "tests/tap.h"
+
+#include <netinet/in.h>
+
+static int vm, dead, good;
+static uint16_t asked;
+
+/* A server of the host. */
+static int
+server(void)
+{
+	struct sockaddr_in in = {
+	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(in);
+	struct err e = ERR_INIT;
+	char text[32];
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+
+	if (bind(fd, (struct sockaddr *)&in, sizeof(in)) < 0 ||
+	    getsockname(fd, (struct sockaddr *)&in, &len) < 0)
+		exit(1);
+	snprintf(text, sizeof(text), "127.0.0.1:%u", ntohs(in.sin_port));
+	if (resolver_add_server(&lan, text, &e) < 0)
+		exit(1);
+	return fd;
+}
+
+/* The VM asks for a name that nobody has asked for. */
+static void
+ask(void)
+{
+	uint8_t frame[256], message[64];
+	struct writer w = writer_of(message, sizeof(message));
+	struct header h = {
+	    .to_mac = lan.config.gateway_mac, .to = lan.config.gateway4};
+	char label[16];
+	int n = snprintf(label, sizeof(label), "name%u", ++asked);
+
+	addr_parse("10.76.0.23", &h.from);
+	put_be(&w, (uint64_t)asked << 48 | 0x010000010000, 8);
+	put_be(&w, 0, 4);
+	put_be(&w, (unsigned)n, 1);
+	put_bytes(&w, label, (size_t)n);
+	put_bytes(&w, "\7example", 9);
+	put_be(&w, 0x00010001, 4);
+	wire_send(vm, frame,
+	    wire_udp(
+		frame, sizeof(frame), h, 4000, 53, message, writer_len(&w)));
+}
+
+/* How many queries came; each is answered, where that is wanted. */
+static int
+served(int fd, bool answer)
+{
+	struct sockaddr_in from;
+	socklen_t len = sizeof(from);
+	uint8_t message[512];
+	int count = 0;
+	ssize_t n;
+
+	while ((n = recvfrom(fd, message, sizeof(message), 0,
+		    (struct sockaddr *)&from, &len)) > 0) {
+		count++;
+		message[2] |= 0x80;
+		message[3] = 0x80;
+		if (answer && sendto(fd, message, (size_t)n, 0,
+				  (struct sockaddr *)&from, len) != n)
+			exit(1);
+	}
+	return count;
+}
+
+static int
+answers(void)
+{
+	uint8_t frame[2048];
+	int count = 0;
+
+	while (wire_take(vm, frame, sizeof(frame)) > 0)
+		count++;
+	return count;
+}
+
+static void
+time_passes(void)
+{
+	lan.loop.now_ms += RETRY_MS;
+	resolver_retry(&lan);
+}
+
+int
+main(void)
+{
+	wire_lan();
+	lan.policies[0].allow_rest = true; /* names */
+	dead = server();
+	good = server();
+	vm = wire_port();
+	/* Two at once: as a program does that asks for A and AAAA. */
+	ask();
+	ask();
+	is_int(served(dead, false), 2, "the first server is asked");
+	time_passes();
+	is_int(served(good, true), 2, "it says nothing: the second is");
+	is_int(answers(), 2, "and answers");
+	ask();
+	is_int(served(good, true), 1, "from then on that is the first");
+	is_int(answers(), 1, "and answers");
+	is_int(served(dead, false), 0, "the dead one is left alone");
+	close(good);
+	ask();
+	lan_turn(&lan, 0);
+	is_int(served(dead, true), 1, "until the other is gone");
+	is_int(answers(), 1, "and it lives");
+	lan_release(&lan);
+	return tap_done();
+}
