@@ -27,13 +27,13 @@
  * round, and ACLs are written anew, with rows and numbers that were not there.
  * An image is bytes, which we carry on as they are. Beside that, a reader that
  * is pushed needs no thread, and to load libarchive with all that it needs
- *takes some milliseconds of every start.
+ * takes some milliseconds of every start.
  */
 #include "common/tarin.h"
 
 #include "common/buf.h"
 #include "common/pax.h"
-#include "common/tarnumber.h"
+#include "common/tarheader.h"
 #include "common/tarsparse.h"
 
 #include <assert.h>
@@ -41,38 +41,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BLOCK 512
-/* What seven octal digits hold; Linux has 12 and 20 bits. */
-#define DEVICE_MAX 07777777
-
-/* The ustar header, POSIX.1-2008; offsets of its fields. */
-enum {
-	NAME = 0,
-	NAME_LEN = 100,
-	MODE = 100,
-	UID = 108,
-	GID = 116,
-	SIZE = 124,
-	MTIME = 136,
-	CHECKSUM = 148,
-	TYPE = 156,
-	LINK = 157,
-	MAGIC = 257,
-	MAJOR = 329,
-	MINOR = 337,
-	PREFIX = 345,
-	PREFIX_LEN = 155,
-	/* GNU, where others have the prefix */
-	GNU_ATIME = 345,
-	GNU_CTIME = 357,
-	/* GNU, old sparse: four pieces, "more follow", real size */
-	GNU_SPARSE = 386,
-	GNU_EXTENDED = 482,
-	GNU_REALSIZE = 483,
-	/* in an extension block: 21 pieces */
-	EXT_SPARSE_COUNT = 21,
-	EXT_EXTENDED = 504,
-};
+#define BLOCK TAR_BLOCK_SIZE
+/* Pieces of a sparse file in a block behind its header, and "more follow". */
+#define EXTENSION_PIECES 21
+#define EXTENSION_MORE   504
 
 enum state {
 	HEADER,
@@ -104,8 +76,7 @@ struct tarin {
 	struct buf long_link;   /* GNU 'K' */
 	struct buf body;        /* an extended header in the making */
 	struct tar_entry entry; /* the one at hand */
-	char name[PREFIX_LEN + 1 + NAME_LEN + 1];
-	char link[NAME_LEN + 1];
+	char name[TAR_NAME_SIZE], link[TAR_LINK_SIZE]; /* the header's own */
 	struct sparse_map map; /* in front of the data */
 };
 
@@ -156,29 +127,6 @@ bad(struct err *e, const char *what)
 	return err_set(e, EX_DATAERR, "tar: %s", what);
 }
 
-/* ---- checksum----------------------------------------------------------- */
-
-/* Sum of all bytes with the sum's own field as spaces; old archives added
- * signed chars. */
-static bool
-checksum_right(const uint8_t *b)
-{
-	int64_t told;
-	int plain = 0, high = 0;
-
-	for (int i = 0; i < BLOCK; i++)
-		plain += b[i];
-	for (int i = CHECKSUM; i < CHECKSUM + 8; i++)
-		plain += ' ' - b[i];
-	if (tar_number(b + CHECKSUM, 8, &told) < 0)
-		return false;
-	if (told == plain)
-		return true;
-	for (int i = 0; i < BLOCK; i++)
-		high += (i < CHECKSUM || i >= CHECKSUM + 8) && b[i] >= 0x80;
-	return told == plain - 0x100 * high;
-}
-
 /* ---- an entry is complete ----------------------------------------------- */
 
 static void
@@ -212,67 +160,13 @@ report(struct tarin *t, struct err *e)
 
 /* ---- header blocks ------------------------------------------------------ */
 
-static int
-type_of(
-    const struct tarin *t, uint8_t flag, const char *name, enum tar_type *type)
-{
-	size_t len = strlen(name);
-
-	switch (flag) {
-	case '\0': /* v7: directories by their name only */
-		*type = len > 0 && name[len - 1] == '/' ? TAR_DIR : TAR_FILE;
-		return 0;
-	case '0':
-	case '7': /* contiguous: as a file, says POSIX */
-	case 'S': /* GNU sparse */
-		*type = TAR_FILE;
-		return 0;
-	case '1':
-		*type = TAR_LINK;
-		return 0;
-	case '2':
-		*type = TAR_SYMLINK;
-		return 0;
-	case '3':
-		*type = TAR_CHAR;
-		return 0;
-	case '4':
-		*type = TAR_BLOCK;
-		return 0;
-	case '5':
-	case 'D': /* GNU, incremental */
-		*type = TAR_DIR;
-		return 0;
-	case '6':
-		*type = TAR_FIFO;
-		return 0;
-	case 'M': /* GNU: it began in another volume */
-		return -1;
-	default:
-		*type = TAR_FILE;
-		return t->ops->any_type ? 0 : -1;
-	}
-}
-
 /* The name fields: pax over GNU over the header's own. */
 static int
 take_names(struct tarin *t, const uint8_t *b, struct err *e)
 {
 	struct tar_entry *n = &t->entry;
-	size_t prefix = 0;
 
-	if (memcmp(b + MAGIC, "ustar", 6) == 0)
-		prefix = strnlen((const char *)b + PREFIX,
-		    memcmp(b + 508, "tar", 4) == 0 ? 131 : PREFIX_LEN);
-	if (prefix > 0) {
-		memcpy(t->name, b + PREFIX, prefix);
-		t->name[prefix++] = '/';
-	}
-	memcpy(t->name + prefix, b + NAME, NAME_LEN);
-	t->name[prefix + NAME_LEN] = '\0';
-	memcpy(t->link, b + LINK, NAME_LEN);
-	t->link[NAME_LEN] = '\0';
-
+	tar_header_names(b, t->name, t->link);
 	n->path = t->pax.path.len > 0    ? t->pax.path.data
 		  : t->long_name.len > 0 ? t->long_name.data
 					 : t->name;
@@ -286,98 +180,35 @@ take_names(struct tarin *t, const uint8_t *b, struct err *e)
 	return 0;
 }
 
-/* A time beside that of modification, if GNU tar put it into the header. */
-static void
-take_gnu_time(
-    struct pax *p, unsigned bit, struct tar_time *time, const uint8_t *field)
-{
-	if (p->has & bit || field[0] == '\0' ||
-	    tar_number(field, 12, &time->seconds) < 0)
-		return;
-	time->nanoseconds = 0;
-	p->has |= bit;
-}
-
-static void
-take_times(struct tarin *t, const uint8_t *b)
-{
-	struct pax *p = &t->pax;
-
-	if (memcmp(b + MAGIC, "ustar  ", 8) == 0) {
-		take_gnu_time(p, PAX_ATIME, &p->atime, b + GNU_ATIME);
-		take_gnu_time(p, PAX_CTIME, &p->ctime, b + GNU_CTIME);
-	}
-	t->entry.atime = p->has & PAX_ATIME ? &p->atime : NULL;
-	t->entry.ctime = p->has & PAX_CTIME ? &p->ctime : NULL;
-}
-
-static int
-take_numbers(struct tarin *t, const uint8_t *b, struct err *e)
-{
-	struct tar_entry *n = &t->entry;
-	const struct pax *p = &t->pax;
-	uint32_t mode;
-
-	if (tar_natural32(b + MODE, 8, &mode) < 0 ||
-	    tar_natural(b + SIZE, 12, &n->stored) < 0 ||
-	    tar_number(b + MTIME, 12, &n->mtime) < 0)
-		return bad(e, "bad number in a header");
-	n->mode = mode & 07777;
-	n->mtime_ns = 0;
-	if (p->has & PAX_UID)
-		n->uid = p->uid;
-	else if (tar_natural32(b + UID, 8, &n->uid) < 0)
-		return bad(e, "bad owner in a header");
-	if (p->has & PAX_GID)
-		n->gid = p->gid;
-	else if (tar_natural32(b + GID, 8, &n->gid) < 0)
-		return bad(e, "bad group in a header");
-	if (p->has & PAX_SIZE)
-		n->stored = p->size;
-	if (n->stored > INT64_MAX - BLOCK)
-		return bad(e, "size out of range");
-	if (p->has & PAX_MTIME) {
-		n->mtime = p->mtime.seconds;
-		n->mtime_ns = p->mtime.nanoseconds;
-	}
-	take_times(t, b);
-	n->major = n->minor = 0;
-	if ((n->type == TAR_CHAR || n->type == TAR_BLOCK) &&
-	    (tar_natural32(b + MAJOR, 8, &n->major) < 0 ||
-		tar_natural32(b + MINOR, 8, &n->minor) < 0 ||
-		n->major > DEVICE_MAX || n->minor > DEVICE_MAX))
-		return bad(e, "bad device number in a header");
-	return 0;
-}
-
 /* GNU's old form: the table starts in the header. */
 static int
 old_sparse(struct tarin *t, const uint8_t *b, struct err *e)
 {
-	if (tar_natural(b + GNU_REALSIZE, 12, &t->entry.size) < 0)
-		return bad(e, "bad size of a sparse file");
-	t->entry.sparse = true;
-	if (sparse_table(&t->pax, b + GNU_SPARSE, 4, e) < 0)
+	bool more;
+
+	if (tar_header_sparse(b, &t->pax, &t->entry.size, &more, e) < 0)
 		return -1;
-	if (b[GNU_EXTENDED]) {
-		t->state = SPARSE;
-		return 0;
-	}
-	return report(t, e);
+	t->entry.sparse = true;
+	if (!more)
+		return report(t, e);
+	t->state = SPARSE;
+	return 0;
 }
 
 static int
 file_header(struct tarin *t, const uint8_t *b, struct err *e)
 {
 	struct tar_entry *n = &t->entry;
-	uint8_t flag = b[TYPE];
+	uint8_t flag = tar_header_flag(b);
+	int known;
 
 	if (take_names(t, b, e) < 0)
 		return -1;
-	if (type_of(t, flag, n->path, &n->type) < 0)
+	known = tar_type(flag, n->path, &n->type);
+	if (known < 0 || (known == 0 && !t->ops->any_type))
 		return err_set(e, EX_DATAERR,
 		    "tar: %s: entry of unknown type 0x%02x", n->path, flag);
-	if (take_numbers(t, b, e) < 0)
+	if (tar_header_numbers(b, &t->pax, n, e) < 0)
 		return err_prefix(e, "%s", n->path);
 	t->unheard = flag == 'D' ? n->stored : 0;
 	if (n->type != TAR_FILE)
@@ -405,32 +236,24 @@ file_header(struct tarin *t, const uint8_t *b, struct err *e)
 	return report(t, e);
 }
 
-static bool
-all_zero(const uint8_t *b)
-{
-	for (int i = 0; i < BLOCK; i++)
-		if (b[i])
-			return false;
-	return true;
-}
-
 static int
 header_block(struct tarin *t, const uint8_t *b, struct err *e)
 {
+	uint8_t flag = tar_header_flag(b);
 	uint64_t size;
 
-	if (b[0] == '\0' && all_zero(b)) {
+	if (tar_header_empty(b)) {
 		if (++t->zeros == 2)
 			t->state = END;
 		return 0;
 	}
 	if (t->zeros > 0)
 		return bad(e, "a single block of zeros between entries");
-	if (!checksum_right(b))
+	if (!tar_header_right(b))
 		return err_set(e, EX_DATAERR, "%star: header checksum is wrong",
 		    t->begun ? "" : "not a ");
 	t->begun = true;
-	switch (b[TYPE]) {
+	switch (flag) {
 	case 'V': /* GNU: the volume's label */
 		forget_pending(t);
 		return 0;
@@ -439,10 +262,9 @@ header_block(struct tarin *t, const uint8_t *b, struct err *e)
 	case 'g':
 	case 'L':
 	case 'K':
-		if (tar_natural(b + SIZE, 12, &size) < 0 ||
-		    size > TARIN_PAX_MAX)
+		if (tar_header_size(b, &size) < 0 || size > TARIN_PAX_MAX)
 			return bad(e, "extended header too large");
-		t->extended = b[TYPE] == 'X' ? 'x' : (char)b[TYPE];
+		t->extended = flag == 'X' ? 'x' : (char)flag;
 		t->left = size;
 		t->padding = (unsigned)(-size & (BLOCK - 1));
 		t->state = EXTENDED;
@@ -503,9 +325,9 @@ map_block(struct tarin *t, const uint8_t *b, struct err *e)
 static int
 extension_block(struct tarin *t, const uint8_t *b, struct err *e)
 {
-	if (sparse_table(&t->pax, b, EXT_SPARSE_COUNT, e) < 0)
+	if (sparse_table(&t->pax, b, EXTENSION_PIECES, e) < 0)
 		return -1;
-	return b[EXT_EXTENDED] ? 0 : report(t, e);
+	return b[EXTENSION_MORE] ? 0 : report(t, e);
 }
 
 static int

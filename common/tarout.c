@@ -4,6 +4,7 @@
 
 #include "common/io.h"
 #include "common/pax.h"
+#include "common/tarheader.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -11,7 +12,7 @@
 #include <string.h>
 #include <sys/uio.h>
 
-#define BLOCK 512
+#define BLOCK TAR_BLOCK_SIZE
 
 struct ustar { /* POSIX.1-2008, pax, "ustar Interchange Format" */
 	char name[100], mode[8], uid[8], gid[8], size[12], mtime[12];

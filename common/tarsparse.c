@@ -3,12 +3,13 @@
  */
 #include "common/tarsparse.h"
 
+#include "common/tarheader.h"
 #include "common/tarnumber.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define BLOCK 512
+#define BLOCK TAR_BLOCK_SIZE
 /* A row: offset and length, 12 bytes each. */
 #define NUMBER_LEN 12
 
