@@ -98,6 +98,8 @@ struct datagram {
 	bool may_fragment; /* the VM did not say "do not" */
 	bool one_by_one;   /* the kernel takes no datagrams as one */
 	uint16_t echo_id;  /* as the VM has it */
+	uint16_t published, client_port; /* where a client came in, and who */
+	struct addr client;
 };
 
 struct flow {

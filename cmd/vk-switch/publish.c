@@ -412,13 +412,12 @@ target_addr(struct lan *lan, const struct station *s, const struct published *p,
 	return false;
 }
 
-/* What the VM sees as the other end, and a free key for it. */
-static bool
+/* What the VM sees as the other end. */
+static void
 far_end(struct lan *lan, struct flow_key *k, const struct addr *client,
     uint16_t port)
 {
 	bool four = addr_is4(&k->vm);
-	uint64_t seed = lan->flows.key[1];
 
 	k->far = four ? lan->config.gateway4 : lan->config.gateway6;
 	k->far_port = port;
@@ -427,6 +426,14 @@ far_end(struct lan *lan, struct flow_key *k, const struct addr *client,
 	    !cidr_contains(&lan->config.net4, client) &&
 	    !cidr_contains(&lan->config.net6, client))
 		k->far = *client;
+}
+
+/* Another port of it, where that one is taken. */
+static bool
+free_key(struct lan *lan, struct flow_key *k)
+{
+	uint64_t seed = lan->flows.key[1];
+
 	for (int i = 0; i < 64; i++) {
 		if (k->far_port && !flow_find(lan, k))
 			return true;
@@ -447,7 +454,7 @@ accept_stream(struct lan *lan, struct published *p)
 	struct port *asking = s ? &lan->ports[s->port] : NULL;
 	struct addr client;
 	uint16_t port = 0;
-	bool known = false;
+	bool known = false, reached = false;
 	struct flow *f;
 	int fd = descriptor_accept(lan, asking, p->fd, &ss);
 
@@ -458,8 +465,11 @@ accept_stream(struct lan *lan, struct published *p)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 		setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &one, sizeof(one));
 	}
-	if (!s || !target_addr(lan, s, p, !known || addr_is4(&client), &k.vm) ||
-	    !far_end(lan, &k, known ? &client : NULL, port)) {
+	if (s && target_addr(lan, s, p, !known || addr_is4(&client), &k.vm)) {
+		far_end(lan, &k, known ? &client : NULL, port);
+		reached = free_key(lan, &k);
+	}
+	if (!reached) {
 		setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 		fd_close(&fd);
 		return;
@@ -490,38 +500,67 @@ client_socket(struct lan *lan, const struct station *s,
 	return steal_fd(&fd);
 }
 
+/* Datagrams that a client sent one after the other are here together, before
+ * it has a socket of its own. */
+static bool
+is_from(const struct flow *f, const struct datagram *from)
+{
+	return f->inbound && f->datagram.published == from->published &&
+	       f->datagram.client_port == from->client_port &&
+	       addr_equal(&f->datagram.client, &from->client);
+}
+
+static struct flow *
+new_client(struct lan *lan, const struct station *s, const struct published *p,
+    struct flow_key *k, const struct sockaddr_storage *client)
+{
+	struct watch w = {.kind = WATCH_FLOW};
+	int fd = free_key(lan, k) ? client_socket(lan, s, p, client) : -1;
+	struct flow *f =
+	    fd < 0 ? NULL : flow_new(lan, k, s, FLOWS_DATAGRAM_NEW, fd);
+
+	if (!f)
+		return NULL;
+	f->inbound = true;
+	w.index = flow_index(lan, f);
+	w.generation = f->generation;
+	if (loop_watch(&lan->loop, f->fd, &w, EPOLLIN) == 0)
+		return f;
+	flow_free(lan, f);
+	return NULL;
+}
+
 static void
 accept_datagram(struct lan *lan, struct published *p)
 {
 	struct flow_key k = {.proto = PROTO_UDP, .vm_port = p->vm_port};
-	struct watch w = {.kind = WATCH_FLOW};
 	struct sockaddr_storage ss;
 	socklen_t len = sizeof(ss);
 	struct udp_reply r = {.data = lan->whole};
+	struct datagram from;
 	struct station *s;
 	struct addr client;
 	uint16_t port;
 	struct flow *f;
 	ssize_t n = recvfrom(p->fd, lan->whole, sizeof(lan->whole),
 	    MSG_DONTWAIT, (struct sockaddr *)&ss, &len);
-	int fd;
 
 	if (n < 0 || addr_from_sock(&ss, &client, &port) < 0)
 		return;
 	s = target(lan, p);
-	if (!s || !target_addr(lan, s, p, addr_is4(&client), &k.vm) ||
-	    !far_end(lan, &k, &client, port))
+	if (!s || !target_addr(lan, s, p, addr_is4(&client), &k.vm))
 		return;
-	fd = client_socket(lan, s, p, &ss);
-	f = fd < 0 ? NULL : flow_new(lan, &k, s, FLOWS_DATAGRAM_NEW, fd);
-	if (!f)
-		return;
-	f->inbound = true;
-	w.index = flow_index(lan, f);
-	w.generation = f->generation;
-	if (loop_watch(&lan->loop, f->fd, &w, EPOLLIN) < 0) {
-		flow_free(lan, f);
-		return;
+	from = (struct datagram){
+	    .published = (uint16_t)(p - lan->publisher.entries),
+	    .client = client,
+	    .client_port = port};
+	far_end(lan, &k, &client, port);
+	f = flow_find(lan, &k);
+	if (!f || !is_from(f, &from)) {
+		f = new_client(lan, s, p, &k, &ss);
+		if (!f)
+			return;
+		f->datagram = from;
 	}
 	r.from = k.far;
 	r.to = k.vm;
