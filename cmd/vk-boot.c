@@ -14,6 +14,7 @@
 
 #include "common/confine.h"
 #include "common/die.h"
+#include "common/io.h"
 
 #include <stdio.h>
 
@@ -33,6 +34,7 @@ main(int argc, char **argv)
 	struct err e = ERR_INIT;
 	int status;
 
+	io_keep_standard();
 	switch (options_parse(&vm.options, argc, argv, &e)) {
 	case OPT_ERROR:
 		die_err(&e);

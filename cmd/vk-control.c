@@ -4,6 +4,7 @@
 #include "cmd/vk-control/talk.h"
 
 #include "common/die.h"
+#include "common/io.h"
 
 #include <signal.h>
 
@@ -15,6 +16,7 @@ main(int argc, char **argv)
 	struct options o;
 	int first;
 
+	io_keep_standard();
 	signal(SIGPIPE, SIG_IGN);
 	options_init(&o);
 	switch (opt_parse(&options_command, argc, argv, &o, &first, &e)) {

@@ -5,6 +5,7 @@
 #include "cmd/vk-exec/options.h"
 #include "cmd/vk-exec/vm.h"
 #include "common/die.h"
+#include "common/io.h"
 
 #include <signal.h>
 #include <string.h>
@@ -22,6 +23,7 @@ main(int argc, char **argv)
 	struct vm vm;
 	int first = 0, status;
 
+	io_keep_standard();
 	signal(SIGPIPE, SIG_IGN);
 	options_init(&o);
 	parsed = opt_parse(copy ? &copy_command : &exec_command, argc - copy,

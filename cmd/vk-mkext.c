@@ -6,6 +6,7 @@
 #include "cmd/vk-mkext/output.h"
 #include "cmd/vk-mkext/recipe.h"
 #include "common/die.h"
+#include "common/io.h"
 #include "common/log.h"
 
 #include <fcntl.h>
@@ -111,6 +112,7 @@ main(int argc, char **argv)
 	struct err e = ERR_INIT;
 	int first, result;
 
+	io_keep_standard();
 	options_init(&o);
 	switch (opt_parse(&options_command, argc, argv, &o, &first, &e)) {
 	case OPT_ANSWERED:

@@ -3,6 +3,7 @@
 #include "cmd/vk-ps/list.h"
 #include "cmd/vk-ps/table.h"
 #include "common/die.h"
+#include "common/io.h"
 #include "common/opt.h"
 
 #include <stdio.h>
@@ -88,6 +89,7 @@ main(int argc, char **argv)
 	json_t *vms;
 	int first;
 
+	io_keep_standard();
 	switch (opt_parse(&command, argc, argv, &o, &first, &e)) {
 	case OPT_ANSWERED:
 		return 0;

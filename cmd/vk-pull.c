@@ -75,6 +75,7 @@ main(int argc, char **argv)
 	struct cache cache;
 	int first, rc;
 
+	io_keep_standard();
 	options_default(&o);
 	switch (opt_parse(&options_command, argc, argv, &o, &first, &e)) {
 	case OPT_ANSWERED:

@@ -5,6 +5,7 @@
 #include "cmd/vk-switch/lan.h"
 #include "cmd/vk-switch/options.h"
 #include "common/die.h"
+#include "common/io.h"
 #include "common/log.h"
 #include "common/opt.h"
 
@@ -84,6 +85,7 @@ main(int argc, char **argv)
 	struct err e = ERR_INIT;
 	int first, result;
 
+	io_keep_standard();
 	options_init(&options);
 	switch (opt_parse(&options_command, argc, argv, &options, &first, &e)) {
 	case OPT_ANSWERED:

@@ -105,3 +105,12 @@ io_allow_descriptors(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 	return limit.rlim_cur;
 }
+
+void
+io_keep_standard(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			open("/dev/null",
+			    fd == STDOUT_FILENO ? O_RDONLY : O_WRONLY);
+}

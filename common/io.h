@@ -29,4 +29,9 @@ int io_nonblock(int fd, int on);
  * limit). How many that are; 0 with errno, and all is as it was. */
 uint64_t io_allow_descriptors(void);
 
+/* First in a program: what of descriptors 0 to 2 is closed becomes /dev/null,
+ * so that nothing else that is opened is taken for standard input, output or
+ * error. To read the first and to write the second fails as it did. */
+void io_keep_standard(void);
+
 #endif

@@ -36,6 +36,10 @@ run vk-exec t sh -c 'echo hi; echo oops >&2; exit 42'
 is "$rc $(cat "$out") $(cat "$err")" "42 hi oops" "stdout, stderr and status"
 is "$(echo abc | vk-exec t cat)" abc "stdin reaches the command"
 is "$(echo abc | vk-exec -n t cat)" "" "-n: it does not"
+timeout 10 vk-exec t cat <&- >"$out" 2>"$err"
+is "$? $(cat "$out" "$err")" "0 " "stdin is closed: it is at its end"
+timeout 10 vk-exec t sh -c 'echo hi; echo oops >&2; exit 42' >&- 2>&-
+is $? 42 "stdout and stderr are closed: the status is told"
 
 bad=
 i=0

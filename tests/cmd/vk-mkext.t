@@ -41,6 +41,11 @@ like "$(in_image 'stat /hole')" 'Size: 3145728' "a hole's size"
 like "$(in_image 'stat /hole')" 'Blockcount: 0' "a hole takes no blocks"
 like "$(in_image 'stat /pipe')" 'Type: FIFO' "a fifo"
 
+for closed in 0 1 2; do
+	eval "vk-mkext -v -o \"\$tmp/closed\" \"\$tmp/a.tar\" $closed>&-" 2>"$err"
+	cmp -s "$image" "$tmp/closed"
+	ok $? "descriptor $closed is closed: the same bytes"
+done
 vk-mkext <"$tmp/a.tar" >"$tmp/redirected"
 cmp -s "$image" "$tmp/redirected"
 ok $? "from stdin to > file: the same bytes"
