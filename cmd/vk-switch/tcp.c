@@ -237,8 +237,14 @@ opened(struct lan *lan, struct flow *f, const struct tcp_segment *t)
 static void
 called(struct lan *lan, struct flow *f, const struct tcp_segment *t)
 {
-	if (!(t->flags & TCP_ACK) || t->ack != f->tcp.next)
+	if (!(t->flags & TCP_ACK))
 		return;
+	if (t->ack != f->tcp.next) {
+		/* It thinks of a connection that was. */
+		if (!(t->flags & TCP_RST))
+			tcp_send_denial(lan, f, t);
+		return;
+	}
 	if (t->flags & TCP_RST) {
 		tcp_abort_socket(f);
 		flow_free(lan, f);

@@ -129,6 +129,12 @@ tcp_send_reset(struct lan *lan, struct flow *f)
 }
 
 void
+tcp_send_denial(struct lan *lan, struct flow *f, const struct tcp_segment *t)
+{
+	send_bare(lan, f, t->ack, TCP_RST);
+}
+
+void
 tcp_send_probe(struct lan *lan, struct flow *f)
 {
 	send_bare(lan, f, f->tcp.una - 1, TCP_ACK);

@@ -19,6 +19,9 @@ uint32_t tcp_initial_seq(struct lan *, const struct flow_key *);
 /* SYN or SYN-ACK, as the phase wants it. */
 void tcp_send_syn(struct lan *, struct flow *);
 void tcp_send_reset(struct lan *, struct flow *);
+/* To our SYN came an ACK of something else (RFC 9293, 3.10.7.3): there is no
+ * such connection. */
+void tcp_send_denial(struct lan *, struct flow *, const struct tcp_segment *);
 void tcp_send_stateless_reset(struct lan *, struct port *,
     const struct packet *, const struct tcp_segment *);
 /* Asks for the VM's window. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* publish.c - datagrams for a published port, as their clients sent them */
+/* publish.c - clients of published ports, as the VM sees them */
 #include "cmd/vk-switch/publish.h"
 
 #include "tests/cmd/vk-switch/wire.h"
@@ -12,20 +12,21 @@ static struct addr vm4;
 static struct sockaddr_in published = {.sin_family = AF_INET};
 
 static void
-publish(void)
+publish(int type, const char *to)
 {
 	socklen_t len = sizeof(published);
-	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	int fd = socket(AF_INET, type, 0);
 	struct err e = ERR_INIT;
 	char text[64];
 
 	/* A port that is free, or was a moment ago. */
 	published.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	published.sin_port = 0;
 	if (bind(fd, (struct sockaddr *)&published, len) < 0 ||
 	    getsockname(fd, (struct sockaddr *)&published, &len) < 0)
 		exit(1);
 	close(fd);
-	snprintf(text, sizeof(text), "%u:5000/udp", ntohs(published.sin_port));
+	snprintf(text, sizeof(text), "%u:%s", ntohs(published.sin_port), to);
 	if (publish_open_all(&lan, &e) < 0 || publish_add(&lan, text, &e) < 0) {
 		fprintf(stderr, "%s\n", e.text);
 		exit(1);
@@ -45,11 +46,12 @@ to_far(uint16_t port, const char *text)
 }
 
 static int
-client(void)
+client(int type)
 {
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+	int fd = socket(AF_INET, type | SOCK_NONBLOCK, 0);
 
-	if (connect(fd, (struct sockaddr *)&published, sizeof(published)) < 0)
+	if (connect(fd, (struct sockaddr *)&published, sizeof(published)) < 0 &&
+	    errno != EINPROGRESS)
 		exit(1);
 	return fd;
 }
@@ -76,21 +78,16 @@ heard(const char *text)
 	return (uint16_t)(frame[ETH_LEN + 20] << 8 | frame[ETH_LEN + 21]);
 }
 
-int
-main(void)
+static void
+datagrams(void)
 {
 	char answer[16];
 	uint16_t first, second;
 	int one, two;
 
-	wire_lan();
-	vm = wire_port();
-	addr_parse("10.76.0.23", &vm4);
-	to_far(9, "here I am");
-	wire_drain(vm);
-	publish();
-	one = client();
-	two = client();
+	publish(SOCK_DGRAM, "5000/udp");
+	one = client(SOCK_DGRAM);
+	two = client(SOCK_DGRAM);
 	say(one, "a");
 	say(one, "b");
 	say(two, "c");
@@ -110,6 +107,75 @@ main(void)
 	is_int(lan.flows.used, 2, "two flows");
 	close(one);
 	close(two);
+}
+
+/* The next segment to the VM, within seconds: has it these flags? */
+static bool
+segment(uint8_t flags, struct tcp_segment *t)
+{
+	static uint8_t frame[2048];
+	struct packet p;
+	ssize_t n = -1;
+
+	for (int turn = 0; turn < 300 && n < 0; turn++) {
+		n = wire_take(vm, frame, sizeof(frame));
+		if (n < 0)
+			lan_turn(&lan, 10);
+	}
+	return n > 0 && packet_ethernet(&p, frame, (size_t)n) == 0 &&
+	       packet_ip(&p) == 0 && p.proto == PROTO_TCP &&
+	       packet_tcp(&p, t) == 0 && t->flags == flags;
+}
+
+static void
+answer(uint8_t flags, uint16_t port, uint32_t seq, uint32_t ack)
+{
+	uint8_t frame[128];
+	struct tcp_made t = {.from = vm4,
+	    .to = lan.config.gateway4,
+	    .from_port = 5001,
+	    .to_port = port,
+	    .seq = seq,
+	    .ack = ack,
+	    .flags = flags,
+	    .window = 1000};
+
+	wire_send(vm, frame, wire_tcp(frame, sizeof(frame), &t));
+}
+
+/* The VM has a connection between the same ends, of which the host knows
+ * nothing any more: it waits after its end, or is older than the switch. */
+static void
+meets_an_old_connection(void)
+{
+	struct tcp_segment t = {.flags = 0}, again = {.flags = 0};
+	int fd;
+
+	publish(SOCK_STREAM, "5001");
+	fd = client(SOCK_STREAM);
+	ok(segment(TCP_SYN, &t), "a client's SYN");
+	answer(TCP_ACK, t.from, 777, t.seq - 1000);
+	ok(segment(TCP_RST, &again) && again.seq == t.seq - 1000,
+	    "an ACK of something else is denied: there is no such connection");
+	ok(segment(TCP_SYN, &again) && again.seq == t.seq, "and asked again");
+	answer(TCP_SYN | TCP_ACK, t.from, 778, t.seq + 1);
+	ok(segment(TCP_ACK, &again) && again.ack == 779, "the VM accepts");
+	say(fd, "hello");
+	ok(segment(TCP_ACK | TCP_PSH, &again) && again.len == 5,
+	    "and gets what the client says");
+	close(fd);
+}
+
+int
+main(void)
+{
+	wire_lan();
+	vm = wire_port();
+	addr_parse("10.76.0.23", &vm4);
+	to_far(9, "here I am");
+	wire_drain(vm);
+	datagrams();
+	meets_an_old_connection();
 	lan_release(&lan);
 	return tap_done();
 }
