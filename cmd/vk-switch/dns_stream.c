@@ -89,10 +89,17 @@ dns_streams_expire(struct lan *lan)
 {
 	for (uint32_t i = 0; i < DNS_STREAMS_MAX; i++) {
 		struct dns_stream *s = &lan->dns_streams[i];
+		uint64_t idle_ms = lan->loop.now_ms - s->used_ms;
 
-		if (s->fd >= 0 &&
-		    lan->loop.now_ms - s->used_ms > DNS_STREAM_IDLE_MS)
+		if (s->fd < 0)
+			continue;
+		if (s->asking && idle_ms >= DNS_STREAM_PATIENCE_MS) {
+			s->used_ms = lan->loop.now_ms;
+			ask_next(lan, s);
+			stream_input(lan, s);
+		} else if (idle_ms > DNS_STREAM_IDLE_MS) {
 			stream_close(s);
+		}
 	}
 }
 
@@ -148,6 +155,7 @@ static void
 stream_input(struct lan *lan, struct dns_stream *s)
 {
 	struct port *port = &lan->ports[s->port];
+	struct watch w = watch_of(lan, s, WATCH_DNS_STREAM);
 
 	while (s->fd >= 0 && !s->asking && s->out_have == 0) {
 		struct cursor c = cursor_of(s->in, s->in_have);
@@ -159,8 +167,11 @@ stream_input(struct lan *lan, struct dns_stream *s)
 			stream_close(s);
 			return;
 		}
-		if (!message)
+		if (!message) {
+			/* It may have been full. */
+			loop_rewatch(&lan->loop, s->fd, &w, EPOLLIN);
 			return;
+		}
 		if (dns_parse_query(message, len, &s->query, &code) < 0) {
 			stream_close(s);
 			return;
@@ -187,6 +198,10 @@ stream_event(struct lan *lan, const struct watch *w, uint32_t events)
 
 	if (s->fd < 0 || (s->generation & 0xffffff) != w->generation)
 		return;
+	if (events & EPOLLHUP) { /* nobody would hear the answer */
+		stream_close(s);
+		return;
+	}
 	s->used_ms = lan->loop.now_ms;
 	if (events & EPOLLOUT && s->out_have && !s->asking) {
 		int result = write_out(s, s->fd);
@@ -306,6 +321,5 @@ upstream_event(struct lan *lan, const struct watch *w, uint32_t events)
 		return;
 	}
 	upstream_read(lan, s);
-	if (s->fd >= 0 && !s->asking)
-		stream_input(lan, s);
+	stream_input(lan, s);
 }

@@ -16,6 +16,8 @@
 #define DNS_STREAMS_PER_PORT 32
 /* RFC 7766, 6.2.3: "of the order of a few seconds". */
 #define DNS_STREAM_IDLE_MS 10000
+/* Of silence, then another server is asked; clients wait for five seconds. */
+#define DNS_STREAM_PATIENCE_MS 2000
 
 struct dns_stream {
 	int fd;       /* -1: free */

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/* dns_stream.c - DNS over TCP: many queries at once, servers that are silent */
+#include "cmd/vk-switch/dns_stream.h"
+
+#include "tests/cmd/vk-switch/wire.h"
+#include "tests/tap.h"
+
+#include <netinet/in.h>
+
+#define QUERY_LEN 34
+#define QUERIES   40
+
+static const struct station station;
+static int silent, server;
+
+static int
+listens(void)
+{
+	struct sockaddr_in in = {
+	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(in);
+	struct err e = ERR_INIT;
+	char text[32];
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+	if (bind(fd, (struct sockaddr *)&in, sizeof(in)) < 0 ||
+	    listen(fd, 64) < 0 ||
+	    getsockname(fd, (struct sockaddr *)&in, &len) < 0)
+		exit(1);
+	snprintf(text, sizeof(text), "127.0.0.1:%u", ntohs(in.sin_port));
+	if (resolver_add_server(&lan, text, &e) < 0)
+		exit(1);
+	return fd;
+}
+
+/* The VM's end of a stream on which so many queries were sent at once. */
+static int
+asks(unsigned count)
+{
+	uint8_t out[QUERIES * QUERY_LEN];
+	struct writer w = writer_of(out, sizeof(out));
+	int fd = dns_stream_open(&lan, &station);
+
+	for (unsigned i = 0; i < count; i++) {
+		put_be(&w, QUERY_LEN - 2, 2);
+		put_be(&w, (uint64_t)i << 48 | 0x010000010000, 8);
+		put_be(&w, 0, 4);
+		put_bytes(&w, "\6stream\7example", 16);
+		put_be(&w, 0x00010001, 4);
+	}
+	wire_write(fd, out, writer_len(&w));
+	return fd;
+}
+
+/* A connection to that server, waited for. */
+static int
+asked(int fd)
+{
+	int one = -1;
+
+	for (int turn = 0; turn < 100 && one < 0; turn++) {
+		lan_turn(&lan, 10);
+		one = accept(fd, NULL, NULL);
+	}
+	return one;
+}
+
+/* Answers the one query on a connection. */
+static bool
+answer(int fd)
+{
+	uint8_t message[512];
+	ssize_t n = fd < 0 ? -1 : 0;
+
+	for (int turn = 0; turn < 100 && n == 0; turn++) {
+		lan_turn(&lan, 10);
+		n = recv(fd, message, sizeof(message), MSG_DONTWAIT);
+		if (n < 0 && errno == EAGAIN)
+			n = 0;
+	}
+	if (n <= 4)
+		return false;
+	message[4] |= 0x80;
+	message[5] = 0x80;
+	n = write(fd, message, (size_t)n);
+	close(fd);
+	return n > 0;
+}
+
+/* The number of answers that are here. */
+static unsigned
+answers(int fd)
+{
+	uint8_t in[QUERIES * QUERY_LEN];
+	ssize_t n = 0;
+
+	for (int turn = 0; turn < 10; turn++)
+		lan_turn(&lan, 1);
+	n = recv(fd, in, sizeof(in), MSG_DONTWAIT);
+	return n < 0 ? 0 : (unsigned)n / QUERY_LEN;
+}
+
+int
+main(void)
+{
+	unsigned served = 0;
+	int vm, fd;
+
+	wire_lan();
+	lan.policies[0].allow_rest = true;
+	close(wire_port());
+	silent = listens();
+	server = listens();
+
+	vm = asks(1);
+	fd = asked(silent);
+	ok(fd >= 0, "the first server is asked");
+	lan.loop.now_ms += DNS_STREAM_PATIENCE_MS;
+	dns_streams_expire(&lan);
+	ok(answer(asked(server)), "it says nothing: the second is");
+	is_int(answers(vm), 1, "and answers");
+	close(fd);
+	close(vm);
+
+	lan.resolver.first = 1;
+	vm = asks(QUERIES);
+	while (served < QUERIES && answer(asked(server)))
+		served++;
+	is_int(served, QUERIES, "of many queries at once each is asked");
+	is_int(answers(vm), QUERIES, "and answered");
+	close(vm);
+
+	vm = asks(QUERIES);
+	fd = asked(server);
+	close(vm);
+	lan_turn(&lan, 10);
+	lan_turn(&lan, 10);
+	for (unsigned i = 0; i < DNS_STREAMS_MAX; i++)
+		served -= lan.dns_streams[i].fd >= 0;
+	is_int(served, QUERIES, "whoever leaves is not waited for");
+	close(fd);
+	lan_release(&lan);
+	return tap_done();
+}
