@@ -12,8 +12,22 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-/* Lines that a guest's agent may have us print; then it is a flood. */
+/* What a guest's agent may have us tell at once; then one more a second. */
 #define EVENTS_SHOWN_MAX 100
+/* Events before other sources of the loop have their turn. */
+#define TURN_EVENTS 256
+
+/* No flood goes on to the log, or to who is told of events. */
+static bool
+may_tell(struct guest *g)
+{
+	uint64_t now_s = status_ms(g->config->status) / 1000;
+	uint64_t passed = now_s - g->told_s;
+
+	g->told_s = now_s;
+	g->told -= passed < g->told ? (unsigned)passed : g->told;
+	return g->told < EVENTS_SHOWN_MAX && ++g->told;
+}
 
 static void
 tell_stages(struct guest *g, const struct announce_event *event)
@@ -58,45 +72,45 @@ ready_arrived(struct guest *g, struct err *e)
 }
 
 static void
+tell(struct guest *g, const char *what, const struct announce_event *event)
+{
+	status_event(
+	    g->config->status, what, json_pack("{s:s?}", "text", event->text));
+}
+
+static void
 event_arrived(struct guest *g, const struct announce_event *event)
 {
-	json_t *members = json_pack("{s:s?}", "text", event->text);
-
 	switch (event->kind) {
 	case EVENT_POWER_OFF:
 	case EVENT_REBOOT:
 		g->going_down = true;
 		g->rebooting = event->kind == EVENT_REBOOT;
-		json_decref(members);
 		return;
 	case EVENT_FATAL:
 		log_warn("guest: %s", event->text);
 		guest_finish(g, EXIT_FAILED, "failure");
-		json_decref(members);
 		return;
 	case EVENT_LOG:
 	case EVENT_OOM:
-		if (g->events++ < EVENTS_SHOWN_MAX)
-			log_warn("guest: %s", event->text);
-		status_event(g->config->status,
-		    event->kind == EVENT_OOM ? "oom" : "log", members);
+		if (!may_tell(g))
+			return;
+		log_warn("guest: %s", event->text);
+		tell(g, event->kind == EVENT_OOM ? "oom" : "log", event);
 		return;
 	case EVENT_INIT_READY:
 		if (!g->init_ready)
-			status_event(g->config->status, "init-ready", members);
-		else
-			json_decref(members);
+			tell(g, "init-ready", event);
 		g->init_ready = true;
 		return;
 	case EVENT_INIT_STATUS:
-		if (g->init_events++ < EVENTS_SHOWN_MAX)
-			status_event(g->config->status, "init", members);
-		else
-			json_decref(members);
+		if (may_tell(g))
+			tell(g, "init", event);
 		return;
 	default:
-		log_info("guest: event %d: %s", event->kind, event->text);
-		json_decref(members);
+		if (may_tell(g))
+			log_info(
+			    "guest: event %d: %s", event->kind, event->text);
 	}
 }
 
@@ -119,32 +133,49 @@ handle_event(struct guest *g, const struct announce_event *event, struct err *e)
 	}
 }
 
+/* Takes one event. Whether there may be another. */
+static bool
+hear_one(struct guest *g)
+{
+	struct announce_event event;
+	struct err e = ERR_INIT;
+
+	switch (announce_next(&g->announce, g->agent.fd, &event, &e)) {
+	case ANNOUNCE_EVENT:
+		if (handle_event(g, &event, &e) == 0)
+			return true;
+		log_warn("%s", e.text);
+		if (e.hint[0])
+			log_warn("%s", e.hint);
+		guest_finish(g, e.status ? e.status : EXIT_FAILED, "failure");
+		return false;
+	case ANNOUNCE_AGAIN:
+		return false;
+	case ANNOUNCE_ERROR:
+		if (!g->going_down)
+			log_warn("the guest's agent: %s", e.text);
+		guest_finish(g, EXIT_FAILED, "failure");
+		break;
+	case ANNOUNCE_END:
+		break;
+	}
+	loop_close(g->loop, &g->agent);
+	return false;
+}
+
 static void
 agent_says(struct loop_source *source, uint32_t events)
 {
 	struct guest *g = source->owner;
-	struct announce_event event;
-	enum announce_result result;
-	struct err e = ERR_INIT;
+	unsigned left = TURN_EVENTS;
 
 	(void)events;
-	while ((result = announce_next(&g->announce, source->fd, &event, &e)) ==
-	       ANNOUNCE_EVENT)
-		if (handle_event(g, &event, &e) < 0) {
-			log_warn("%s", e.text);
-			if (e.hint[0])
-				log_warn("%s", e.hint);
-			guest_finish(
-			    g, e.status ? e.status : EXIT_FAILED, "failure");
-			return;
-		}
-	if (result == ANNOUNCE_AGAIN)
-		return;
-	if (result == ANNOUNCE_ERROR && !g->going_down)
-		log_warn("the guest's agent: %s", e.text);
-	loop_close(g->loop, source);
-	if (result == ANNOUNCE_ERROR)
-		guest_finish(g, EXIT_FAILED, "failure");
+	while (left > 0 && hear_one(g))
+		left--;
+	/* What was read already wakes nobody: that there is room does. */
+	if (source->added)
+		loop_change(
+		    g->loop, source, left > 0 ? EPOLLIN : EPOLLIN | EPOLLOUT);
 }
 
 /* In the vsock device's thread. */

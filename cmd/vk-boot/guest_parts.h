@@ -57,8 +57,8 @@ struct guest {
 	bool ready;      /* sessions are served */
 	bool going_down; /* the agent said that it powers off or reboots */
 	bool rebooting;  /* the latter */
-	unsigned events; /* shown so far */
-	unsigned init_events;
+	unsigned told;   /* events of the last while */
+	uint64_t told_s; /* when one was counted last */
 	bool init_ready;
 
 	/* guest_command.c */
