@@ -204,67 +204,73 @@ token_sink(void *into, const void *data, size_t len, struct err *e)
 	return 0;
 }
 
-/* Asks the realm for a token. *authorization is a string to free. */
-static int
+/* Asks the realm for a token: a header's value to free, or NULL. *r becomes its
+ * answer. */
+static char *
 get_token(struct session *s, struct http *h, const struct challenge *c,
-    const struct credentials *login, char **authorization, struct err *e)
+    const struct credentials *login, struct http_response *r, struct err *e)
 {
 	cleanup_buf struct buf url = BUF_INIT(HTTP_URL_MAX);
 	cleanup_buf struct buf form = BUF_INIT(TOKEN_MAX);
 	cleanup_buf struct buf answer = BUF_INIT(TOKEN_MAX);
 	cleanup_buf struct buf header = BUF_INIT(TOKEN_MAX + 16);
 	cleanup_free char *basic = NULL;
-	struct http_response r = {0};
 	struct http_request q = {
 	    .length_max = TOKEN_MAX, .sink = token_sink, .into = &answer};
 	cleanup_json json_t *j = NULL;
 	const char *token;
 	char host[256];
-	int rc;
 
-	if (challenge_request(c, s->name, login, &url, &form) < 0)
-		return err_set(
+	http_response_release(r);
+	*r = (struct http_response){0};
+	if (challenge_request(c, s->name, login, &url, &form) < 0) {
+		err_set(
 		    e, EX_PROTOCOL, "%s: its token realm is no URL", s->host);
+		return NULL;
+	}
 	q.url = url.data;
 	http_host(q.url, host, sizeof(host));
 	q.plain = s->options->http.insecure || ref_is_loopback(host);
-	if (!q.plain && strncasecmp(q.url, "https:", 6) != 0)
-		return err_set(e, EX_PROTOCOL,
+	if (!q.plain && strncasecmp(q.url, "https:", 6) != 0) {
+		err_set(e, EX_PROTOCOL,
 		    "%s: its token realm at %s is not https", s->host, host);
+		return NULL;
+	}
 	if (form.len > 0)
 		q.post = form.data;
 	else if (login->name)
 		q.authorization = basic = credentials_basic(login);
-	rc = http_do(h, &q, &r, e);
-	if (rc == 0 && r.status != 200) {
-		refused(s, &r, e);
+	if (http_do(h, &q, r, e) < 0)
+		return NULL;
+	if (r->status != 200) {
+		refused(s, r, e);
 		if (strcmp(host, s->host) != 0)
 			err_prefix(e, "%s", host);
-		rc = -1;
+		return NULL;
 	}
-	http_response_release(&r);
-	if (rc < 0)
-		return -1;
 	j = json_parse(answer.data ? answer.data : "", answer.len, "token",
 	    &s->options->limits, e);
-	if (!j)
-		return err_prefix(e, "%s", s->host);
+	if (!j) {
+		err_prefix(e, "%s", s->host);
+		return NULL;
+	}
 	token = json_text(j, "token");
 	if (!token[0])
 		token = json_text(j, "access_token");
 	/* What cannot be a header's value could be two headers. */
-	if (!token[0] || token[strcspn(token, "\r\n")] != '\0')
-		return err_set(
-		    e, EX_PROTOCOL, "%s: token without a token", s->host);
+	if (!token[0] || token[strcspn(token, "\r\n")] != '\0') {
+		err_set(e, EX_PROTOCOL, "%s: token without a token", s->host);
+		return NULL;
+	}
 	buf_printf(&header, "Bearer %s", token);
-	*authorization = buf_take(&header);
-	return 0;
+	return buf_take(&header);
 }
 
-/* Answers a 401. Returns 0 if it is worth another try, -1 with err. */
+/* Answers a 401. Returns 0 if it is worth another try, -1 with err; *r is then
+ * what failed. */
 static int
 authorize(struct session *s, struct http *h, unsigned generation,
-    const struct http_response *r, struct err *e)
+    struct http_response *r, struct err *e)
 {
 	struct credentials login = {0};
 	char *authorization = NULL;
@@ -281,12 +287,14 @@ authorize(struct session *s, struct http *h, unsigned generation,
 		rc = refused(s, r, e);
 	if (rc == 0)
 		rc = auth_find(s->user, s->host, s->name, &login, e);
-	if (rc == 0 && c.scheme == CHALLENGE_BEARER)
-		rc = get_token(s, h, &c, &login, &authorization, e);
-	else if (rc == 0 && login.name)
+	if (rc == 0 && c.scheme == CHALLENGE_BEARER) {
+		authorization = get_token(s, h, &c, &login, r, e);
+		rc = authorization ? 0 : -1;
+	} else if (rc == 0 && login.name) {
 		authorization = credentials_basic(&login);
-	else if (rc == 0)
+	} else if (rc == 0) {
 		rc = refused(s, r, e);
+	}
 	if (rc == 0) {
 		free(s->authorization);
 		s->authorization = authorization;
@@ -390,8 +398,13 @@ judge(struct session *s, struct http *h, int rc, struct http_response *r,
 	if (r->status / 100 == 2 || r->status == 304)
 		return DONE;
 	/* A 401 from where we were redirected to is not ours to answer. */
-	if (r->status == 401 && !r->strange && ++*refusals <= 2)
-		return authorize(s, h, generation, r, e) < 0 ? FAILED : AGAIN;
+	if (r->status == 401 && !r->strange && *refusals < 2) {
+		if (authorize(s, h, generation, r, e) == 0) {
+			++*refusals;
+			return AGAIN;
+		}
+		return r->again || worth_a_retry(r) ? LATER : FAILED;
+	}
 	refused(s, r, e);
 	return worth_a_retry(r) ? LATER : FAILED;
 }

@@ -442,6 +442,17 @@ busy_once(const struct request *r)
 }
 
 static void
+token_busy_once(const struct request *r)
+{
+	if (!wants(r, "/token") && r->authorization[0])
+		honest(r);
+	else if (wants(r, "/token") && hits == 2)
+		busy(r);
+	else
+		token_loop(r);
+}
+
+static void
 dies_halfway_once(const struct request *r)
 {
 	static unsigned seen;
@@ -540,6 +551,7 @@ static const struct lie lies[] = {
     {"always too many requests", busy, 75, "429 too many", NULL, 3},
     {"always broken", broken, 75, "500 server error", NULL, 3},
     {"too many requests, once", busy_once, 0, NULL, NULL, 4},
+    {"no tokens for a moment", token_busy_once, 0, NULL, NULL, 7},
     {"breaking off once", dies_halfway_once, 0, NULL, NULL, 4},
     {"breaking off once, without ranges", dies_halfway_without_ranges, 0, NULL,
 	NULL, 4},
