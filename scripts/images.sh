@@ -7,7 +7,8 @@
 #		UUID.ext4	what vk-mkext made; the UUID is the fingerprint
 #				of the image's digest, the platform and options
 #		UUID.ref	the reference and digest it was last used by;
-#				its time is that of the last use
+#				its time is that of the last use; whoever made
+#				the image may have been killed before
 #		UUID.lock	held by who is making UUID.ext4, else missing
 #
 # An image appears under its name when it is whole, and is never written to
@@ -54,14 +55,19 @@ image_use() {
 }
 
 # A line for each, the last used first: reference, digest, bytes on the disk,
-# seconds since the last use, UUID; with a tab between.
+# seconds since the last use, UUID; with a tab between. What was never used has
+# "-" for the first two.
 image_list() {
-	for image_ref in "$images"/*.ref; do
-		image=${image_ref%.ref}.ext4
+	for image in "$images"/*.ext4; do
 		[ -e "$image" ] || continue
+		image_ref=${image%.ext4}.ref image_name=-$tab-
+		if [ -s "$image_ref" ]; then
+			image_name=$(cat "$image_ref")
+		else
+			image_ref=$image
+		fi
 		printf '%s\t%s\t%s\t%s\n' "$(stat -c %Y "$image_ref")" \
-			"$(stat -c %b "$image")" "${image##*/}" \
-			"$(cat "$image_ref")"
+			"$(stat -c %b "$image")" "${image##*/}" "$image_name"
 	done | sort -rn | awk -F '\t' -v now="$(date +%s)" -v OFS='\t' '{
 		sub(/\.ext4$/, "", $3)
 		print $4, $5, $2 * 512, now - $1, $3

@@ -87,4 +87,33 @@ while read -r option; do
 done <"$tmp/passed"
 [ "$(wc -l <"$tmp/passed")" -ge 10 ]
 ok $? 'there were some'
+
+# ---- images ----
+
+# One that whoever made it was killed before using: it is listed, and goes.
+export XDG_CACHE_HOME="$tmp/cache"
+images=$XDG_CACHE_HOME/vk/images
+mkdir -p "$images"
+head -c 100000 /dev/zero >"$images/one.ext4"
+cp "$images/one.ext4" "$images/two.ext4"
+printf 'busybox:1\tsha256:12\n' >"$images/two.ref"
+touch -d '3 days ago' "$images/one.ext4"
+run "$top/scripts/vk-images" -q
+is "$(cut -f 1,2,5 "$out")" 'busybox:1	sha256:12	two
+-	-	one' 'vk images lists what was never used'
+run "$top/scripts/vk-gc" 2d
+is "$rc $(cd "$images" && echo *)" '0 two.ext4 two.ref' 'vk gc takes it'
+: >"$images/three.ext4"
+run "$top/scripts/vk-purge"
+is "$rc $(find "$XDG_CACHE_HOME" -type f)" '0 ' 'vk purge, too'
+
+# ---- others ----
+
+run "$top/scripts/vk-stats" nobody
+is "$rc" 66 'vk stats: there is no such VM'
+mkdir "$tmp/last"
+printf '#!/bin/sh\n' >"$tmp/last/vk-lastly"
+chmod +x "$tmp/last/vk-lastly"
+run env PATH="$PATH:$tmp/last" "$top/scripts/vk" --commands
+like "$(cat "$out")" '^lastly$' 'vk --commands: to the last folder of PATH'
 done_testing
