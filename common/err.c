@@ -17,12 +17,17 @@ err_printable(char *s)
 	}
 }
 
-/* Marks a text that did not fit. */
+/* Marks a text that did not fit, which ends with a whole character of UTF-8. */
 static void
 mark_cut(char *text, size_t size, int wanted)
 {
-	if (wanted >= 0 && (size_t)wanted >= size)
-		memcpy(text + size - 4, "...", 4);
+	char *at = text + size - sizeof("...");
+
+	if (wanted < 0 || (size_t)wanted < size)
+		return;
+	while (at > text && (*at & 0xc0) == 0x80)
+		at--;
+	memcpy(at, "...", sizeof("..."));
 }
 
 static void

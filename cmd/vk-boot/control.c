@@ -117,9 +117,12 @@ client_say(struct control_client *client, const json_t *line)
 static void
 answer_error(struct control_client *client, const struct err *e)
 {
-	json_t *answer = json_pack("{s:b,s:s,s:i}", "ok", 0, "error", e->text,
-	    "status", e->status ? e->status : EX_SOFTWARE);
+	json_t *answer = json_pack("{s:b}", "ok", 0);
 
+	/* Not where it is no UTF-8. */
+	json_object_set_new(answer, "error", json_string(e->text));
+	json_object_set_new(answer, "status",
+	    json_integer(e->status ? e->status : EX_SOFTWARE));
 	if (e->hint[0])
 		json_object_set_new(answer, "hint", json_string(e->hint));
 	client_say(client, answer);

@@ -39,5 +39,12 @@ main(void)
 	is_str(e.text + ERR_TEXT_MAX - 4, "...", "and marked");
 	err_prefix(&e, "%s", longer);
 	is_int(strlen(e.text), ERR_TEXT_MAX - 1, "a prefix that fills it");
+	for (size_t i = 0; i + 2 < sizeof(longer); i += 2)
+		memcpy(longer + i, "\xc3\xa9", 2);
+	err_set(&e, EX_DATAERR, "%s", longer);
+	is_str(
+	    e.text + strlen(e.text) - 5, "\xc3\xa9...", "a character is whole");
+	err_prefix(&e, "x");
+	is_str(e.text + strlen(e.text) - 5, "\xc3\xa9...", "wherever it lies");
 	return tap_done();
 }
