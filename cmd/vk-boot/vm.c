@@ -347,12 +347,15 @@ static void
 tell_start(struct vm *vm)
 {
 	const struct options *o = &vm->options;
+	json_t *members =
+	    json_pack("{s:i,s:s,s:i,s:I,s:o,s:s*}", "pid", getpid(), "engine",
+		vm->engine->ops->name, "cpus", o->cpus, "memory",
+		(json_int_t)o->memory, "labels", labels(o), "name", o->name);
 
-	status_event(&vm->status, "start",
-	    json_pack("{s:i,s:s,s:s,s:i,s:I,s:o,s:s*}", "pid", getpid(),
-		"engine", vm->engine->ops->name, "kernel", vm->boot.kernel_path,
-		"cpus", o->cpus, "memory", (json_int_t)o->memory, "labels",
-		labels(o), "name", o->name));
+	/* Not where it is no UTF-8. */
+	json_object_set_new(
+	    members, "kernel", json_string(vm->boot.kernel_path));
+	status_event(&vm->status, "start", members);
 }
 
 int

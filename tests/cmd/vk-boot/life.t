@@ -84,6 +84,14 @@ start -a lives=2
 finish 125 'a guest goes off after a reboot, before it is up'
 is "$(events reboot)" 1 'after one'
 
+# What JSON cannot say is left out, not all that stands beside it.
+odd=$(printf '%s/\377' "$tmp")
+cp "$build/tests/bare/reboot" "$odd"
+start -a lives=2 -k "$odd"
+finish 125 'a kernel whose name is no UTF-8'
+like "$(head -n 1 "$tmp/events")" '"event":"start".*"pid":[0-9]' \
+	'is left out of what is told of the start'
+
 start -a lives=2 --no-reboot
 finish 125 '--no-reboot: a reset before the guest is up is a failure'
 is "$(events reboot)" 0 'and no reboot'
