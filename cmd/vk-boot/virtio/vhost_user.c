@@ -80,6 +80,7 @@ struct vhost_user {
 	bool enabled[VIRTIO_QUEUES_MAX];
 	uint64_t rings[VIRTIO_QUEUES_MAX][3]; /* as given: desc, used, avail */
 	uint16_t base[VIRTIO_QUEUES_MAX];
+	uint16_t size[VIRTIO_QUEUES_MAX]; /* 0: as large as can be */
 	struct vhost_message message;
 	unsigned breaches; /* of all front ends that there were */
 	bool gone;         /* the front end takes no answer any more */
@@ -137,6 +138,8 @@ start_ring(struct vhost_user *vu, uint32_t index)
 		0 ||
 	    vhost_memory_gpa(&vu->memory, vu->rings[index][2], &vq->driver) < 0)
 		return -1;
+	if (vu->size[index])
+		vq->size = vu->size[index];
 	return virtio_device_start_queue(
 	    vu->dev, index, vu->base[index], vu->features);
 }
@@ -145,12 +148,12 @@ static int
 set_ring_size(struct vhost_user *vu)
 {
 	struct cursor c = cursor_of(vu->message.payload, vu->message.size);
-	struct virtq *vq = ring(vu, get_le32(&c));
-	uint32_t size = get_le32(&c);
+	uint32_t index = get_le32(&c), size = get_le32(&c);
+	struct virtq *vq = ring(vu, index);
 
-	if (c.bad || !vq || vq->ready || size > vq->size_max)
+	if (c.bad || !vq || vq->ready || size == 0 || size > vq->size_max)
 		return -1;
-	vq->size = (uint16_t)size;
+	vu->size[index] = (uint16_t)size;
 	return 0;
 }
 
@@ -211,12 +214,12 @@ enable_ring(struct vhost_user *vu)
 	if (c.bad || !vq || on > 1)
 		return -1;
 	vu->enabled[index] = on;
-	if (!on) {
+	if (on)
+		return start_ring(vu, index);
+	if (vq->ready)
 		vu->base[index] = vq->next_avail;
-		virtio_device_stop_queue(vu->dev, index);
-		return 0;
-	}
-	return start_ring(vu, index);
+	virtio_device_stop_queue(vu->dev, index);
+	return 0;
 }
 
 /* Kick and call; -1 stands for "none". */
@@ -313,6 +316,7 @@ set_backend_fd(struct vhost_user *vu)
 
 	if (fd < 0)
 		return -1;
+	io_nonblock(fd, 1); /* who does not read there is not waited for */
 	__atomic_store_n(&vu->backend_fd, fd, __ATOMIC_RELEASE);
 	fd_close(&before);
 	return 0;
@@ -327,7 +331,7 @@ reset(struct vhost_user *vu)
 	virtio_device_stop(vu->dev);
 	for (unsigned i = 0; i < vu->dev->queue_count; i++) {
 		vu->enabled[i] = false;
-		vu->base[i] = 0;
+		vu->base[i] = vu->size[i] = 0;
 		memset(vu->rings[i], 0, sizeof(vu->rings[i]));
 	}
 }

@@ -233,12 +233,45 @@ test_work(void)
 	place_rings(0, BASE + DESC, BASE + USED, BASE + AVAIL);
 	ok(is_connected(), "it gets one");
 	is_int(used_index(), 3, "it goes on where it was");
+	say_pair(18, 0, 0);
+	say_pair(18, 0, 0);
+	for (int i = 0; i < QUEUE_SIZE; i++)
+		offer_buffer();
+	is_int(used_index(), 3, "disabled it stands still");
+	say_pair(18, 0, 1);
+	is_int(used_index(), 3 + QUEUE_SIZE,
+	    "enabled it goes on, with the size and place that it had");
 	say(3, 8, NULL, 0, -1);
 	is_int(answer(), 0, "REPLY_ACK where it is wanted");
 	fd_close(&front);
 	turn();
 	ok(!device->running, "a front end that goes stops the device");
 	is_int(mem.count, 0, "and takes its memory along");
+}
+
+/* Of whom changes are told may not read, and not go either. */
+static void
+test_deaf(void)
+{
+	static const uint8_t nowhere[8] = {255, 255, 255, 255, 255, 255};
+	int ends[2];
+
+	set_up();
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+		return;
+	while (send(ends[0], memory, 4096, MSG_DONTWAIT) > 0)
+		continue;
+	say(21, 0, NULL, 0, ends[0]);
+	offer_buffer();
+	memcpy(memory + DESC, nowhere, sizeof(nowhere));
+	alarm(10);
+	say_pair(18, 0, 1);
+	ok(device->failed, "a deaf front end is not waited for");
+	alarm(0);
+	fd_close(&front);
+	turn();
+	fd_close(&ends[0]);
+	fd_close(&ends[1]);
 }
 
 /* Each must end the connection, and only that. */
@@ -404,6 +437,7 @@ main(void)
 	ok(vhost != NULL, "a back end");
 
 	test_work();
+	test_deaf();
 	test_far_memory();
 	test_breaches();
 	test_words();
