@@ -136,6 +136,8 @@ greeting_new(struct vsock_host *host, int fd)
 	/* Edges: half a greeting does not wake us again and again. */
 	if (loop_add(host->loop, &greeting->source, EPOLLIN | EPOLLET, &e) < 0)
 		greeting_end(greeting, false);
+	else /* It may have said it: then it does not count as silent. */
+		greeting_ready(&greeting->source, EPOLLIN);
 }
 
 static void

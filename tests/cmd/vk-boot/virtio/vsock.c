@@ -27,6 +27,8 @@ open_descriptors(void)
 	return count;
 }
 
+#define BURST 100
+
 /* Reads what is there; the count, 0 at the end, -1 if there is nothing. */
 static ssize_t
 take(int fd, void *into, size_t len)
@@ -321,6 +323,33 @@ parses(const char *text, uint32_t port, const char *path, bool listens)
 
 	free(wish.path);
 	return same;
+}
+
+/* More come between two turns of the loop than may keep silent. */
+static void
+test_burst(struct guest *g)
+{
+	static const char line[] = "CONNECT 60\n";
+	struct sockaddr_un address;
+	struct vsock_header h;
+	unsigned asked = 0;
+	int fds[BURST];
+
+	for (int i = 0; i < BURST; i++) {
+		fds[i] = unix_socket("vsock", &address);
+		connect(fds[i], (void *)&address, sizeof(address));
+		send(fds[i], line, sizeof(line) - 1, MSG_NOSIGNAL);
+	}
+	driver_turn(&g->d);
+	while (guest_receive(g, &h, NULL))
+		asked += h.op == VSOCK_OP_REQUEST;
+	is_int(asked, BURST, "all who come at once are served");
+	for (int i = 0; i < BURST; i++)
+		close(fds[i]);
+	driver_turn(&g->d);
+	while (guest_receive(g, &h, NULL))
+		continue;
+	is_int(connections(g), 0, "and gone");
 }
 
 static void
@@ -908,6 +937,7 @@ main(void)
 	test_dial(&g);
 	test_host_closes(&g);
 	test_run_folder(&g);
+	test_burst(&g);
 	test_answer(&g);
 	test_credit(&g);
 	test_backlog(&g);
