@@ -5,6 +5,7 @@
 #include "cmd/vk-switch/lan.h"
 #include "cmd/vk-switch/ping.h"
 #include "cmd/vk-switch/tcp.h"
+#include "cmd/vk-switch/tcp_out.h"
 #include "cmd/vk-switch/udp.h"
 #include "common/scope.h"
 
@@ -403,25 +404,29 @@ flow_wait(struct lan *lan, struct flow *f)
 	if (f->waiting)
 		return;
 	f->waiting = true;
-	f->waiting_next = p->waiting;
-	p->waiting = reference_of(lan, f);
+	f->waiting_next = 0;
+	*(p->waiting ? &at(lan, p->waiting_last)->waiting_next : &p->waiting) =
+	    reference_of(lan, f);
+	p->waiting_last = reference_of(lan, f);
 }
 
+/* Each once, for as long as there is room; whoever waits again does so behind
+ * those that had no turn yet. */
 void
 flows_of_port_resume(struct lan *lan, struct port *p)
 {
-	uint32_t reference = p->waiting;
+	uint32_t last = p->waiting_last, reference = 0;
+	struct flow *f;
 
-	p->waiting = 0;
-	while (reference) {
-		struct flow *f = at(lan, reference);
-
-		reference = f->waiting_next;
+	while (reference != last && (f = at(lan, p->waiting)) &&
+	       (f->fd < 0 || !tcp_port_is_full(lan, f))) {
+		reference = p->waiting;
+		p->waiting = f->waiting_next;
 		f->waiting = false;
 		if (f->fd < 0)
 			give_place(lan, f);
 		else
-			flow_touch(lan, f);
+			tcp_settle(lan, f);
 	}
 	flows_settle(lan);
 }

@@ -92,7 +92,8 @@ struct port {
 	bool in_headers;  /* and before what we get */
 	uint32_t features;
 	uint32_t stations[PORT_MACS_MAX]; /* index + 1, 0: none */
-	uint32_t waiting;    /* head of flows that wait for room, index + 1 */
+	/* Flows that wait for room, the longest first; index + 1 */
+	uint32_t waiting, waiting_last;
 	uint32_t next_dirty; /* index + 1 */
 	uint32_t flows;      /* that this VM holds */
 	uint32_t refusals;   /* since the last pause */
