@@ -18,11 +18,17 @@
 /* ---- questions that are answered at once ----------------------------------
  */
 
+/* All of OPEN_LIST, which waits to be sent as a whole. */
+#define LIST_MAX ((size_t)3 * FRAME_DATA_MAX)
+
 /* One line of OPEN_LIST: id, pid, state, client, terminal, start, command. */
 static void
 add_session(struct buf *b, const struct agent *a, const struct session *s)
 {
 	const char *state = s->ended ? "ended" : "running";
+	/* An equal part for each: no command hides other sessions. */
+	size_t end = b->len + LIST_MAX / a->session_count - sizeof(" \n");
+	size_t command;
 
 	if (s->pid == 0)
 		return; /* a forwarded connection */
@@ -30,25 +36,28 @@ add_session(struct buf *b, const struct agent *a, const struct session *s)
 	    s == a->main ? "main" : "exec", state,
 	    s->connection ? "attached" : "detached", (long long)s->started_s,
 	    s->is_tty ? "tty" : "-");
-	for (char **at = s->request.argv; *at; at++)
-		buf_printf(b, "%s%s", at == s->request.argv ? "" : " ", *at);
+	command = b->len;
+	for (char **at = s->request.argv; *at && b->len < end; at++)
+		buf_printf(b, "%s%.*s", at == s->request.argv ? "" : " ",
+		    (int)(end - b->len), *at);
 	/* A line is a line whatever the arguments hold. */
-	for (char *p = b->data + b->len; p > b->data && p[-1] != '\t'; p--)
-		if (p[-1] == '\n' || p[-1] == '\r')
-			p[-1] = ' ';
+	for (; command < b->len; command++)
+		if (strchr("\n\r\t", b->data[command]))
+			b->data[command] = ' ';
 	buf_puts(b, "\n");
 }
 
 static void
 open_list(struct connection *c)
 {
-	/* The first credit, so that it goes in one piece. */
-	struct buf b cleanup_buf = BUF_INIT(FRAME_DATA_MAX);
+	struct buf b cleanup_buf = BUF_INIT(LIST_MAX);
 
 	for (struct session *s = c->agent->sessions; s; s = s->next)
 		add_session(&b, c->agent, s);
-	if (b.len > 0)
-		connection_say(c, FRAME_DATA, STREAM_OUT, b.data, b.len);
+	for (size_t at = 0, n; at < b.len; at += n) {
+		n = b.len - at < FRAME_DATA_MAX ? b.len - at : FRAME_DATA_MAX;
+		connection_say(c, FRAME_DATA, STREAM_OUT, b.data + at, n);
+	}
 	connection_exited(c, 0);
 }
 

@@ -275,6 +275,14 @@ id=$(vk-exec -d t sh -c 'echo out; echo err >&2; exec sleep 63.5')
 like "$(vk-exec --list t)" "^ *$id .*running *detached" "-d and --list"
 like "$(vk-exec --list --json t)" "\"id\": $id, .*\"command\": \"sh -c " \
 	"--list --json"
+# shellcheck disable=SC2046 # words
+many=$(vk-exec -d t sh -c 'exec sleep 63.5' sh $(seq 20000))
+script=$(vk-exec -d t sh -c 'if true
+	then	exec sleep 63.5; fi')
+is "$(vk-exec --list --json t | grep -c '"id":')" 3 \
+	"no command hides other sessions, or looks like one"
+vk-exec --kill KILL t "$many"
+vk-exec --kill KILL t "$script"
 await 5 sh -c "vk-exec --logs t $id 2>&1 | grep -q err"
 run vk-exec --logs t "$id"
 is "$(cat "$out") $(cat "$err")" "out err" "--logs keeps the streams apart"
