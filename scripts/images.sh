@@ -49,9 +49,9 @@ image_hold() {
 	[ -e "$1" ] && command exec 9<"$1" && flock -s 9 && [ -e "$1" ]
 }
 
-# image_use IMAGE REFERENCE DIGEST: notes the use.
+# image_use IMAGE REFERENCE DIGEST: notes the use, unless the disk is full.
 image_use() {
-	printf '%s\t%s\n' "$2" "$3" >"${1%.ext4}.ref"
+	{ printf '%s\t%s\n' "$2" "$3" >"${1%.ext4}.ref"; } 2>/dev/null || :
 }
 
 # A line for each, the last used first: reference, digest, bytes on the disk,

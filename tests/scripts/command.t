@@ -114,6 +114,7 @@ is "$rc" 66 'vk stats: there is no such VM'
 mkdir "$tmp/last"
 printf '#!/bin/sh\n' >"$tmp/last/vk-lastly"
 chmod +x "$tmp/last/vk-lastly"
+# shellcheck disable=SC2031 # that subshell was meant to
 run env PATH="$PATH:$tmp/last" "$top/scripts/vk" --commands
 like "$(cat "$out")" '^lastly$' 'vk --commands: to the last folder of PATH'
 done_testing

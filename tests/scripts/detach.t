@@ -76,6 +76,14 @@ run vk_run --rm --name gone --append fail image
 is "$rc $(cat "$err")" '69 vk-boot: no such machine' '--rm: it says why, too'
 is "$(ls "$kept")" '' 'nothing is kept of them'
 
+# ---- a use that cannot be noted ----
+
+rm "$HOME/.cache/vk/images/image.ref"
+mkdir "$HOME/.cache/vk/images/image.ref"
+run vk_run --append fail image
+is "$rc $(cat "$err")" '69 vk-boot: no such machine' 'an image is run all the same'
+rmdir "$HOME/.cache/vk/images/image.ref"
+
 # ---- two of one name ----
 
 vk_run --name web --append first image >"$out" 2>"$err" &
