@@ -144,13 +144,14 @@ take_input(struct session *s)
 /* ---- the loop -------------------------------------------------------------
  */
 
-/* The guest has not answered yet, and may never: there is nobody who could be
- * told. */
+/* The guest has not answered yet, and may never, or has said all: there is
+ * nobody who could be told. */
 static bool
 ends_here(const struct session *s, int signal)
 {
-	return !s->greeted && (signal == SIGINT || signal == SIGTERM ||
-				  signal == SIGHUP || signal == SIGQUIT);
+	return (!s->greeted || session_has_all(s)) &&
+	       (signal == SIGINT || signal == SIGTERM || signal == SIGHUP ||
+		   signal == SIGQUIT);
 }
 
 /* Returns 0, 1 where one ends the session, -1 with err. */
@@ -204,14 +205,22 @@ pass_deadline(struct session *s)
 	return 0;
 }
 
+bool
+session_has_all(const struct session *s)
+{
+	for (int i = STREAM_OUT; i < STREAM_COUNT; i++)
+		if (!(s->output[i].eof || s->output[i].gone))
+			return false;
+	return s->ended;
+}
+
 static bool
 is_over(const struct session *s)
 {
 	for (int i = STREAM_OUT; i < STREAM_COUNT; i++)
-		if (!(s->output[i].eof || s->output[i].gone) ||
-		    s->output[i].waiting.len > 0)
+		if (s->output[i].waiting.len > 0)
 			return false;
-	return s->ended;
+	return session_has_all(s);
 }
 
 enum {
@@ -230,7 +239,9 @@ wait_for(struct session *s, struct pollfd *p)
 	const struct session_request *r = s->request;
 	int64_t left = -1;
 
-	p[AT_GUEST] = (struct pollfd){.fd = s->fd,
+	/* A guest that has said all may go while some of it still waits. */
+	p[AT_GUEST] = (struct pollfd){
+	    .fd = session_has_all(s) && !r->with_guest ? -1 : s->fd,
 	    .events = (short)(POLLIN | (s->out.len ? POLLOUT : 0))};
 	p[AT_SIGNALS] = (struct pollfd){.fd = r->signals, .events = POLLIN};
 	p[AT_CANCEL] = (struct pollfd){.fd = r->cancel, .events = POLLIN};

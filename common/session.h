@@ -68,6 +68,10 @@ struct session_request {
 	/* Ends the session when it becomes readable (an eventfd); -1: none.
 	 * The agent then ends the command: TERM, grace_ms, KILL. */
 	int cancel;
+	/* What waits for its reader is dropped when the guest is gone. Else the
+	 * session goes on until all is written, or until one of those signals
+	 * that end it before the agent's answer. */
+	bool with_guest;
 
 	/* Called for SIGTSTP once the guest's command was told: it stops the
 	 * caller's own process. NULL: nothing more happens. */

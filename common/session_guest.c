@@ -212,8 +212,15 @@ session_guest_take(struct session *s)
 
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 		return 0;
-	if (n <= 0)
+	if (n <= 0 && !session_has_all(s))
 		return lost(s);
+	if (n <= 0) {
+		for (int i = STREAM_OUT;
+		     s->request->with_guest && i < STREAM_COUNT; i++)
+			buf_drop(
+			    &s->output[i].waiting, s->output[i].waiting.len);
+		return 0;
+	}
 	if (!s->connected && (got = take_answer(s)) <= 0)
 		return got;
 	while ((got = frame_next(&s->reader, &f, s->e)) > 0)

@@ -39,6 +39,9 @@ session_is_onlooker(const struct session *s)
 	return s->request->kind == OPEN_LOGS || s->request->kind == OPEN_ATTACH;
 }
 
+/* Whether the guest has said all that it has to say. */
+bool session_has_all(const struct session *);
+
 /* CLOCK_MONOTONIC. */
 int64_t session_now_ms(void);
 

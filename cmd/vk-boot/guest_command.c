@@ -67,6 +67,7 @@ run_session(struct guest *g)
 	request.err = STDERR_FILENO;
 	request.tty = g->options->tty ? STDIN_FILENO : -1;
 	request.signals = g->forward[0];
+	request.with_guest = true;
 	request.sinks = g->sinks;
 	request.started = session_runs;
 	request.context = g;

@@ -20,6 +20,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define LEFT_CHUNKS 3 /* more than a pipe holds */
+
 /* What the enemy does with its end, in a process of its own. */
 static struct session_result result;
 static struct err e;
@@ -437,6 +439,68 @@ test_blocked(void)
 	close(zero);
 }
 
+/* Says all, and is gone while most of it waits for its reader. */
+static void
+leaves(int fd)
+{
+	static char chunk[FRAME_DATA_MAX];
+
+	greet(fd);
+	for (int i = 0; i < LEFT_CHUNKS; i++)
+		say(fd, FRAME_DATA, STREAM_OUT, chunk, sizeof(chunk));
+	say(fd, FRAME_EOF, STREAM_OUT, NULL, 0);
+	say(fd, FRAME_EOF, STREAM_ERR, NULL, 0);
+	say_u32(fd, FRAME_EXITED, 0, 7 << 8);
+	if (shutdown(fd, SHUT_WR) < 0)
+		_exit(0);
+	take_all(fd); /* the session's own words, and then its end */
+	while (read(fd, chunk, sizeof(chunk)) > 0)
+		continue;
+}
+
+/* Begins when a pipe is full and nobody comes any more. */
+static void *
+read_late(void *context)
+{
+	static size_t count;
+	char bytes[4096];
+	ssize_t n;
+
+	usleep(300000);
+	for (count = 0; (n = read(*(int *)context, bytes, sizeof(bytes))) > 0;)
+		count += (size_t)n;
+	return &count;
+}
+
+static void
+test_late_reader(void)
+{
+	struct session_request r = SESSION_REQUEST_INIT;
+	int ends[2];
+	pthread_t thread;
+	void *count;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return;
+	r.out = ends[1];
+	pthread_create(&thread, NULL, read_late, &ends[0]);
+	is_int(against(leaves, &r), 0, "a guest is gone before all is read");
+	close(ends[1]);
+	pthread_join(thread, &count);
+	is_int(*(size_t *)count, LEFT_CHUNKS * FRAME_DATA_MAX, "all is read");
+	is_int(session_status(&result), 7, "and the status is told");
+	close(ends[0]);
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return;
+	r.out = ends[1];
+	r.with_guest = true;
+	is_int(against(leaves, &r), 0, "with its guest: it does not wait");
+	is_int(session_status(&result), 7, "for a reader");
+	close(ends[0]);
+	close(ends[1]);
+}
+
 int
 main(void)
 {
@@ -446,5 +510,6 @@ main(void)
 	test_text();
 	test_port();
 	test_blocked();
+	test_late_reader();
 	return tap_done();
 }
