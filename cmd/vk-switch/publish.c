@@ -536,13 +536,13 @@ accept_datagram(struct lan *lan, struct published *p)
 	struct flow_key k = {.proto = PROTO_UDP, .vm_port = p->vm_port};
 	struct sockaddr_storage ss;
 	socklen_t len = sizeof(ss);
-	struct udp_reply r = {.data = lan->whole};
+	struct udp_reply r = {.data = lan->spill[0]};
 	struct datagram from;
 	struct station *s;
 	struct addr client;
 	uint16_t port;
 	struct flow *f;
-	ssize_t n = recvfrom(p->fd, lan->whole, sizeof(lan->whole),
+	ssize_t n = recvfrom(p->fd, lan->spill[0], sizeof(lan->spill[0]),
 	    MSG_DONTWAIT, (struct sockaddr *)&ss, &len);
 
 	if (n < 0 || addr_from_sock(&ss, &client, &port) < 0)

@@ -276,23 +276,11 @@ put_headers(struct lan *lan, const struct port *p, const struct ends *e,
 	memcpy(udp + 6, &field, 2);
 }
 
-void
-udp_reply(struct lan *lan, struct port *p, const struct udp_reply *r)
+/* The longest payload that is one frame. */
+static size_t
+slot_of(const struct lan *lan, const struct addr *to)
 {
-	size_t headers = port_overhead(p) + header_len(&r->to) + UDP_HEADER;
-	struct ends e = {.from = r->from,
-	    .to = r->to,
-	    .from_port = r->from_port,
-	    .to_port = r->to_port,
-	    .to_mac = r->to_mac};
-	uint8_t *at;
-
-	if (r->len > lan->config.mtu - 48u || port_room(p) < headers + r->len)
-		return;
-	at = port_end(p);
-	memcpy(at + headers, r->data, r->len);
-	put_headers(lan, p, &e, at, r->len);
-	port_commit(lan, p, headers + r->len, 1);
+	return lan->config.mtu - header_len(to) + ETH_LEN - UDP_HEADER;
 }
 
 /* A datagram that is larger than the MTU. */
@@ -321,6 +309,29 @@ send_fragments(struct lan *lan, struct port *p, const struct ends *e,
 	s.body = lan->whole;
 	s.len = writer_len(&w);
 	fragment_send(lan, p, &s);
+}
+
+void
+udp_reply(struct lan *lan, struct port *p, const struct udp_reply *r)
+{
+	size_t headers = port_overhead(p) + header_len(&r->to) + UDP_HEADER;
+	struct ends e = {.from = r->from,
+	    .to = r->to,
+	    .from_port = r->from_port,
+	    .to_port = r->to_port,
+	    .to_mac = r->to_mac};
+	uint8_t *at;
+
+	if (port_room(p) < headers + r->len)
+		return;
+	if (r->len > slot_of(lan, &r->to)) {
+		send_fragments(lan, p, &e, r->data, r->len);
+		return;
+	}
+	at = port_end(p);
+	memcpy(at + headers, r->data, r->len);
+	put_headers(lan, p, &e, at, r->len);
+	port_commit(lan, p, headers + r->len, 1);
 }
 
 /*
@@ -390,8 +401,7 @@ udp_event(struct lan *lan, struct flow *f, uint32_t events)
 {
 	struct port *p = &lan->ports[f->port];
 	size_t headers = port_overhead(p) + header_len(&f->vm) + UDP_HEADER;
-	size_t slot =
-	    lan->config.mtu - header_len(&f->vm) + ETH_LEN - UDP_HEADER;
+	size_t slot = slot_of(lan, &f->vm);
 	size_t count = port_room(p) / (headers + slot);
 	int n;
 

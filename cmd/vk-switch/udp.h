@@ -42,12 +42,13 @@ void udp_event(struct lan *, struct flow *, uint32_t events);
 void udp_send_batch(struct lan *);
 void udp_forget(struct lan *, struct flow *);
 
-/* Sends one datagram to a VM: an answer of the gateway. */
+/* Sends one datagram to a VM: an answer of the gateway, or what is no flow's
+ * yet. */
 struct udp_reply {
 	struct addr from, to;
 	uint16_t from_port, to_port;
 	struct mac to_mac;
-	const void *data;
+	const void *data; /* not in lan->whole */
 	size_t len;
 };
 void udp_reply(struct lan *, struct port *, const struct udp_reply *);

@@ -109,6 +109,28 @@ datagrams(void)
 	close(two);
 }
 
+/* As the first of a client's. */
+static void
+large(void)
+{
+	static char text[4000];
+	uint8_t frame[2048];
+	int fit = client(SOCK_DGRAM), larger = client(SOCK_DGRAM);
+	unsigned count = 0;
+
+	memset(text, 'x', 1472);
+	say(fit, text);
+	ok(heard(text) != 0, "a datagram that fills a frame");
+	memset(text, 'x', sizeof(text) - 1);
+	say(larger, text);
+	for (int turn = 0; turn < 10; turn++)
+		while (wire_take(vm, frame, sizeof(frame)) > 0)
+			count++;
+	is_int(count, 3, "one that takes three");
+	close(fit);
+	close(larger);
+}
+
 /* The next segment to the VM, within seconds: has it these flags? */
 static bool
 segment(uint8_t flags, struct tcp_segment *t)
@@ -175,6 +197,7 @@ main(void)
 	to_far(9, "here I am");
 	wire_drain(vm);
 	datagrams();
+	large();
 	meets_an_old_connection();
 	lan_release(&lan);
 	return tap_done();
