@@ -43,8 +43,11 @@ session_kill(struct session *s, int signal)
 		errno = ESRCH;
 		return -1;
 	}
-	/* An init is alone in what it may be told. */
-	return kill(s->pid == 1 ? 1 : -s->pid, signal);
+	/* An init is alone in what it may be told, and so is who has not come
+	 * to have a group of its own yet. */
+	if (s->pid != 1 && kill(-s->pid, signal) == 0)
+		return 0;
+	return kill(s->pid, signal);
 }
 
 /* ---- life and death

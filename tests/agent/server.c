@@ -21,6 +21,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define EARLY 10 /* tries: it is a race */
+
 static char folder[64];
 static pid_t agent_pid;
 static int host = -1; /* the agent's announcing connection */
@@ -305,6 +307,36 @@ test_deadlines(void)
 	is_int(agent_end(), 0, "SIGTERM ends an agent that serves nobody");
 }
 
+/* A signal that follows at once what it is for. */
+static void
+test_early_signals(void)
+{
+	const char *argv[] = {"sleep", "3", NULL};
+	const uint8_t number = SIGUSR1;
+	struct session_result result;
+	int reached = 0, ends[2];
+	char text[64];
+
+	start_agent();
+	await_ready();
+	for (int i = 0; i < EARLY; i++) {
+		struct session_request r = SESSION_REQUEST_INIT;
+
+		if (pipe2(ends, O_CLOEXEC) < 0 ||
+		    write(ends[1], &number, 1) < 0)
+			return;
+		r.argv = (char *const *)argv;
+		r.signals = ends[0];
+		run(&r, &result, text, sizeof(text));
+		reached += session_status(&result) == 128 + SIGUSR1;
+		close(ends[0]);
+		close(ends[1]);
+	}
+	is_int(reached, EARLY, "signals reach commands that have just begun");
+	kill(agent_pid, SIGTERM);
+	agent_end();
+}
+
 /* A client of another version, and clients that break the rules. */
 static void
 say_raw(const void *bytes, size_t len, char *answer, size_t size)
@@ -369,6 +401,7 @@ main(void)
 	test_main();
 	test_defaults_and_stop();
 	test_deadlines();
+	test_early_signals();
 	test_breaches();
 	unlink(path_of("vsock"));
 	unlink(path_of("announce"));
