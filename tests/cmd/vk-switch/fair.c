@@ -59,7 +59,7 @@ say(const struct download *d, uint8_t flags, uint32_t seq)
 static void
 take(const uint8_t *frame, size_t len)
 {
-	struct packet p;
+	struct packet p = {.len = 0};
 	struct tcp_segment t;
 
 	if (packet_ethernet(&p, frame, len) < 0 || p.type != TYPE_IP4 ||

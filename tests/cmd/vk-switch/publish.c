@@ -136,7 +136,7 @@ static bool
 segment(uint8_t flags, struct tcp_segment *t)
 {
 	static uint8_t frame[2048];
-	struct packet p;
+	struct packet p = {.len = 0};
 	ssize_t n = -1;
 
 	for (int turn = 0; turn < 300 && n < 0; turn++) {
