@@ -79,10 +79,10 @@ is "$rc" 137 'a signal shows in the status'
 is "$(cat "$err")" '' 'and nowhere else'
 
 # Out of time.
-run "$lab" -t 5 -- sh -c 'echo begun; exec sleep 1000'
+run "$lab" -t 15 -- sh -c 'echo begun; exec sleep 1000'
 is "$rc" 124 'a command that takes too long is ended'
 is "$(cat "$out")" begun 'what it said before is not lost'
-like "$(cat "$err")" 'did not end within 5 seconds' 'the reason is given'
+like "$(cat "$err")" 'did not end within 15 seconds' 'the reason is given'
 is "$(folders) $(processes)" '0 0' 'nothing is left'
 
 # A machine that no longer says that it lives.

@@ -248,7 +248,8 @@ while [ $i -lt 10 ]; do
 	i=$((i + 1))
 done
 wait
-is "$(cat "$tmp"/out.*)" "$(seq 0 9)" 'ten runs of an image at once'
+is "$(cat "$tmp"/out.*)" "$(seq 0 9)" 'ten runs of an image at once' ||
+	diag "$(find "$tmp" -name 'out.?' -empty | sed 's/out/err/' | xargs cat)"
 # Four: the configuration and three layers.
 is "$(($(requests blobs) - blobs))" 4 'one pull'
 is "$(find "$images" -name '*.ext4' | wc -l)" 1 'one image'
