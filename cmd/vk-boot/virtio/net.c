@@ -297,7 +297,11 @@ give_frame(struct net *n, const struct net_frame *frame)
 		size_t data =
 		    request_write(request, frame->at + done, frame->len - done);
 		done += data;
-		virtq_push(vq, request, (uint32_t)(written + data));
+		/* A driver that has the first of them asks for all. */
+		if (i + 1 < count)
+			virtq_fill(vq, request, (uint32_t)(written + data));
+		else
+			virtq_push(vq, request, (uint32_t)(written + data));
 	}
 	n->stats.to_guest_frames++;
 	n->stats.to_guest_bytes += frame->len;

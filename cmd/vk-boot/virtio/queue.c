@@ -259,7 +259,7 @@ virtq_unpop(struct virtq *vq)
 }
 
 void
-virtq_push(
+virtq_fill(
     struct virtq *vq, const struct virtio_request *request, uint32_t written)
 {
 	uint16_t slot = vq->next_used & (uint16_t)(vq->size - 1);
@@ -270,9 +270,18 @@ virtq_push(
 	memcpy((char *)vq->device_hva + RING_ENTRIES + sizeof(entry) * slot,
 	    &entry, sizeof(entry));
 	vq->next_used++;
+	vq->requests++;
+}
+
+void
+virtq_push(
+    struct virtq *vq, const struct virtio_request *request, uint32_t written)
+{
+	virtq_fill(vq, request, written);
+	if (vq->broken || !vq->device_hva)
+		return;
 	atomic_thread_fence(memory_order_release);
 	store16(vq->device_hva, RING_IDX, vq->next_used);
-	vq->requests++;
 	vq->signal_due = true;
 }
 

@@ -106,6 +106,11 @@ unsigned virtq_known(const struct virtq *);
 void virtq_push(
     struct virtq *, const struct virtio_request *, uint32_t written);
 
+/* As virtq_push, but the driver sees it with the next virtq_push only: for all
+ * but the last of what it is to see at once. */
+void virtq_fill(
+    struct virtq *, const struct virtio_request *, uint32_t written);
+
 /* Takes a popped request back as if it had never been popped; only for the
  * one popped last (and then for the one before it, and so on). */
 void virtq_unpop(struct virtq *);

@@ -7,6 +7,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -243,6 +245,55 @@ test_plain(void)
 	driver_release(&d);
 }
 
+/* A frame of 65553 bytes with its header, in buffers of 2000. */
+#define WHOLE 33
+
+struct watcher {
+	const uint16_t *index; /* of the used ring */
+	atomic_bool stop;
+	unsigned torn;
+};
+
+static void *
+watch(void *with)
+{
+	struct watcher *w = with;
+
+	while (!atomic_load(&w->stop))
+		w->torn += __atomic_load_n(w->index, __ATOMIC_ACQUIRE) % WHOLE;
+	return NULL;
+}
+
+/* A driver that is at work finds a frame of many buffers whole: by the first it
+ * knows how many there are, and drops a frame that has fewer. */
+static void
+test_whole(void)
+{
+	static uint8_t frame[65553], got[70000];
+	struct watcher w = {.torn = 0};
+	unsigned taken = 0;
+	struct header h;
+	struct driver d;
+	int fd = setup(&d, false);
+	pthread_t thread;
+
+	driver_start(&d, ~0ull);
+	w.index = &driver_used_ring(&d, RX)->idx;
+	if (pthread_create(&thread, NULL, watch, &w) != 0)
+		return;
+	for (unsigned i = 0; i < 200; i++) {
+		post(&d, WHOLE, 2000);
+		peer_sends(&d, fd, frame, sizeof(frame));
+		taken += guest_takes(&d, &h, got) == sizeof(frame);
+	}
+	atomic_store(&w.stop, true);
+	pthread_join(thread, NULL);
+	is_int(taken, 200, "frames in %d buffers", WHOLE);
+	is_int(w.torn, 0, "none of which is seen in part");
+	close(fd);
+	driver_release(&d);
+}
+
 static void
 test_wrong_peer(void)
 {
@@ -470,6 +521,7 @@ int
 main(void)
 {
 	test_plain();
+	test_whole();
 	test_wrong_peer();
 	test_offloads();
 	test_slow_peer();
