@@ -150,6 +150,8 @@ send_data(struct tree_sender *s, int fd, uint64_t size, const char *path,
 		} else {
 			hole = lseek(fd, at, SEEK_HOLE);
 		}
+		if (hole > (off_t)size) /* it has grown meanwhile */
+			hole = (off_t)size;
 		while (at < hole) {
 			size_t want = TREE_DATA_MAX;
 			ssize_t n;

@@ -6,9 +6,11 @@
 #include "tests/tap.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -235,6 +237,60 @@ test_back(void)
 	is_str(value, "value", "and its attributes");
 }
 
+/* Behind a first file of so many bytes, the next one's record fills what is
+ * written at a time. */
+#define BEFORE (TREE_DATA_MAX - 100)
+
+/* In a process of its own: a pipe's writer may have to wait. */
+_Noreturn static void
+send_two(int to)
+{
+	static struct tree_sender sender;
+	struct err e = ERR_INIT;
+
+	tree_sender_init(&sender, to);
+	_exit(tree_send(&sender, "before", "f1", &e) < 0 ||
+	      tree_send(&sender, "log", "f2", &e) < 0 ||
+	      tree_send_end(&sender, &e) < 0);
+}
+
+/* A file that is written to while it is sent, and its reader is slow. */
+static void
+test_growing(void)
+{
+	static char bytes[BEFORE];
+	struct err e = ERR_INIT;
+	int ends[2], status = -1;
+	struct pollfd p;
+	pid_t pid;
+	int fd = open("before", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	int log = open("log", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	memset(bytes, 'x', sizeof(bytes));
+	if (write(fd, bytes, sizeof(bytes)) < 0 || write(log, "one\n", 4) < 0 ||
+	    pipe2(ends, O_CLOEXEC) < 0)
+		perror("log");
+	fcntl(ends[1], F_SETPIPE_SZ, 4096);
+	pid = fork();
+	if (pid == 0)
+		send_two(ends[1]);
+	close(ends[1]);
+	/* It writes: the log's size is in what it writes. */
+	p = (struct pollfd){.fd = ends[0], .events = POLLIN};
+	poll(&p, 1, 10000);
+	ok(write(log, "two\n", 4) == 4, "(a log that grows)");
+	if (tree_receiver_init(&receiver, "in", true, &e) < 0)
+		perror("in");
+	is_int(tree_receive(&receiver, ends[0], &e), 0, "is sent %s", e.text);
+	tree_receiver_release(&receiver);
+	close(ends[0]);
+	waitpid(pid, &status, 0);
+	is_int(status, 0, "to its end");
+	ok(holds("in/f2", "one\n"), "as long as it was");
+	close(fd);
+	close(log);
+}
+
 int
 main(void)
 {
@@ -253,6 +309,7 @@ main(void)
 	test_escapes();
 	test_cut();
 	test_back();
+	test_growing();
 	if (system("rm -rf \"$PWD\"") != 0)
 		perror(top);
 	return tap_done();
