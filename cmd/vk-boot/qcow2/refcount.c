@@ -174,8 +174,9 @@ reach(struct qcow2 *q, uint64_t end)
 	return 0;
 }
 
-/* The next cluster becomes the block that counts itself and those behind it. */
-static uint8_t *
+/* The next cluster becomes the block that counts itself and those behind it. 0,
+ * -1 with errno. */
+static int
 make_block(struct qcow2 *q)
 {
 	uint64_t cluster = q->next_cluster;
@@ -184,31 +185,33 @@ make_block(struct qcow2 *q)
 
 	if (index >= q->reftable_entries) {
 		errno = EFBIG; /* the table would have to be moved */
-		return NULL;
+		return -1;
 	}
 	if (reach(q, (cluster + 1) * q->cluster) < 0)
-		return NULL;
+		return -1;
 	block = calloc(1, q->cluster);
 	if (!block)
-		return NULL;
+		return -1;
 	q->refblocks[index] = block;
 	q->reftable[index] = cluster * q->cluster;
 	q->reftable_dirty = true;
 	set_count(q, block, cluster, 1);
 	q->next_cluster++;
-	return block;
+	return 0;
 }
 
 uint64_t
 cluster_new(struct qcow2 *q)
 {
 	uint64_t cluster;
-	uint8_t *block = block_of(q, q->next_cluster);
+	uint8_t *block;
 
-	if (!block && errno == EFBIG)
-		block = make_block(q);
+	/* A new block may be the last that it counts itself. */
+	while (!(block = block_of(q, q->next_cluster)))
+		if (errno != EFBIG || make_block(q) < 0)
+			return 0;
 	cluster = q->next_cluster;
-	if (!block || reach(q, (cluster + 1) * q->cluster) < 0)
+	if (reach(q, (cluster + 1) * q->cluster) < 0)
 		return 0;
 	set_count(q, block, cluster, 1);
 	q->next_cluster++;

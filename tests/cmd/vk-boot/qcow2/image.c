@@ -413,6 +413,35 @@ test_damage(void)
 	    opened);
 }
 
+/* Counts of 64 bits in clusters of 512 bytes: 64 in a block, of which the table
+ * has 64. The file ends where a block's last cluster is the next new one, which
+ * becomes that block itself. */
+static void
+test_last_of_block(void)
+{
+	static uint8_t data[512] = {1};
+	struct disk_run run;
+	struct disk disk;
+
+	shell("qemu-img create -q -f qcow2 -o cluster_size=512,refcount_bits=64"
+	      " b.qcow2 64K && cp b.qcow2 f.qcow2 && "
+	      "truncate -s $((383 * 512)) b.qcow2 && "
+	      "truncate -s $((4095 * 512)) f.qcow2");
+	is_int(open_image(&disk, "b.qcow2", true), 0, "the end of a block");
+	ok(disk_prepare(&disk, 0, 512, &run) == 0 &&
+		io_pwrite(run.fd, data, 512, run.offset) == 0 &&
+		disk_written(&disk, 0, 512) == 0 && disk_flush(&disk) == 0,
+	    "is written behind");
+	disk_close(&disk);
+	is_int(check("b.qcow2"), 0, "qemu-img check");
+
+	is_int(open_image(&disk, "f.qcow2", true), 0, "the end of all blocks");
+	ok(disk_prepare(&disk, 0, 512, &run) < 0, "nothing is written there");
+	is_int(disk_flush(&disk), 0, "which is no harm");
+	disk_close(&disk);
+	is_int(check("f.qcow2"), 0, "qemu-img check");
+}
+
 int
 main(void)
 {
@@ -437,6 +466,7 @@ main(void)
 	test_refusals();
 	test_kill();
 	test_damage();
+	test_last_of_block();
 	shell("rm -rf %s", folder);
 	return tap_done();
 }
