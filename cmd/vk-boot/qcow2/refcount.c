@@ -221,11 +221,16 @@ cluster_new(struct qcow2 *q)
 void
 cluster_undo(struct qcow2 *q, uint64_t offset)
 {
-	uint8_t *block = block_of(q, offset / q->cluster);
+	uint64_t cluster = offset / q->cluster;
+	uint8_t *block = block_of(q, cluster);
 
-	/* It is not taken again: it may hold something by now. */
 	if (block)
-		set_count(q, block, offset / q->cluster, 0);
+		set_count(q, block, cluster, 0);
+	/* It may hold something by now; where it cannot be made a hole again,
+	 * or is not the last, it is not taken again. */
+	if (cluster + 1 == q->next_cluster &&
+	    disk_run_zero(q->fd, offset, q->cluster, 1) == 0)
+		q->next_cluster--;
 }
 
 /* ---- clusters that nobody uses any more ---- */

@@ -442,6 +442,34 @@ test_last_of_block(void)
 	is_int(check("f.qcow2"), 0, "qemu-img check");
 }
 
+/* A disk that is full here: a guest that tries on and on to write uses up none
+ * of the room that the image's tables have. */
+static void
+test_failed_writes(void)
+{
+	static uint8_t junk[3 * 4096];
+	struct disk_run run;
+	struct disk disk;
+	struct stat st;
+	bool good = true;
+
+	memset(junk, 0xee, sizeof(junk));
+	memset(model, 0, SIZE);
+	shell(
+	    "qemu-img create -q -f qcow2 -o cluster_size=4K w.qcow2 %u", SIZE);
+	is_int(open_image(&disk, "w.qcow2", true), 0, "an image");
+	for (unsigned i = 0; i < 1000; i++)
+		good &= disk_prepare(&disk, 512, sizeof(junk), &run) == 0 &&
+			io_pwrite(run.fd, junk, run.len / 2, run.offset) == 0;
+	ok(good, "a thousand writes that are not done");
+	ok(exercise(&disk), "reads what was written then");
+	disk_close(&disk);
+	is_int(check("w.qcow2"), 0, "qemu-img check");
+	ok(converts("w.qcow2"), "qemu-img reads what was written");
+	ok(stat("w.qcow2", &st) == 0 && st.st_size < 2 * SIZE,
+	    "and it is not larger for that");
+}
+
 int
 main(void)
 {
@@ -467,6 +495,7 @@ main(void)
 	test_kill();
 	test_damage();
 	test_last_of_block();
+	test_failed_writes();
 	shell("rm -rf %s", folder);
 	return tap_done();
 }
