@@ -206,19 +206,21 @@ open_kept(struct disk *disk, const char *path, struct err *e)
 		return -1;
 	if (fstat(disk->overlay, &st) < 0)
 		return err_errno(e, 0, "%s", path);
-	if (st.st_size == 0) {
-		if (io_pwrite(disk->overlay, header, sizeof(header), 0) < 0 ||
-		    ftruncate(disk->overlay,
-			(off_t)(disk->data_start + disk->size)) < 0)
-			return err_errno(e, EX_CANTCREAT, "%s", path);
-		return 0;
-	}
+	if (st.st_size == 0 &&
+	    io_pwrite(disk->overlay, header, sizeof(header), 0) < 0)
+		return err_errno(e, EX_CANTCREAT, "%s", path);
 	if (io_pread(disk->overlay, found, sizeof(found), 0) != sizeof(found) ||
 	    memcmp(found, header, 12) != 0)
 		return err_set(e, EX_DATAERR, "%s: not an overlay", path);
 	if (memcmp(found, header, sizeof(header)) != 0)
 		return err_set(e, EX_DATAERR,
 		    "%s: belongs to another image than %s", path, disk->name);
+	/* New; or killed when it was, with its header and nothing more. */
+	if (st.st_size <= HEADER_SIZE)
+		return ftruncate(disk->overlay,
+			   (off_t)(disk->data_start + disk->size)) < 0
+			   ? err_errno(e, EX_CANTCREAT, "%s", path)
+			   : 0;
 	if (io_pread(disk->overlay, disk->map, disk->map_size, HEADER_SIZE) !=
 	    (ssize_t)disk->map_size)
 		return err_set(e, EX_DATAERR, "%s: truncated", path);

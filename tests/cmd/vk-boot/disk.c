@@ -173,6 +173,14 @@ test_kept(void)
 	is_int(open_disk(&disk, overlay_path, false, false), 0, "after a kill");
 	ok(same(&disk), "what was flushed is there");
 	disk_close(&disk);
+	/* Killed when it had just been made, with its first page. */
+	if (truncate(overlay_path, 4096) < 0)
+		perror(overlay_path);
+	memcpy(model, base, SIZE);
+	ok(open_disk(&disk, overlay_path, false, false) == 0,
+	    "an overlay that was begun is begun anew %s", e.text);
+	ok(same(&disk) && exercise(&disk), "and can be written on");
+	disk_close(&disk);
 }
 
 static void
