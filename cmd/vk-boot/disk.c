@@ -390,20 +390,27 @@ in_overlay(const struct disk *disk, uint64_t cluster)
 	return disk->map[cluster / 64] >> cluster % 64 & 1;
 }
 
+/* How much of len, from offset on, is in the overlay, or is not. */
+static uint64_t
+alike(const struct disk *disk, uint64_t offset, uint64_t len, bool *over)
+{
+	uint64_t cluster = offset / DISK_CLUSTER, end;
+
+	*over = in_overlay(disk, cluster);
+	do
+		end = ++cluster * DISK_CLUSTER;
+	while (end - offset < len && in_overlay(disk, cluster) == *over);
+	return end - offset < len ? end - offset : len;
+}
+
 struct disk_run
 disk_where(const struct disk *disk, uint64_t offset, uint64_t len)
 {
-	uint64_t cluster = offset / DISK_CLUSTER, end;
 	bool over;
 
 	if (disk->overlay < 0)
 		return base_where(disk, offset, len);
-	over = in_overlay(disk, cluster);
-	do
-		end = ++cluster * DISK_CLUSTER;
-	while (end - offset < len && in_overlay(disk, cluster) == over);
-	if (end - offset < len)
-		len = end - offset;
+	len = alike(disk, offset, len, &over);
 	if (!over)
 		return base_where(disk, offset, len);
 	return (struct disk_run){
@@ -510,6 +517,24 @@ disk_zero(struct disk *disk, uint64_t offset, uint64_t len, bool unmap)
 	if (disk_run_zero(run.fd, run.offset, len, unmap) < 0)
 		return -1;
 	return disk_written(disk, offset, len);
+}
+
+int
+disk_discard(struct disk *disk, uint64_t offset, uint64_t len)
+{
+	if (disk->overlay < 0)
+		return disk_zero(disk, offset, len, true);
+	while (len > 0) {
+		bool over;
+		uint64_t part = alike(disk, offset, len, &over);
+
+		if (over && disk_run_zero(disk->overlay,
+				disk->data_start + offset, part, true) < 0)
+			return -1;
+		offset += part;
+		len -= part;
+	}
+	return 0;
 }
 
 /* Writes the pages of bits that changed. */

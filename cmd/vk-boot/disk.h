@@ -123,6 +123,10 @@ int disk_written(struct disk *, uint64_t offset, uint64_t len);
  * file system can. 0, -1 with errno. */
 int disk_zero(struct disk *, uint64_t offset, uint64_t len, bool unmap);
 
+/* Nobody needs what the range holds: its room is given back. What is in the
+ * base alone has none in the overlay, and is still read. 0, -1 with errno. */
+int disk_discard(struct disk *, uint64_t offset, uint64_t len);
+
 /* What was written is on the medium. 0, -1 with errno. */
 int disk_flush(struct disk *);
 

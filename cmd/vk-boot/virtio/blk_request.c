@@ -335,7 +335,7 @@ begin_flush(struct blk_request *r, bool alone)
 	async_add(r->io->async, &r->op);
 }
 
-/* Discard and write zeroes (5.2.6.2). Discarded sectors read as zeros here. */
+/* Discard and write zeroes (5.2.6.2). */
 static uint8_t
 zero_ranges(struct blk_request *r, uint64_t len, bool discard)
 {
@@ -348,7 +348,7 @@ zero_ranges(struct blk_request *r, uint64_t len, bool discard)
 	for (; len > 0; len -= sizeof(range)) {
 		uint32_t known =
 		    discard ? 0 : VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP;
-		uint64_t bytes;
+		uint64_t offset, bytes;
 
 		request_read(&r->request, &range, sizeof(range));
 		bytes = (uint64_t)range.num_sectors * DISK_SECTOR;
@@ -357,8 +357,10 @@ zero_ranges(struct blk_request *r, uint64_t len, bool discard)
 		if (range.num_sectors > BLK_RANGE_SECTORS_MAX ||
 		    !on_disk(disk, range.sector, bytes))
 			return VIRTIO_BLK_S_IOERR;
-		if (disk_zero(disk, range.sector * DISK_SECTOR, bytes,
-			discard || range.flags & known) < 0)
+		offset = range.sector * DISK_SECTOR;
+		if (discard
+			? disk_discard(disk, offset, bytes)
+			: disk_zero(disk, offset, bytes, range.flags & known))
 			return VIRTIO_BLK_S_IOERR;
 		r->bytes += bytes;
 	}

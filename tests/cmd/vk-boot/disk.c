@@ -183,6 +183,34 @@ test_kept(void)
 	disk_close(&disk);
 }
 
+/* fstrim(8) over all of a disk whose overlay has a limit. */
+static void
+test_discard(void)
+{
+	struct disk_config config = {
+	    .path = base_path,
+	    .overlay_max = 4 * DISK_CLUSTER,
+	};
+	struct disk disk;
+	struct stat st;
+
+	e = (struct err)ERR_INIT;
+	memcpy(model, base, SIZE);
+	is_int(disk_open(&disk, &config, &e), 0, "a limit of four clusters");
+	ok(write_range(&disk, 0, 2 * DISK_CLUSTER) == 0, "two are written");
+	is_int(disk_discard(&disk, 0, SIZE), 0, "all is discarded");
+	ok(fstat(disk.overlay, &st) == 0 && st.st_blocks < 16,
+	    "their room is given back");
+	memset(model, 0, 2 * DISK_CLUSTER);
+	ok(same(&disk), "and nothing else has changed");
+	ok(write_range(&disk, 8 * DISK_CLUSTER, 2 * DISK_CLUSTER) == 0,
+	    "two others are written");
+	ok(write_range(&disk, 16 * DISK_CLUSTER, DISK_CLUSTER) < 0 &&
+		errno == ENOSPC,
+	    "and that was it");
+	disk_close(&disk);
+}
+
 static void
 test_refusals(void)
 {
@@ -258,6 +286,7 @@ main(void)
 
 	test_throw_away();
 	test_kept();
+	test_discard();
 	test_refusals();
 	test_lock_waits();
 
