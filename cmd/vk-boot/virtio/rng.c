@@ -14,6 +14,10 @@
 /* Linux asks for 64 bytes at a time, at most a page. */
 #define RNG_BYTES_MAX 4096
 
+/* Requests before other sources of the loop have their turn: a driver that
+ * never stops adding them does not keep the loop to itself. */
+#define TURN_MAX 16
+
 struct rng {
 	struct virtio_device dev;
 	struct virtio_request request;
@@ -45,12 +49,16 @@ rng_notify(struct virtio_device *dev, unsigned queue)
 {
 	struct rng *rng = (struct rng *)dev;
 	struct virtq *vq = &dev->queues[queue];
+	unsigned turns = 0;
 
 	do {
 		virtq_want_kicks(vq, false);
-		while (virtq_pop(vq, &rng->request) > 0)
+		for (; turns < TURN_MAX && virtq_pop(vq, &rng->request) > 0;
+		     turns++)
 			virtq_push(vq, &rng->request, fill(&rng->request));
-	} while (virtq_want_kicks(vq, true));
+		if (turns == TURN_MAX)
+			eventfd_give(vq->kick_fd);
+	} while (turns < TURN_MAX && virtq_want_kicks(vq, true));
 	virtq_signal(vq);
 }
 
