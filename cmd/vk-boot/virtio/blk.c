@@ -179,8 +179,11 @@ blk_drain(struct virtio_device *dev)
 	struct blk *blk = (struct blk *)dev;
 
 	async_wait(blk->io.async);
-	/* The other queues go on. */
-	settled(blk);
+	signal_touched(blk);
+	/* The other queues go on, in their turn; the one that is taken away is
+	 * none of them by then. */
+	for (; blk->starved; blk->starved &= blk->starved - 1)
+		eventfd_give(dev->queues[__builtin_ctz(blk->starved)].kick_fd);
 }
 
 static void

@@ -359,6 +359,36 @@ test_many(const struct setting *s)
 	rig_close(&rig);
 }
 
+/* A queue is taken away while it waits for slots: what was not taken of it by
+ * then is left to whoever sets it up again. */
+static void
+test_taken_away(const struct setting *s)
+{
+	struct job jobs[QUEUES][80];
+	unsigned taken, begun = 0;
+	struct rig rig;
+
+	if (!rig_open(&rig, s)) {
+		skip(e.text, "a queue that is taken away");
+		return;
+	}
+	for (unsigned q = 0; q < QUEUES; q++) {
+		for (unsigned i = 0; i < 80; i++)
+			jobs[q][i] = job_add(&rig, q, VIRTIO_BLK_T_IN,
+			    next() % SECTORS, 512, false);
+		eventfd_give(rig.d.dev->queues[q].kick_fd);
+	}
+	loop_turn(rig.d.loop, 1000);
+	taken = rig.d.dev->queues[1].next_avail;
+	virtio_device_stop_queue(rig.d.dev, 1);
+	await(&rig, 160 + taken);
+	for (unsigned i = taken; i < 80; i++)
+		begun += status_of(&rig, &jobs[1][i]) != 0xff;
+	is_int(begun, 0, "%s: a queue is taken away: %u requests are left",
+	    s->name, 80 - taken);
+	rig_close(&rig);
+}
+
 static unsigned
 threads(void)
 {
@@ -439,6 +469,7 @@ main(void)
 	is_int(threads(), before, "no thread is left");
 	test_many(&settings[3]);
 	is_int(threads(), before, "no thread is left");
+	test_taken_away(&settings[3]);
 	if (system("rm -rf base over i.qcow2") != 0 || rmdir(folder) < 0)
 		return 1;
 	return tap_done();
