@@ -12,10 +12,13 @@
  */
 #include "cmd/vk-boot/control.h"
 
+#include "cmd/vk-boot/unix_place.h"
+
 #include "common/buf.h"
 #include "common/log.h"
 #include "common/scope.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/queue.h>
@@ -27,6 +30,7 @@
 
 const struct filter_call control_calls[] = {
     CALL(accept4),
+    CALL(fcntl), /* the spare descriptor */
     CALL(recvmsg),
     CALL(sendto),
     CALL(unlinkat), /* the socket, at the end */
@@ -49,6 +53,8 @@ struct control_client {
 struct control {
 	struct loop *loop;
 	struct loop_source listener;
+	bool starved; /* somebody waits for a free descriptor */
+	int spare;    /* is given up for who comes when all are taken */
 	int folder;
 	unsigned held; /* so many were, ever */
 	const struct control_ops *ops;
@@ -58,15 +64,32 @@ struct control {
 	json_t *past; /* events so far */
 };
 
+static void clients_arrive(struct loop_source *, uint32_t events);
+
+/* A guest's connections may take all descriptors that we may have: who is to
+ * end it must get in still. */
+static void
+keep_spare(struct control *control)
+{
+	if (control->spare < 0)
+		control->spare =
+		    fcntl(control->listener.fd, F_DUPFD_CLOEXEC, 0);
+}
+
 static void
 client_free(struct control_client *client)
 {
-	loop_close(client->control->loop, &client->source);
+	struct control *control = client->control;
+
+	loop_close(control->loop, &client->source);
 	fd_close(&client->fd);
 	LIST_REMOVE(client, entry);
-	client->control->count--;
+	control->count--;
 	buf_release(&client->out);
 	free(client);
+	keep_spare(control);
+	if (control->starved && control->listener.added)
+		clients_arrive(&control->listener, 0);
 }
 
 /* What to wait for now. */
@@ -258,17 +281,15 @@ client_ready(struct loop_source *source, uint32_t events)
 		client_watch(client);
 }
 
+/* Owns the descriptor. */
 static void
-client_arrived(struct loop_source *source, uint32_t events)
+client_new(struct control *control, int accepted)
 {
-	struct control *control = source->owner;
-	cleanup_fd int fd =
-	    accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	cleanup_fd int fd = accepted;
 	struct control_client *client;
 	struct err e = ERR_INIT;
 
-	(void)events;
-	if (fd < 0 || control->count == CONTROL_CLIENTS_MAX)
+	if (control->count == CONTROL_CLIENTS_MAX)
 		return;
 	client = calloc(1, sizeof(*client));
 	if (!client)
@@ -285,6 +306,32 @@ client_arrived(struct loop_source *source, uint32_t events)
 	control->count++;
 	if (loop_add(control->loop, &client->source, EPOLLIN, &e) < 0)
 		client_free(client);
+}
+
+static int
+next_client(struct control *control)
+{
+	int fd = unix_place_accept(control->listener.fd, &control->starved);
+
+	if (fd >= 0 || !control->starved || control->spare < 0)
+		return fd;
+	fd_close(&control->spare);
+	control->starved = false;
+	return unix_place_accept(control->listener.fd, &control->starved);
+}
+
+/* All there are, for they wake us once. */
+static void
+clients_arrive(struct loop_source *source, uint32_t events)
+{
+	struct control *control = source->owner;
+	int fd;
+
+	(void)events;
+	control->starved = false;
+	while ((fd = next_client(control)) >= 0)
+		client_new(control, fd);
+	keep_spare(control);
 }
 
 /* ---- what others call ---- */
@@ -321,10 +368,11 @@ control_new(struct loop *loop, int folder, struct err *e)
 	}
 	control->loop = loop;
 	control->folder = folder;
+	control->spare = -1;
 	control->past = json_array();
 	control->listener = (struct loop_source){
 	    .fd = -1,
-	    .ready = client_arrived,
+	    .ready = clients_arrive,
 	    .owner = control,
 	};
 	LIST_INIT(&control->clients);
@@ -332,6 +380,7 @@ control_new(struct loop *loop, int folder, struct err *e)
 		control_free(control);
 		return NULL;
 	}
+	keep_spare(control);
 	return control;
 }
 
@@ -342,11 +391,13 @@ control_free(struct control *control)
 
 	if (!control)
 		return;
+	loop_remove(control->loop, &control->listener);
 	while ((client = LIST_FIRST(&control->clients)))
 		client_free(client);
 	if (control->listener.fd >= 0)
 		unlinkat(control->folder, CONTROL_NAME, 0);
-	loop_close(control->loop, &control->listener);
+	fd_close(&control->listener.fd);
+	fd_close(&control->spare);
 	json_decref(control->past);
 	free(control);
 }
@@ -360,7 +411,8 @@ control_serve(
 	control->ops = ops;
 	control->owner = owner;
 	if (!control->listener.added &&
-	    loop_add(control->loop, &control->listener, EPOLLIN, &e) < 0)
+	    loop_add(control->loop, &control->listener, EPOLLIN | EPOLLET, &e) <
+		0)
 		log_warn("%s", e.text);
 }
 

@@ -43,12 +43,15 @@ struct views {
 	struct loop_source news;  /* something was said */
 	struct loop_source typed; /* the guest's input has room again */
 	struct loop_source listener;
+	bool starved;            /* one there waits for a descriptor */
 	struct unix_place place; /* of the listener */
 	int input;               /* the guest's end of it */
 	int slave;               /* of the pseudo-terminal: keeps it open */
 	LIST_HEAD(, view) list;
 	unsigned count;
 };
+
+static void clients_arrive(struct loop_source *, uint32_t events);
 
 static void
 view_free(struct view *view)
@@ -63,6 +66,8 @@ view_free(struct view *view)
 	free(view);
 	if (config.left)
 		config.left(config.owner);
+	if (views->starved && views->listener.added)
+		clients_arrive(&views->listener, 0);
 }
 
 /* What to wait for now. An input that the guest does not take waits too. */
@@ -247,18 +252,20 @@ view_finish(struct view *view)
 			return;
 }
 
+/* All there are, for they wake us once. */
 static void
-somebody_connected(struct loop_source *source, uint32_t events)
+clients_arrive(struct loop_source *source, uint32_t events)
 {
 	struct views *views = source->owner;
 	struct view_config config = {.from_start = true, .stays = true};
 	struct err e = ERR_INIT;
 
 	(void)events;
-	config.in = config.out =
-	    accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (config.in >= 0 && views_open(views, &config, NULL, 0, &e) < 0)
-		log_info("console: %s", e.text);
+	views->starved = false;
+	while ((config.in = config.out =
+		       unix_place_accept(source->fd, &views->starved)) >= 0)
+		if (views_open(views, &config, NULL, 0, &e) < 0)
+			log_info("console: %s", e.text);
 }
 
 /* ---- what others call ---- */
@@ -293,7 +300,7 @@ views_new(struct loop *loop, struct ring *ring, struct err *e)
 	views->typed = (struct loop_source){
 	    .fd = -1, .ready = input_has_room, .owner = views};
 	views->listener = (struct loop_source){
-	    .fd = -1, .ready = somebody_connected, .owner = views};
+	    .fd = -1, .ready = clients_arrive, .owner = views};
 	views->input = views->slave = -1;
 	LIST_INIT(&views->list);
 	if (open_sources(views, e) < 0) {
@@ -311,6 +318,7 @@ views_free(struct views *views)
 	if (!views)
 		return;
 	ring_watch(views->ring, -1);
+	loop_remove(views->loop, &views->listener);
 	while ((view = LIST_FIRST(&views->list))) {
 		view_finish(view);
 		view->config.left = NULL;
@@ -319,7 +327,7 @@ views_free(struct views *views)
 	if (views->listener.fd >= 0)
 		unix_place_remove(&views->place);
 	unix_place_close(&views->place);
-	loop_close(views->loop, &views->listener);
+	fd_close(&views->listener.fd);
 	loop_close(views->loop, &views->news);
 	loop_close(views->loop, &views->typed);
 	fd_close(&views->input);
@@ -396,7 +404,7 @@ views_listen(struct views *views, const char *path, struct err *e)
 	views->listener.fd = unix_place_listen(&views->place, e);
 	if (views->listener.fd < 0)
 		return -1;
-	return loop_add(views->loop, &views->listener, EPOLLIN, e);
+	return loop_add(views->loop, &views->listener, EPOLLIN | EPOLLET, e);
 }
 
 int

@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 static struct loop *loop;
@@ -293,6 +294,43 @@ test_bounds(void)
 	close(fd);
 }
 
+/* All descriptors are taken: the first who comes gets in, another waits, and
+ * nobody spins. */
+static void
+test_starved(void)
+{
+	static const char status[] = "{\"command\":\"status\"}\n";
+	unsigned count = 0, turns = 0;
+	struct rlimit limit, few;
+	int fd, other, taken[64];
+
+	turn();
+	fd = dial();
+	other = dial();
+	getrlimit(RLIMIT_NOFILE, &limit);
+	few = limit;
+	few.rlim_cur = sizeof(taken) / sizeof(*taken);
+	setrlimit(RLIMIT_NOFILE, &few);
+	while ((taken[count] = dup(STDIN_FILENO)) >= 0)
+		count++;
+	while (turns < 1000 && loop_turn(loop, 0) > 0)
+		turns++;
+	ok(turns < 1000, "without a free descriptor nobody spins");
+	if (turns < 1000) {
+		say(fd, status);
+		ok(strstr(hear(fd), "here"), "the first gets in");
+		say(other, status);
+		is_str(hear(other), "", "another waits");
+		close(fd);
+		ok(strstr(hear(other), "here"), "until one is free");
+	}
+	while (count > 0)
+		close(taken[--count]);
+	setrlimit(RLIMIT_NOFILE, &limit);
+	close(other);
+	turn();
+}
+
 int
 main(void)
 {
@@ -320,6 +358,7 @@ main(void)
 	test_descriptors();
 	test_answer();
 	test_bounds();
+	test_starved();
 	control_free(control);
 	ok(stat(file, &st) < 0, "gone");
 	loop_free(loop);

@@ -2,13 +2,17 @@
 /* view.c - who watches the guest's console, and types into it */
 #include "cmd/vk-boot/view.h"
 
+#include "cmd/vk-boot/unix_place.h"
+
 #include "common/io.h"
 #include "common/scope.h"
 #include "tests/tap.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 static struct loop *loop;
 static struct ring *ring;
@@ -160,6 +164,50 @@ test_stuffed(void)
 	turn();
 }
 
+/* All descriptors are taken: who comes waits until one leaves. */
+static void
+test_starved(void)
+{
+	char folder[] = "/tmp/vk-test-view.XXXXXX", path[64];
+	struct unix_place place = UNIX_PLACE_INIT;
+	struct rlimit limit, few;
+	struct err e = ERR_INIT;
+	int taken[64], one, two;
+	unsigned count = 0, turns = 0;
+
+	if (!mkdtemp(folder))
+		return;
+	snprintf(path, sizeof(path), "%s/s", folder);
+	ok(views_listen(views, path, &e) == 0 &&
+		unix_place_open(&place, path, &e) == 0,
+	    "a socket for views");
+	one = unix_place_connect(&place);
+	turn();
+	two = unix_place_connect(&place);
+	getrlimit(RLIMIT_NOFILE, &limit);
+	few = limit;
+	few.rlim_cur = sizeof(taken) / sizeof(*taken);
+	setrlimit(RLIMIT_NOFILE, &few);
+	while ((taken[count] = dup(STDIN_FILENO)) >= 0)
+		count++;
+	while (turns < 1000 && loop_turn(loop, 0) > 0)
+		turns++;
+	ok(turns < 1000, "without a free descriptor nobody spins");
+	fd_close(&one);
+	if (turns < 1000) {
+		turn();
+		ok(strlen(hear(two)) > 3, "who waits comes when one left");
+	}
+	while (count > 0)
+		close(taken[--count]);
+	setrlimit(RLIMIT_NOFILE, &limit);
+	fd_close(&two);
+	turn();
+	unix_place_close(&place);
+	unlink(path);
+	rmdir(folder);
+}
+
 int
 main(void)
 {
@@ -173,6 +221,7 @@ main(void)
 	test_two();
 	test_slow();
 	test_stuffed();
+	test_starved();
 	for (int i = 0; i <= VIEWS_MAX; i++)
 		fds[i] = open_view(false, false);
 	ok(fds[VIEWS_MAX - 1] >= 0 && fds[VIEWS_MAX] < 0, "one too many");
