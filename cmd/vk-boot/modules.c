@@ -27,6 +27,9 @@
 #define TABLE_MAX 65536
 /* Names and paths looked up in it, all in all; thirty modules take 150. */
 #define LOOKUPS_MAX 1024
+/* Of these, names that it does not have: for each the lists of what is built in
+ * and of other names are gone through. */
+#define UNKNOWN_MAX 128
 /* A module, unpacked; graphics drivers reach 20 MB. */
 #define MODULE_SIZE_MAX ((uint64_t)128 << 20)
 /* A soft dependency of a soft dependency of ... */
@@ -491,6 +494,10 @@ want(struct modules *m, struct text name, int depth, struct err *e)
 		return 0;
 	if (module)
 		return choose_all(m, module, depth, e) < 0 ? -1 : 1;
+	if (m->unknown++ >= UNKNOWN_MAX)
+		return err_set(e, EX_DATAERR,
+		    "%s: more than %d names that are not in modules.dep",
+		    m->folder, UNKNOWN_MAX);
 	if (is_built_in(m, name))
 		return 0;
 	found = want_alias(m, name, depth, e);

@@ -58,7 +58,7 @@ struct modules {
 	const struct module *chosen[MODULES_MAX]; /* in the order of loading */
 	int fds[MODULES_MAX];                     /* their bytes, unpacked */
 	unsigned count;
-	unsigned lookups;
+	unsigned lookups, unknown;
 };
 
 /*

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* ---- lists out of memory ------------------------------------------------ */
 
@@ -132,7 +133,7 @@ test_soft(void)
 static void
 test_hostile(void)
 {
-	static char dep[1 << 20];
+	static char dep[1 << 20], names[1 << 16];
 	struct lists big = {dep, "", "", ""};
 	struct module_files files = {open_list, &big};
 	struct modules m;
@@ -156,6 +157,20 @@ test_hostile(void)
 	ok(modules_open_files(&m, &files, "M", &e) < 0 &&
 		e.status == EX_DATAERR,
 	    "too many lines: %s", e.text);
+	modules_close(&m);
+	/* Soft dependencies that are nowhere, of which each is looked for. */
+	memset(names, 'b', sizeof(names) - 1);
+	for (size_t i = 1; i < sizeof(names); i += 2)
+		names[i - 1] = '\n';
+	big = (struct lists){"m.ko:\n", names, dep, names};
+	len = (size_t)snprintf(dep, sizeof(dep), "softdep m pre:");
+	for (size_t i = len; i + 1 < sizeof(dep); i++)
+		dep[i] = i % 2 ? 'a' : ' ';
+	alarm(20);
+	modules_open_files(&m, &files, "M", &e);
+	is_int(
+	    modules_want(&m, "m", &e), 1, "half a million soft dependencies");
+	alarm(0);
 	modules_close(&m);
 	big.dep = NULL;
 	ok(modules_open_files(&m, &files, "M", &e) < 0, "no modules.dep");
