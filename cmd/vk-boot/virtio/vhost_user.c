@@ -106,15 +106,6 @@ reply_u64(struct vhost_user *vu, uint64_t value)
 	return reply(vu, &value, sizeof(value));
 }
 
-static int
-set_memory(struct vhost_user *vu)
-{
-	/* A table that changes under a running device stops it; the front end
-	 * sets up its rings again. */
-	virtio_device_stop(vu->dev);
-	return vhost_memory_set(&vu->memory, &vu->message);
-}
-
 /* ---- rings ---- */
 
 /* The ring that a payload's first number names; NULL if there is none. */
@@ -142,6 +133,23 @@ start_ring(struct vhost_user *vu, uint32_t index)
 		vq->size = vu->size[index];
 	return virtio_device_start_queue(
 	    vu->dev, index, vu->base[index], vu->features);
+}
+
+/* Rings that run wait while the table changes (memory was plugged), and go on
+ * where they were. */
+static int
+set_memory(struct vhost_user *vu)
+{
+	for (unsigned i = 0; i < vu->dev->queue_count; i++)
+		if (vu->dev->queues[i].ready)
+			vu->base[i] = vu->dev->queues[i].next_avail;
+	virtio_device_stop(vu->dev);
+	if (vhost_memory_set(&vu->memory, &vu->message) < 0)
+		return -1;
+	for (unsigned i = 0; i < vu->dev->queue_count; i++)
+		if (start_ring(vu, i) < 0)
+			return -1;
+	return 0;
 }
 
 static int

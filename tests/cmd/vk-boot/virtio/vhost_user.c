@@ -249,6 +249,25 @@ test_work(void)
 	is_int(mem.count, 0, "and takes its memory along");
 }
 
+/* Memory is plugged: all of the table comes anew, and nothing else. */
+static void
+test_more_memory(void)
+{
+	set_up();
+	offer_buffer();
+	say_pair(18, 0, 1);
+	offer_buffer();
+	share_memory(0, MEMORY_SIZE, BASE, 0);
+	ok(is_connected() && device->running, "the table changes under it");
+	is_int(used_index(), 2, "a ring goes on with what waited");
+	offer_buffer();
+	eventfd_give(kick);
+	turn();
+	is_int(used_index(), 3, "and with what comes");
+	fd_close(&front);
+	turn();
+}
+
 /* Of whom changes are told may not read, and not go either. */
 static void
 test_deaf(void)
@@ -437,6 +456,7 @@ main(void)
 	ok(vhost != NULL, "a back end");
 
 	test_work();
+	test_more_memory();
 	test_deaf();
 	test_far_memory();
 	test_breaches();
