@@ -25,9 +25,9 @@ static int
 keep_only(int pipe_end, struct run_folder *folder)
 {
 	int high[] = {
-	    fcntl(pipe_end, F_DUPFD_CLOEXEC, 64),
-	    fcntl(folder->dir, F_DUPFD_CLOEXEC, 64),
-	    fcntl(folder->lock, F_DUPFD_CLOEXEC, 64),
+	    fcntl(pipe_end, F_DUPFD_CLOEXEC, KEPT_END),
+	    fcntl(folder->dir, F_DUPFD_CLOEXEC, KEPT_END),
+	    fcntl(folder->lock, F_DUPFD_CLOEXEC, KEPT_END),
 	};
 
 	for (int i = 0; i < 3; i++)

@@ -123,4 +123,11 @@ ok $? '--die-with-parent: it ends with it'
 await 5 test ! -e "$tmp/run/vk/guest"
 ok $? 'and its run folder is gone'
 
+# The sweeper needs not many.
+run sh -c 'ulimit -n 48; exec "$@"' sh vk-boot --engine kvm --no-probe -m 64M \
+	--name few -a lives=1 -k "$build/tests/bare/reboot" -i "$tmp/none"
+is "$rc" 71 'too few descriptors for a guest'
+[ ! -e "$tmp/run/vk/few" ]
+ok $? 'leaves no run folder'
+
 done_testing
