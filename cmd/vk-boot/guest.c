@@ -217,6 +217,9 @@ life_expired(struct loop_source *source, uint32_t events)
 	struct guest *g = source->owner;
 
 	(void)events;
+	eventfd_take(source->fd); /* the guest has time to stop */
+	if (g->state == GUEST_STOPPING)
+		return; /* for another reason, and that has its status */
 	log_warn("--timeout: stopped after %llu s",
 	    (unsigned long long)g->options->timeout_ms / 1000);
 	g->status = EXIT_TIMED_OUT;

@@ -151,6 +151,12 @@ is "$(cat again.err)" '' 'nothing else is said'
 run boot --no-reboot -u root root.ext4 -- reboot -f </dev/null
 is "$rc" 0 '--no-reboot: a reboot ends it'
 
+# Also where it is not up by then.
+run boot --timeout 3s -u root root.ext4 -- \
+	sh -c 'trap "sleep 1; exit 7" TERM; while :; do sleep 1; done' </dev/null
+is "$rc $(head -n 3 "$err")" '124 vk-boot: --timeout: stopped after 3 s' \
+	'--timeout: a status of its own, and one line'
+
 SECRET=of-$$ vk-boot --boot-timeout 180s --name two-$$ root.ext4 -- sleep 1000 </dev/null >two.out 2>&1 &
 vm=$!
 await 120 vk-exec two-$$ -- true
