@@ -268,7 +268,7 @@ again(struct timer *t)
  */
 
 static void
-tell_dns(const struct dhcp_lease *l)
+tell_dns(const struct client *c, const struct dhcp_lease *l)
 {
 	char text[INET_ADDRSTRLEN];
 
@@ -277,6 +277,9 @@ tell_dns(const struct dhcp_lease *l)
 			files_add_dns(text);
 	if (*l->domain)
 		files_add_search(l->domain);
+	/* Nobody waited for it. An init of the image's own has its files. */
+	if (!c->agent->handed_over)
+		files_write_dns();
 }
 
 static void
@@ -301,7 +304,7 @@ bind_lease(struct client *c, const struct dhcp_lease *l)
 			log_warn("dhcp: route: %s", strerror(errno));
 		if (waiting_count > 0)
 			waiting_count--;
-		tell_dns(l);
+		tell_dns(c, l);
 	}
 	c->state = BOUND;
 	c->tries = 0;

@@ -27,6 +27,7 @@
 static char hostname[HOST_MAX + 1];
 static char dns[DNS_MAX][64], search[DNS_MAX][256];
 static unsigned dns_count, search_count;
+static bool written;
 
 /* Which of the three had to be made. */
 static const char *const names[] = {
@@ -36,10 +37,21 @@ static struct {
 	bool bound, made;
 } done[FILE_COUNT];
 
+/* In a list of texts of so many bytes each; a lease may come again. */
+static bool
+is_known(const char *list, size_t size, unsigned count, const char *text)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (strcmp(list + i * size, text) == 0)
+			return true;
+	return false;
+}
+
 void
 files_add_dns(const char *address)
 {
-	if (dns_count < DNS_MAX)
+	if (dns_count < DNS_MAX &&
+	    !is_known(dns[0], sizeof(dns[0]), dns_count, address))
 		snprintf(dns[dns_count++], sizeof(dns[0]), "%s", address);
 }
 
@@ -56,7 +68,8 @@ is_domain(const char *text)
 void
 files_add_search(const char *domain)
 {
-	if (search_count < DNS_MAX && is_domain(domain))
+	if (search_count < DNS_MAX && is_domain(domain) &&
+	    !is_known(search[0], sizeof(search[0]), search_count, domain))
 		snprintf(
 		    search[search_count++], sizeof(search[0]), "%s", domain);
 }
@@ -145,6 +158,8 @@ place(unsigned which, struct buf *b)
 		log_warn("%s: %s", name, strerror(errno));
 		return;
 	}
+	if (done[which].bound)
+		return;
 	if (mounts_make_dir("/etc") < 0)
 		log_info("/etc: %s", strerror(errno));
 	fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
@@ -171,16 +186,12 @@ write_hosts(const struct config *config)
 	place(HOSTS, &b);
 }
 
-static void
-write_resolv(const struct config *config)
+void
+files_write_dns(void)
 {
 	struct buf b cleanup_buf = BUF_INIT(TEXT_MAX);
 
-	for (size_t i = 0; i < config->dns.count; i++)
-		files_add_dns(config->dns.lines[i]);
-	for (size_t i = 0; i < config->searches.count; i++)
-		files_add_search(config->searches.lines[i]);
-	if (dns_count == 0)
+	if (!written || dns_count == 0)
 		return; /* the image's own is as good as any */
 	for (unsigned i = 0; i < search_count; i++)
 		buf_printf(&b, "%s %s", i ? "" : "search", search[i]);
@@ -200,7 +211,12 @@ files_write(const struct config *config)
 	buf_printf(&b, "%s\n", hostname);
 	place(HOSTNAME, &b);
 	write_hosts(config);
-	write_resolv(config);
+	for (size_t i = 0; i < config->dns.count; i++)
+		files_add_dns(config->dns.lines[i]);
+	for (size_t i = 0; i < config->searches.count; i++)
+		files_add_search(config->searches.lines[i]);
+	written = true;
+	files_write_dns();
 }
 
 void

@@ -14,11 +14,14 @@
 /* Sets the host name and the loopback's entry; into holds 65 bytes. */
 void files_hostname(const struct config *, char *into);
 
-/* What DHCP found out is kept for files_write. Text is copied. */
+/* What DHCP found out is kept for files_write, or for files_write_dns where it
+ * was found later. Text is copied. */
 void files_add_dns(const char *address);
 void files_add_search(const char *domain);
 
 void files_write(const struct config *);
+/* Once more, if files_write was before. */
+void files_write_dns(void);
 
 /* Takes the mounts away, and the places made for them. */
 void files_remove(void);

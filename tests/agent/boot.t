@@ -186,6 +186,7 @@ printf '%s\n' 'interface there' 'start 10.77.0.50' 'end 10.77.0.60' \
 	>$tmp/udhcpd.conf
 touch $tmp/leases
 unshare -n sh -c 'until ip link set there up 2>/dev/null; do sleep 0.05; done
+	while [ -e $tmp/not-yet ]; do sleep 0.05; done
 	ip addr add 10.77.0.1/24 dev there
 	exec busybox udhcpd -f $tmp/udhcpd.conf' &
 sleep 0.2
@@ -214,6 +215,23 @@ if command -v ip >/dev/null && busybox --list | grep -q '^udhcpd$'; then
 	like "$(in_guest ip addr show lan)" "fd00:9::2/64" "IPv6 address"
 	like "$(in_guest ip addr show lan)" "mtu 1300" "MTU"
 	like "$(in_guest ip route)" "172.30.0.0/16 via 192.168.9.1" "route"
+	stop
+
+	# A server that is not up in time: six seconds, then nobody waits.
+	: >"$tmp/not-yet"
+	boot "$tmp/net" <<-'END'
+		dns 192.0.2.1
+		net eth7 dhcp
+	END
+	is "$(in_guest cat /etc/resolv.conf)" 'nameserver 192.0.2.1' \
+		'no answer by DHCP: what was configured'
+	rm "$tmp/not-yet"
+	await 20 sh -c 'timeout 5 vk-exec --socket "$1" -- \
+		cat /etc/resolv.conf | grep -q 10.77.0.9' sh "$tmp/share/vsock"
+	ok $? 'a late answer: its DNS is added'
+	is "$(in_guest cat /etc/resolv.conf | tr '\n' ' ')" \
+		'search test.example nameserver 192.0.2.1 nameserver 10.77.0.9 ' \
+		'to what there was'
 	stop
 else
 	skip "network" "no ip(8) or no udhcpd"
