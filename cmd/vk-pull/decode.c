@@ -241,7 +241,8 @@ zstd(struct decode *d, const uint8_t *data, size_t len, struct err *e)
 			return zstd_failed(d, rc, e);
 		d->in += in.pos - before;
 		d->between = rc == 0;
-		full = out.pos == out.size;
+		/* Asked again behind its end it begins another frame. */
+		full = !d->between && out.pos == out.size;
 		if (deliver(d, out.pos, e) < 0)
 			return -1;
 	}

@@ -121,6 +121,11 @@ main(void)
 	decode_in_pieces(&zstd, 1000, &out);
 	ok(out.len != both.len || memcmp(out.data, both.data, out.len) != 0,
 	    "a damaged zstd frame does not decode to the same");
+	zstd.len = 0;
+	add_zstd(&zstd, text, DECODE_CHUNK);
+	ok(decode_in_pieces(&zstd, 1 << 20, &out) == 0 &&
+		out.len == DECODE_CHUNK,
+	    "a frame that ends where the room for it does");
 	/* A frame whose header asks for 64 MiB, of an empty raw block. */
 	zstd.len = 0;
 	buf_add(&zstd, "\x28\xb5\x2f\xfd\x00\x80\x01\x00\x00", 9);
