@@ -17,16 +17,12 @@ no_memory(struct err *e)
 	return err_set(e, EX_OSERR, "out of memory");
 }
 
-/* FNV-1a over the directory and the name. */
 static uint32_t
-hash_of(uint32_t directory, const char *name, size_t length)
+hash_of(const struct tree *t, const struct place *p)
 {
-	uint32_t hash = 2166136261u ^ directory;
+	struct siphash_key key = {t->key.k0 ^ p->directory, t->key.k1};
 
-	hash *= 16777619u;
-	for (size_t i = 0; i < length; i++)
-		hash = (hash ^ (uint8_t)name[i]) * 16777619u;
-	return hash ^ hash >> 15;
+	return (uint32_t)siphash(&key, p->name, p->length);
 }
 
 static int
@@ -52,7 +48,7 @@ rehash(struct tree *t, uint32_t bucket_count)
 uint32_t
 place_name(const struct tree *t, const struct place *p)
 {
-	uint32_t hash = hash_of(p->directory, p->name, p->length);
+	uint32_t hash = hash_of(t, p);
 	uint32_t i = t->buckets[hash & (t->bucket_count - 1)];
 
 	for (; i; i = t->names[i].chain) {
@@ -92,7 +88,7 @@ add_name(struct tree *t, const struct place *p, struct err *e)
 		no_memory(e);
 		return 0;
 	}
-	n.hash = hash_of(p->directory, p->name, p->length);
+	n.hash = hash_of(t, p);
 	head = &t->buckets[n.hash & (t->bucket_count - 1)];
 	n.chain = *head;
 	*head = id;

@@ -490,7 +490,7 @@ tree_init(struct tree *t, struct err *e)
 	uint32_t root, found;
 
 	p.length = strlen(p.name);
-	*t = (struct tree){.object_count = 1};
+	*t = (struct tree){.object_count = 1, .key = siphash_new_key()};
 	buf_init(&t->texts, TEXTS_MAX - 1);
 	if (xattr_sets_init(&t->xattrs, e) < 0)
 		return -1;

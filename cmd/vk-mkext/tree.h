@@ -22,6 +22,7 @@
 #include "cmd/vk-mkext/xattr.h"
 #include "common/buf.h"
 #include "common/err.h"
+#include "common/siphash.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -106,6 +107,7 @@ struct tree {
 	struct name *names;
 	struct run *runs;
 	uint32_t *buckets;
+	struct siphash_key key;
 	uint32_t object_count, object_room;
 	uint32_t name_count, name_room;
 	uint32_t run_count, run_room;

@@ -215,16 +215,6 @@ bytes_of(const struct xattr_sets *s, uint32_t set)
 	return cursor_of(s->bytes.data + x->offset, x->length);
 }
 
-static uint32_t
-hash_of(const char *bytes, size_t length)
-{
-	uint32_t hash = 2166136261u;
-
-	for (size_t i = 0; i < length; i++)
-		hash = (hash ^ (uint8_t)bytes[i]) * 16777619u;
-	return hash;
-}
-
 static int
 grow(struct xattr_sets *s)
 {
@@ -253,7 +243,7 @@ grow(struct xattr_sets *s)
 int
 xattr_sets_init(struct xattr_sets *s, struct err *e)
 {
-	*s = (struct xattr_sets){.count = 1};
+	*s = (struct xattr_sets){.count = 1, .key = siphash_new_key()};
 	buf_init(&s->bytes, BYTES_MAX);
 	if (grow(s) < 0)
 		return err_set(e, EX_OSERR, "out of memory");
@@ -349,7 +339,7 @@ xattr_keep(
 		return 0;
 	if (fit_block(cursor_of(b->data, b->len), &new.longest) < 0)
 		return too_large("more names than fit a block", e);
-	new.hash = hash_of(b->data, b->len);
+	new.hash = (uint32_t)siphash(&s->key, b->data, b->len);
 	head = &s->buckets[new.hash &(s->bucket_count - 1)];
 	for (uint32_t i = *head; i; i = s->sets[i].chain) {
 		const struct xattr_set *x = &s->sets[i];

@@ -17,6 +17,7 @@
 
 #include "common/buf.h"
 #include "common/err.h"
+#include "common/siphash.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -57,6 +58,7 @@ struct xattr_sets {
 	struct xattr_value *values; /* by rising set, in its order */
 	uint32_t value_count, value_room;
 	uint32_t *buckets; /* by hash of the bytes */
+	struct siphash_key key;
 	uint32_t bucket_count;
 };
 

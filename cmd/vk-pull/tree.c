@@ -7,7 +7,6 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #define BUCKETS_FIRST 1024u
 
@@ -16,9 +15,7 @@ tree_init(struct tree *t, uint32_t max)
 {
 	*t = (struct tree){.max = max, .mask = BUCKETS_FIRST - 1};
 	buf_init(&t->strings, (size_t)UINT32_MAX - 1);
-	/* A fixed key if there are no random numbers: slow at worst. */
-	if (getrandom(&t->key, sizeof(t->key), GRND_NONBLOCK) < 0)
-		t->key = (struct siphash_key){0};
+	t->key = siphash_new_key();
 	t->size = max < 256 ? max : 256;
 	t->nodes = malloc(t->size * sizeof(*t->nodes));
 	t->buckets = malloc(BUCKETS_FIRST * sizeof(*t->buckets));

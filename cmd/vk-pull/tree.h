@@ -12,8 +12,8 @@
 #ifndef VK_PULL_TREE_H
 #define VK_PULL_TREE_H
 
-#include "cmd/vk-pull/siphash.h"
 #include "common/buf.h"
+#include "common/siphash.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -86,6 +86,30 @@ links(void)
 	ok(strstr(e.text, "never"), "is told of");
 }
 
+static uint32_t
+hash_in(struct tree *tree, const char *path)
+{
+	struct meta m = {.mode = S_IFREG};
+	uint32_t object;
+
+	if (tree_init(tree, &e) < 0 ||
+	    tree_make(tree, path, &m, &object, &e) < 0)
+		return 0;
+	return tree_name(tree, tree->name_count - 1)->hash;
+}
+
+/* Who knows the names shall not know which of them meet in one chain. */
+static void
+hashes(void)
+{
+	struct tree one, two;
+
+	ok(hash_in(&one, "a name") != hash_in(&two, "a name"),
+	    "a name's hash is another in each tree");
+	tree_release(&one);
+	tree_release(&two);
+}
+
 int
 main(void)
 {
@@ -94,6 +118,7 @@ main(void)
 	paths();
 	through();
 	links();
+	hashes();
 	tree_release(&t);
 	tree_release(&t);
 	return tap_done();

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* siphash.c - a keyed hash, so that an image cannot choose what collides */
-#include "cmd/vk-pull/siphash.h"
+#include "common/siphash.h"
+
+#include <sys/random.h>
 
 struct state {
 	uint64_t v0, v1, v2, v3;
@@ -25,6 +27,16 @@ sip_round(struct state *s)
 	s->v2 += s->v1;
 	s->v1 = rotate(s->v1, 17) ^ s->v2;
 	s->v2 = rotate(s->v2, 32);
+}
+
+struct siphash_key
+siphash_new_key(void)
+{
+	struct siphash_key key;
+
+	if (getrandom(&key, sizeof(key), GRND_NONBLOCK) != sizeof(key))
+		key = (struct siphash_key){0};
+	return key;
 }
 
 uint64_t
