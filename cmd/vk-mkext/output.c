@@ -287,19 +287,38 @@ send_all(int fd)
 	return 0;
 }
 
+/* A new name lasts once its directory is on the disk. */
+static int
+sync_directory(const char *path, struct err *e)
+{
+	cleanup_free char *directory = directory_of(path);
+	cleanup_fd int fd = -1;
+
+	if (!directory)
+		return err_set(e, EX_OSERR, "out of memory");
+	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || (fsync(fd) < 0 && errno != EINVAL))
+		return err_errno(e, EX_IOERR, "sync: %s", directory);
+	return 0;
+}
+
 int
 output_commit(struct output *o, bool sync, struct err *e)
 {
-	if (sync && fsync(o->fd) < 0)
+	if (sync && o->kind != OUTPUT_STREAMED && fsync(o->fd) < 0)
 		return err_errno(e, EX_IOERR, "sync");
 	switch (o->kind) {
 	case OUTPUT_NAMED:
-		if (give_name(o, e) < 0)
+		if (give_name(o, e) < 0 ||
+		    (sync && sync_directory(o->path, e) < 0))
 			return -1;
 		break;
 	case OUTPUT_STREAMED:
 		if (send_all(o->fd) < 0)
 			return err_errno(e, EX_IOERR, "stdout");
+		/* EINVAL: a pipe, which others read. */
+		if (sync && fsync(STDOUT_FILENO) < 0 && errno != EINVAL)
+			return err_errno(e, EX_IOERR, "sync: stdout");
 		break;
 	case OUTPUT_REDIRECTED:
 		break;

@@ -32,8 +32,8 @@ struct output {
 /* path NULL or "-": stdout. */
 int output_open(struct output *, const char *path, struct err *);
 
-/* The image is whole: gives it its name or copies it out. With sync it is
- * on the disk before that. */
+/* The image is whole: gives it its name or copies it out. With sync all of that
+ * is on the disk then. */
 int output_commit(struct output *, bool sync, struct err *);
 
 /* Without a commit before, nothing is left. May be called twice. */
