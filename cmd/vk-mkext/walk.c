@@ -214,7 +214,9 @@ take_entry(struct walker *w, const struct entry *x, struct err *e)
 	uint32_t object = 0;
 	const char *before = NULL;
 
-	if (!S_ISDIR(x->st.st_mode) && x->st.st_nlink > 1 &&
+	/* A socket is left out under each of its names. */
+	if (!S_ISDIR(x->st.st_mode) && !S_ISSOCK(x->st.st_mode) &&
+	    x->st.st_nlink > 1 &&
 	    seen_path(&w->seen, (uint64_t[]){x->st.st_dev, x->st.st_ino},
 		w->path.data, &before, e) < 0)
 		return -1;
