@@ -74,7 +74,7 @@ dns_stream_open(struct lan *lan, const struct station *station)
 	s->port_generation = lan->ports[station->port].generation;
 	s->used_ms = lan->loop.now_ms;
 	s->in_have = s->out_have = s->out_done = 0;
-	s->asking = false;
+	s->asking = s->ended = false;
 	w = watch_of(lan, s, WATCH_DNS_STREAM);
 	if (loop_watch(&lan->loop, s->fd, &w, EPOLLIN) < 0) {
 		stream_close(s);
@@ -163,7 +163,7 @@ stream_input(struct lan *lan, struct dns_stream *s)
 		const uint8_t *message = get_bytes(&c, len);
 		enum dns_code code;
 
-		if (len > DNS_QUERY_MAX) {
+		if (len > DNS_QUERY_MAX || (!message && s->ended)) {
 			stream_close(s);
 			return;
 		}
@@ -221,14 +221,14 @@ stream_event(struct lan *lan, const struct watch *w, uint32_t events)
 	    MSG_DONTWAIT);
 	if (n < 0 && errno == EAGAIN)
 		return;
-	/* A full buffer while a server is asked reads 0 bytes: wait. */
-	if (n == 0 && s->in_have == sizeof(s->in)) {
-		loop_rewatch(&lan->loop, s->fd, &again, 0);
-		return;
-	}
-	if (n <= 0) {
+	if (n < 0) {
 		stream_close(s);
 		return;
+	}
+	if (n == 0) {
+		/* A full buffer while a server is asked reads 0 bytes, too. */
+		s->ended = s->in_have < sizeof(s->in);
+		loop_rewatch(&lan->loop, s->fd, &again, 0);
 	}
 	s->in_have += (size_t)n;
 	stream_input(lan, s);

@@ -29,6 +29,7 @@ struct dns_stream {
 	uint16_t id;
 	uint32_t server; /* tries so far */
 	bool asking;     /* a server is being asked */
+	bool ended;      /* the VM asks no more, and may wait for answers */
 	size_t in_have;
 	uint8_t in[2 + DNS_QUERY_MAX];
 	size_t out_have, out_done; /* to the VM or to the server */

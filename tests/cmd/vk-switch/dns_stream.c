@@ -130,6 +130,14 @@ main(void)
 	is_int(answers(vm), QUERIES, "and answered");
 	close(vm);
 
+	vm = asks(2);
+	shutdown(vm, SHUT_WR);
+	ok(answer(asked(server)) && answer(asked(server)),
+	    "who asks no more is still asked for");
+	is_int(answers(vm), 2, "and answered");
+	is_int(recv(vm, &served, 1, 0), 0, "and then left");
+	close(vm);
+
 	vm = asks(QUERIES);
 	fd = asked(server);
 	close(vm);
