@@ -18,6 +18,8 @@
 #include <sys/socket.h>
 
 #define SOCKET_FLAGS (SOCK_NONBLOCK | SOCK_CLOEXEC)
+/* New clients while one gets its socket, while one of those gets its. */
+#define STRANGERS_DEPTH 8
 
 static watch_handler publish_event;
 
@@ -530,8 +532,12 @@ new_client(struct lan *lan, const struct station *s, const struct published *p,
 	return NULL;
 }
 
-static void
-accept_datagram(struct lan *lan, struct published *p)
+static void take_strangers(
+    struct lan *, struct published *, struct flow *, unsigned depth);
+
+/* Takes a datagram of whomever out of a socket of the port; false: none. */
+static bool
+accept_datagram(struct lan *lan, struct published *p, int fd, unsigned depth)
 {
 	struct flow_key k = {.proto = PROTO_UDP, .vm_port = p->vm_port};
 	struct sockaddr_storage ss;
@@ -542,24 +548,28 @@ accept_datagram(struct lan *lan, struct published *p)
 	struct addr client;
 	uint16_t port;
 	struct flow *f;
-	ssize_t n = recvfrom(p->fd, lan->spill[0], sizeof(lan->spill[0]),
+	bool fresh;
+	ssize_t n = recvfrom(fd, lan->spill[0], sizeof(lan->spill[0]),
 	    MSG_DONTWAIT, (struct sockaddr *)&ss, &len);
 
-	if (n < 0 || addr_from_sock(&ss, &client, &port) < 0)
-		return;
+	if (n < 0)
+		return false;
+	if (addr_from_sock(&ss, &client, &port) < 0)
+		return true;
 	s = target(lan, p);
 	if (!s || !target_addr(lan, s, p, addr_is4(&client), &k.vm))
-		return;
+		return true;
 	from = (struct datagram){
 	    .published = (uint16_t)(p - lan->publisher.entries),
 	    .client = client,
 	    .client_port = port};
 	far_end(lan, &k, &client, port);
 	f = flow_find(lan, &k);
-	if (!f || !is_from(f, &from)) {
+	fresh = !f || !is_from(f, &from);
+	if (fresh) {
 		f = new_client(lan, s, p, &k, &ss);
 		if (!f)
-			return;
+			return true;
 		f->datagram = from;
 	}
 	r.from = k.far;
@@ -569,6 +579,23 @@ accept_datagram(struct lan *lan, struct published *p)
 	r.to_mac = s->mac;
 	r.len = (size_t)n;
 	udp_reply(lan, &lan->ports[s->port], &r);
+	if (fresh && depth < STRANGERS_DEPTH)
+		take_strangers(lan, p, f, depth + 1);
+	return true;
+}
+
+/* Before it was connected, a client's socket was given what came to the port
+ * from others. */
+static void
+take_strangers(
+    struct lan *lan, struct published *p, struct flow *f, unsigned depth)
+{
+	uint32_t generation = f->generation;
+
+	/* A flow for one of them may take the place of this one. */
+	while (f->generation == generation &&
+	       accept_datagram(lan, p, f->fd, depth))
+		continue;
 }
 
 static void
@@ -583,5 +610,5 @@ publish_event(struct lan *lan, const struct watch *w, uint32_t events)
 	if (p->proto == PROTO_TCP)
 		accept_stream(lan, p);
 	else
-		accept_datagram(lan, p);
+		accept_datagram(lan, p, p->fd, 0);
 }

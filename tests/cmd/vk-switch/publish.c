@@ -6,6 +6,7 @@
 #include "tests/tap.h"
 
 #include <netinet/in.h>
+#include <sys/syscall.h>
 
 static int vm;
 static struct addr vm4;
@@ -63,6 +64,19 @@ say(int fd, const char *text)
 		exit(1);
 }
 
+/* Who says something before the next socket is connected; -1: nobody. */
+static int interrupts = -1;
+
+/* In the place of the library's. */
+int
+connect(int fd, const struct sockaddr *to, socklen_t len)
+{
+	if (interrupts >= 0)
+		say(interrupts, "me too");
+	interrupts = -1;
+	return (int)syscall(SYS_connect, fd, to, len);
+}
+
 /* The port that the next datagram comes from, if it is this; 0. */
 static uint16_t
 heard(const char *text)
@@ -107,6 +121,24 @@ datagrams(void)
 	is_int(lan.flows.used, 2, "two flows");
 	close(one);
 	close(two);
+}
+
+static void
+at_once(void)
+{
+	int one = client(SOCK_DGRAM), other = client(SOCK_DGRAM);
+	uint16_t first, second;
+
+	interrupts = other;
+	say(one, "me");
+	first = heard("me");
+	second = heard("me too");
+	ok(first != 0 && second != 0 && first != second,
+	    "one that comes while another gets its socket");
+	say(other, "again");
+	is_int(heard("again"), second, "has its own");
+	close(one);
+	close(other);
 }
 
 /* As the first of a client's. */
@@ -197,6 +229,7 @@ main(void)
 	to_far(9, "here I am");
 	wire_drain(vm);
 	datagrams();
+	at_once();
 	large();
 	meets_an_old_connection();
 	lan_release(&lan);
