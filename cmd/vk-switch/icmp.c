@@ -154,6 +154,24 @@ icmp_error(struct lan *lan, struct port *port, const struct packet *p,
 	send_error(lan, port, p, kind, mtu);
 }
 
+/* The first eight bytes of what the VM sent, as far as they are known: by them
+ * it finds out whom an error concerns. */
+static void
+put_start(struct writer *w, const struct flow *f)
+{
+	if (f->proto == PROTO_ICMP || f->proto == PROTO_ICMP6) {
+		put_be(w, f->proto == PROTO_ICMP ? ICMP4_ECHO : ICMP6_ECHO, 1);
+		put_be(w, 0, 3);
+		put_be(w, f->datagram.echo_id, 2);
+		put_be(w, f->datagram.echo_seq, 2);
+		return;
+	}
+	put_be(w, f->vm_port, 2);
+	put_be(w, f->far_port, 2);
+	/* TCP: the sequence number of its SYN; UDP: length and no sum. */
+	put_be(w, f->proto == PROTO_TCP ? f->tcp.received - 1 : 8u << 16, 4);
+}
+
 void
 icmp_error_for_flow(
     struct lan *lan, const struct flow *f, enum icmp_error kind, uint32_t mtu)
@@ -171,10 +189,7 @@ icmp_error_for_flow(
 	    .ip = frame + ETH_LEN};
 
 	put_header(&w, &h, 8);
-	put_be(&w, f->vm_port, 2);
-	put_be(&w, f->far_port, 2);
-	/* TCP: the sequence number of its SYN; UDP: length and no sum. */
-	put_be(&w, f->proto == PROTO_TCP ? f->tcp.received - 1 : 8u << 16, 4);
+	put_start(&w, f);
 	p.ip_len = writer_len(&w) - ETH_LEN;
 	send_error(lan, &lan->ports[f->port], &p, kind, mtu);
 }

@@ -7,7 +7,24 @@
 #include "cmd/vk-switch/lan.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <sys/epoll.h>
+
+/* Asked for it, the kernel tells of hosts that are not there, too, and keeps
+ * what it was about in a queue. */
+static struct flow *
+ping_open(struct lan *lan, const struct station *s, const struct flow_key *key,
+    const struct packet *p)
+{
+	struct flow *f = egress_open_datagram(lan, s, key, p);
+	bool four = key->proto == PROTO_ICMP;
+	static const int one = 1;
+
+	if (f)
+		setsockopt(f->fd, four ? IPPROTO_IP : IPPROTO_IPV6,
+		    four ? IP_RECVERR : IPV6_RECVERR, &one, sizeof(one));
+	return f;
+}
 
 void
 ping_input(struct lan *lan, struct port *port, struct station *s,
@@ -28,7 +45,7 @@ ping_input(struct lan *lan, struct port *port, struct station *s,
 	    .proto = p->proto, .vm = p->from, .far = p->to, .vm_port = e.id};
 	f = flow_find(lan, &key);
 	if (!f)
-		f = egress_open_datagram(lan, s, &key, p);
+		f = ping_open(lan, s, &key, p);
 	if (!f)
 		return;
 	f->datagram.echo_id = e.id;
@@ -44,6 +61,25 @@ ping_input(struct lan *lan, struct port *port, struct station *s,
 	flow_used(lan, f, (enum flow_list)f->list);
 }
 
+/* The queue holds the requests that could not be answered. */
+static void
+tell_errors(struct lan *lan, struct flow *f, int number)
+{
+	ssize_t n;
+
+	while ((n = recv(f->fd, lan->waste, sizeof(lan->waste),
+		    MSG_ERRQUEUE | MSG_DONTWAIT)) >= 0) {
+		struct cursor c = cursor_of(lan->waste, (size_t)n);
+
+		get_bytes(&c, 6);
+		f->datagram.echo_seq = get_be16(&c);
+		if (number == EHOSTUNREACH)
+			icmp_error_for_flow(lan, f, ICMP_ERROR_HOST, 0);
+		else if (number == ENETUNREACH)
+			icmp_error_for_flow(lan, f, ICMP_ERROR_NET, 0);
+	}
+}
+
 void
 ping_event(struct lan *lan, struct flow *f, uint32_t events)
 {
@@ -54,8 +90,8 @@ ping_event(struct lan *lan, struct flow *f, uint32_t events)
 	uint8_t type = get_u8(&c);
 
 	(void)events;
-	if (n < 0 && errno == EHOSTUNREACH)
-		icmp_error_for_flow(lan, f, ICMP_ERROR_HOST, 0);
+	if (n < 0)
+		tell_errors(lan, f, errno);
 	get_bytes(&c, 5);
 	r.echo =
 	    (struct icmp_echo){.id = f->datagram.echo_id, .seq = get_be16(&c)};

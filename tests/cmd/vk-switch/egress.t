@@ -32,6 +32,11 @@ run vm one ping -c 2 -W 20 198.51.100.1
 is "$rc" 0 'the world answers ping'
 run vm one ping -c 1 -W 5 -t 1 198.51.100.1
 like "$(cat "$out")" 'Time to live exceeded' 'a hop limit that ends is told'
+# The world has a wire, and nobody of these is at it.
+for a in 198.51.100.77 2001:db8:1::77; do
+	run vm one ping -c 1 -W 20 "$a"
+	like "$(cat "$out")" 'icmp_seq=1 .*[Uu]nreachable' "$a is not there"
+done
 
 # both families alike
 for a in 198.51.100.1 '[2001:db8:1::1]'; do
