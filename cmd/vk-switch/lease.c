@@ -318,6 +318,27 @@ lease_release(struct lan *lan, const struct mac *mac)
 	}
 }
 
+/* Gives up the oldest that a VM declined, where it has declined so many. */
+static void
+forgive(struct lan *lan, const struct mac *mac)
+{
+	struct lease *oldest = NULL;
+	unsigned count = 0;
+
+	for (uint32_t i = 0; i < LEASES_MAX; i++) {
+		struct lease *l = &lan->leases.leases[i];
+
+		if (l->state != LEASE_DECLINED || !live(l) ||
+		    !mac_equal(&l->mac, mac))
+			continue;
+		count++;
+		if (!oldest || l->until < oldest->until)
+			oldest = l;
+	}
+	if (count >= DECLINED_MAX)
+		oldest->until = 0;
+}
+
 void
 lease_decline(struct lan *lan, const struct mac *mac, const struct addr *a)
 {
@@ -325,6 +346,7 @@ lease_decline(struct lan *lan, const struct mac *mac, const struct addr *a)
 
 	if (!l || !addr_equal(&l->addr, a))
 		return;
+	forgive(lan, mac);
 	l->state = LEASE_DECLINED;
 	l->until = time(NULL) + DECLINED_TIME_S;
 	lease_save(lan, l);

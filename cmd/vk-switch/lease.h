@@ -31,6 +31,8 @@
 #define OFFER_TIME_S 60
 /* RFC 2131, 4.4.4 leaves it open how long a declined address rests. */
 #define DECLINED_TIME_S 600
+/* Of one VM: more would be all there are. */
+#define DECLINED_MAX 4
 
 enum lease_state {
 	LEASE_FREE,

@@ -5,6 +5,8 @@
 #include "tests/cmd/vk-switch/wire.h"
 #include "tests/tap.h"
 
+#include <time.h>
+
 static int vm;
 static uint32_t transaction;
 
@@ -228,6 +230,26 @@ gives_it_back(const char *got)
 	ok(lease_at("10.76.0.200") == NULL, "changes nothing");
 }
 
+/* As one does that wants others to have none. */
+static void
+declines_all(void)
+{
+	unsigned resting = 0;
+
+	for (int i = 0; i < 20; i++) {
+		struct told t = ask((struct said){.type = DHCP_DISCOVER});
+		char offered[ADDR_TEXT_MAX];
+
+		snprintf(offered, sizeof(offered), "%s", text(&t.yours));
+		ask((struct said){.type = DHCP_DECLINE, .wish = offered});
+		ok(lease_at(offered) != NULL, "%s rests", offered);
+	}
+	for (int i = 0; i < LEASES_MAX; i++)
+		resting += lan.leases.leases[i].state == LEASE_DECLINED &&
+			   lan.leases.leases[i].until > time(NULL);
+	is_int(resting, DECLINED_MAX, "but not all that a VM declines");
+}
+
 static void
 is_quick(void)
 {
@@ -249,6 +271,7 @@ main(void)
 	gets_an_address(got);
 	keeps_it(got);
 	gives_it_back(got);
+	declines_all();
 	is_quick();
 	is_int(ask((struct said){.type = DHCP_OFFER}).type, 0,
 	    "what a server says is no request");
