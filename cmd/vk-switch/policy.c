@@ -22,7 +22,13 @@ static const struct {
     {{{{0xfe, 0x80}}, 10}, "link-local"},
     {{{{0xfe, 0xc0}}, 10}, "site-local"},
     {{{{0xff}}, 8}, "a group"},
+    /* Clouds whose metadata are not link-local: those of Amazon by IPv6, of
+     * Google and of Scaleway by it, of Alibaba and of Azure. */
     {{{{0xfd, 0x00, 0x0e, 0xc2}}, 64}, "metadata"},
+    {{{{0xfd, 0x20, 0x00, 0xce, [14] = 0x02, 0x54}}, 128}, "metadata"},
+    {{{{0xfd, 0x00, 0x00, 0x42, [15] = 0x42}}, 128}, "metadata"},
+    {{{{[10] = 0xff, 0xff, 100, 100, 100, 200}}, 128}, "metadata"},
+    {{{{[10] = 0xff, 0xff, 168, 63, 129, 16}}, 128}, "metadata"},
 };
 
 bool

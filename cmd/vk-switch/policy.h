@@ -11,7 +11,7 @@
  * inspected: TLS must ask for (SNI), HTTP must name (Host) a permitted name.
  *
  * Guards come before all rules: the host's own addresses, its loopback,
- * link-local with the metadata service, groups, reserved ranges, also when
+ * link-local, the clouds' metadata, groups, reserved ranges, also when
  * written as IPv6 addresses that embed them. They open only for a rule that
  * names a network within the guarded one, or that address of the host alone;
  * "allow any" does not. A rule that would open the host's loopback is refused:
