@@ -114,8 +114,10 @@ connection_say(
 	}
 	if (out.failed)
 		result = err_set(e, EX_USAGE, "the request is too long");
-	else if (send_all(c->fd, &out, fd) < 0)
+	else if (send_all(c->fd, &out, fd) < 0) {
+		c->ended = errno == EPIPE || errno == ECONNRESET;
 		result = err_errno(e, EX_IOERR, "%s", c->name);
+	}
 	buf_release(&out);
 	return result;
 }
@@ -141,6 +143,7 @@ read_more(struct connection *c, int timeout_ms, struct err *e)
 	if (n < 0 && errno != ECONNRESET)
 		return err_errno(e, EX_IOERR, "%s", c->name);
 	c->in.len += n > 0 ? (size_t)n : 0;
+	c->ended = n <= 0;
 	return n > 0;
 }
 

@@ -7,6 +7,7 @@
 #include "common/err.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /* The longest answer: vk-boot's and vk-switch's are at most 256 KiB. */
@@ -15,6 +16,7 @@
 struct connection {
 	const char *name; /* for messages; borrowed */
 	int fd, lock;     /* lock: held by the VM while it lives; or -1 */
+	bool ended;       /* by the other end */
 	struct buf in;
 };
 

@@ -107,29 +107,59 @@ talk_over(struct connection *c, const struct options *o, const json_t *request,
 	return result == 0 && o->wait ? hear_end(c, o, e) : result;
 }
 
+/* A VM that ends by itself as it is told to says nothing, and is gone all the
+ * same: nobody is at its socket any more. */
+static bool
+is_gone(const struct options *o, const char *name, const json_t *request)
+{
+	const char *command =
+	    json_string_value(json_object_get(request, "command"));
+	struct err ignored = ERR_INIT;
+	struct connection c;
+	int result;
+
+	if (strcmp(command, "stop") != 0 && strcmp(command, "kill") != 0)
+		return false;
+	result = connection_open(&c, name, o->socket, &ignored);
+	connection_close(&c);
+	return result < 0;
+}
+
+static int
+ask(struct connection *c, const struct options *o, json_t *request,
+    struct err *e)
+{
+	json_t *requests = json_pack("[O]", request);
+	cleanup_fd int file = -1;
+	int result = request_open(request, &file, e);
+
+	if (o->wait)
+		json_array_append_new(
+		    requests, json_pack("{s:s}", "command", "wait"));
+	if (result == 0)
+		result = connection_say(c, requests, file, e);
+	if (result == 0)
+		result = talk_over(c, o, request, e);
+	json_decref(requests);
+	return result;
+}
+
 int
 talk(const struct options *o, const char *name, char *const *words,
     struct err *e)
 {
-	json_t *request = request_make(words, e), *requests;
-	cleanup_fd int file = -1;
+	json_t *request = request_make(words, e);
 	struct connection c;
 	int result;
 
 	if (!request)
 		return -1;
-	requests = json_pack("[o]", request);
-	if (o->wait)
-		json_array_append_new(
-		    requests, json_pack("{s:s}", "command", "wait"));
 	result = connection_open(&c, name, o->socket, e);
 	if (result == 0)
-		result = request_open(request, &file, e);
-	if (result == 0)
-		result = connection_say(&c, requests, file, e);
-	if (result == 0)
-		result = talk_over(&c, o, request, e);
+		result = ask(&c, o, request, e);
+	if (result < 0 && c.ended && is_gone(o, name, request))
+		result = connection_outlive(&c, e);
 	connection_close(&c);
-	json_decref(requests);
+	json_decref(request);
 	return result;
 }
