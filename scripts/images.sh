@@ -15,7 +15,11 @@
 # afterwards. Who uses one holds a shared lock on it (vk-boot does), so that
 # "vk gc" leaves it alone.
 
-images=${XDG_CACHE_HOME:-${HOME:?}/.cache}/vk/images
+# The specification: relative paths are to be ignored.
+case ${XDG_CACHE_HOME:-} in
+/*) images=$XDG_CACHE_HOME/vk/images ;;
+*) images=${HOME:?}/.cache/vk/images ;;
+esac
 
 # image_build IMAGE PULL MAKE: runs "PULL | MAKE", two command lines of which
 # the second makes IMAGE, unless somebody else has made it meanwhile. Returns

@@ -107,6 +107,14 @@ is "$rc $(cd "$images" && echo *)" '0 two.ext4 two.ref' 'vk gc takes it'
 run "$top/scripts/vk-purge"
 is "$rc $(find "$XDG_CACHE_HOME" -type f)" '0 ' 'vk purge, too'
 
+# As the programs have it: relative paths are not meant.
+mkdir -p "$tmp/home/.cache/vk/images"
+: >"$tmp/home/.cache/vk/images/four.ext4"
+run env HOME="$tmp/home" XDG_CACHE_HOME=cache "$top/scripts/vk-images" -q
+is "$(cut -f 5 "$out")" four 'a relative XDG_CACHE_HOME is ignored'
+run env HOME="$tmp/home" XDG_CACHE_HOME=cache timeout 60 "$top/scripts/vk-check"
+like "$(cat "$out")" "cache +$tmp/home/.cache/vk/images: " 'vk check: so it is'
+
 # ---- others ----
 
 run "$top/scripts/vk-stats" nobody
