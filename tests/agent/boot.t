@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # needs: root
+# takes: 20 s
 #
 # The agent as process 1, natively: in namespaces of its own, from an
 # "initramfs" (a tmpfs) to an image (another tmpfs). What it mounts, unmounts
