@@ -238,6 +238,9 @@ cluster_undo(struct qcow2 *q, uint64_t offset)
 int
 cluster_free_later(struct qcow2 *q, uint64_t offset)
 {
+	/* What never was in the file needs no block of counts in memory. */
+	if (offset >= q->file_size)
+		return 0;
 	if (q->freed_count == FREED_MAX && qcow2_flush(q) < 0)
 		return -1;
 	q->freed[q->freed_count++] = offset / q->cluster;

@@ -7,11 +7,13 @@
 
 #include "tests/tap.h"
 
+#include <endian.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 /* Not a whole number of most clusters. */
 #define SIZE ((3u << 20) + 7 * 512)
@@ -470,6 +472,71 @@ test_failed_writes(void)
 	    "and it is not larger for that");
 }
 
+static uint64_t
+resident(void)
+{
+	cleanup_fd int fd = open("/proc/self/statm", O_RDONLY);
+	char text[64] = "", *at = text;
+
+	io_read(fd, text, sizeof(text) - 1);
+	strtoull(text, &at, 10);
+	return strtoull(at, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static uint64_t
+get_entry(int fd, uint64_t offset)
+{
+	uint64_t entry = 0;
+
+	io_pread(fd, &entry, sizeof(entry), offset);
+	return be64toh(entry) & 0x00fffffffffffe00;
+}
+
+static void
+put_entry(int fd, uint64_t offset, uint64_t entry)
+{
+	entry = htobe64(entry);
+	io_pwrite(fd, &entry, sizeof(entry), offset);
+}
+
+/* A small file whose tables speak of clusters all over 50 terabytes, and have
+ * their counts in one and the same block: each was a block in memory. */
+static void
+test_far_clusters(void)
+{
+	const uint64_t cluster = 2u << 20, counted = cluster / 8 * cluster;
+	uint64_t before, table, counts;
+	struct disk_run run;
+	struct disk disk;
+	bool good = true;
+	int fd;
+
+	shell("qemu-img create -q -f qcow2 -o cluster_size=2M,refcount_bits=64"
+	      " far.qcow2 1G");
+	is_int(open_image(&disk, "far.qcow2", true), 0, "an image");
+	ok(disk_prepare(&disk, 0, cluster, &run) == 0 &&
+		disk_written(&disk, 0, cluster) == 0,
+	    "with a table");
+	disk_close(&disk);
+	fd = open("far.qcow2", O_RDWR);
+	table = get_entry(fd, get_entry(fd, 40)); /* the header: L1's */
+	counts = get_entry(fd, 48);               /* and the counts' */
+	for (uint64_t i = 1; i < 100; i++) {
+		put_entry(fd, table + i * 8, i * counted);
+		put_entry(fd, counts + i * 8, get_entry(fd, counts));
+	}
+	fd_close(&fd);
+
+	is_int(open_image(&disk, "far.qcow2", true), 0, "which lies");
+	before = resident();
+	for (uint64_t i = 1; i < 100; i++)
+		good &= disk_prepare(&disk, i * cluster, cluster, &run) == 0 &&
+			disk_written(&disk, i * cluster, cluster) == 0;
+	ok(good && disk_flush(&disk) == 0, "is written to");
+	ok(resident() - before < 64 << 20, "and takes no memory for that");
+	disk_close(&disk);
+}
+
 int
 main(void)
 {
@@ -496,6 +563,7 @@ main(void)
 	test_damage();
 	test_last_of_block();
 	test_failed_writes();
+	test_far_clusters();
 	shell("rm -rf %s", folder);
 	return tap_done();
 }
