@@ -291,8 +291,14 @@ lease_bind(struct lan *lan, const struct station *s, const struct addr *a,
 
 	if (old && old->state == LEASE_RESERVED)
 		return; /* stands for ever as it is */
-	if (!l && old && old->state == LEASE_BOUND)
-		l = (struct lease *)old; /* inherited */
+	if (old && old->state == LEASE_BOUND && old != l) {
+		/* Inherited: that place goes on, its own is given up. */
+		if (l) {
+			l->state = LEASE_FREE;
+			lease_save(lan, l);
+		}
+		l = (struct lease *)old;
+	}
 	if (!l)
 		l = lease_place(lan);
 	if (!l)

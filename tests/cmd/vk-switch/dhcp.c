@@ -261,6 +261,37 @@ is_quick(void)
 	is_int(lease_at(text(&t.yours))->state, LEASE_BOUND, "bound at once");
 }
 
+static void
+bound(unsigned place, uint8_t who, const char *at, int64_t until)
+{
+	struct lease *l = &lan.leases.leases[place];
+
+	*l = (struct lease){.state = LEASE_BOUND,
+	    .has_mac = true,
+	    .mac = {{2, 0, 0, 0, 1, who}},
+	    .until = until};
+	addr_parse(at, &l->addr);
+}
+
+/* A VM made anew takes over the address of its name, also if its MAC had
+ * another before, which others have now. */
+static void
+inherits(void)
+{
+	struct station web = {.mac = {{2, 0, 0, 0, 1, 2}}, .name = "web"};
+	int64_t later = time(NULL) + 1000;
+	struct addr a;
+
+	bound(LEASES_MAX - 3, 1, "10.76.0.201", later);
+	memcpy(lan.leases.leases[LEASES_MAX - 3].name, "web", 4);
+	bound(LEASES_MAX - 2, 2, "10.76.0.202", 0);
+	bound(LEASES_MAX - 1, 3, "10.76.0.202", later);
+	ok(lease_choose(&lan, &web, NULL, &a), "an address");
+	is_str(text(&a), "10.76.0.201", "that of its name");
+	lease_bind(&lan, &web, &a, LEASE_BOUND, LEASE_TIME_S);
+	ok(lease_may_use(&lan, &web.mac, &a), "and it may use it");
+}
+
 int
 main(void)
 {
@@ -273,6 +304,7 @@ main(void)
 	gives_it_back(got);
 	declines_all();
 	is_quick();
+	inherits();
 	is_int(ask((struct said){.type = DHCP_OFFER}).type, 0,
 	    "what a server says is no request");
 	lan_release(&lan);
