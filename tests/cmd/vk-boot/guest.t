@@ -153,7 +153,8 @@ is "$rc" 0 '--no-reboot: a reboot ends it'
 
 # Also where it is not up by then.
 run boot --timeout 3s -u root root.ext4 -- \
-	sh -c 'trap "sleep 1; exit 7" TERM; while :; do sleep 1; done' </dev/null
+	sh -c 'exec 2>/dev/null; trap "sleep 1; exit 7" TERM
+		while :; do sleep 1; done' </dev/null
 is "$rc $(head -n 3 "$err")" '124 vk-boot: --timeout: stopped after 3 s' \
 	'--timeout: a status of its own, and one line'
 
