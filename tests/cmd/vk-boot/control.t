@@ -121,6 +121,8 @@ vk-control -o status,why one wait >waited &
 waiter=$!
 await 10 grep -q ready told
 ok $? 'events that have been are told'
+# It has asked when it is in its poll(2), that is call 7.
+await 10 grep -q '^7 ' "/proc/$waiter/syscall"
 is "$(vk-control -w -o status,why one stop timeout=20s)" '7	stopped' \
 	'stop, and wait: the command ended in order'
 is "$(ls "$XDG_RUNTIME_DIR/vk")" '' 'the name is free then'
