@@ -13,26 +13,6 @@
 static const struct station station;
 static int silent, server;
 
-static int
-listens(void)
-{
-	struct sockaddr_in in = {
-	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(in);
-	struct err e = ERR_INIT;
-	char text[32];
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-
-	if (bind(fd, (struct sockaddr *)&in, sizeof(in)) < 0 ||
-	    listen(fd, 64) < 0 ||
-	    getsockname(fd, (struct sockaddr *)&in, &len) < 0)
-		exit(1);
-	snprintf(text, sizeof(text), "127.0.0.1:%u", ntohs(in.sin_port));
-	if (resolver_add_server(&lan, text, &e) < 0)
-		exit(1);
-	return fd;
-}
-
 /* The VM's end of a stream on which so many queries were sent at once. */
 static int
 asks(unsigned count)
@@ -109,8 +89,8 @@ main(void)
 	wire_lan();
 	lan.policies[0].allow_rest = true;
 	close(wire_port());
-	silent = listens();
-	server = listens();
+	silent = wire_server(SOCK_STREAM);
+	server = wire_server(SOCK_STREAM);
 
 	vm = asks(1);
 	fd = asked(silent);

@@ -10,26 +10,6 @@
 static int vm, dead, good;
 static uint16_t asked;
 
-/* A server of the host. */
-static int
-server(void)
-{
-	struct sockaddr_in in = {
-	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(in);
-	struct err e = ERR_INIT;
-	char text[32];
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
-
-	if (bind(fd, (struct sockaddr *)&in, sizeof(in)) < 0 ||
-	    getsockname(fd, (struct sockaddr *)&in, &len) < 0)
-		exit(1);
-	snprintf(text, sizeof(text), "127.0.0.1:%u", ntohs(in.sin_port));
-	if (resolver_add_server(&lan, text, &e) < 0)
-		exit(1);
-	return fd;
-}
-
 /* The VM asks for a name that nobody has asked for. */
 static void
 ask(void)
@@ -98,8 +78,8 @@ main(void)
 {
 	wire_lan();
 	lan.policies[0].allow_rest = true; /* names */
-	dead = server();
-	good = server();
+	dead = wire_server(SOCK_DGRAM);
+	good = wire_server(SOCK_DGRAM);
 	vm = wire_port();
 	/* Two at once: as a program does that asks for A and AAAA. */
 	ask();

@@ -10,9 +10,11 @@
 
 #include "cmd/vk-switch/csum.h"
 #include "cmd/vk-switch/lan.h"
+#include "cmd/vk-switch/resolver.h"
 #include "common/io.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -171,6 +173,27 @@ wire_udp(uint8_t *frame, size_t size, struct header h, uint16_t from,
 	    csum_pseudo(&h.from, &h.to, PROTO_UDP, len + 8), udp, len + 8));
 	memcpy(udp + 6, &sum, 2);
 	return writer_len(&w);
+}
+
+/* A server of the host on loopback, which the switch is told of. */
+__attribute__((unused)) static int
+wire_server(int type)
+{
+	struct sockaddr_in in = {
+	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(in);
+	struct err e = ERR_INIT;
+	char text[32];
+	int fd = socket(AF_INET, type | SOCK_NONBLOCK, 0);
+
+	if (bind(fd, (struct sockaddr *)&in, sizeof(in)) < 0 ||
+	    (type == SOCK_STREAM && listen(fd, 64) < 0) ||
+	    getsockname(fd, (struct sockaddr *)&in, &len) < 0)
+		exit(1);
+	snprintf(text, sizeof(text), "127.0.0.1:%u", ntohs(in.sin_port));
+	if (resolver_add_server(&lan, text, &e) < 0)
+		exit(1);
+	return fd;
 }
 
 #endif
