@@ -92,6 +92,13 @@ net_switch_stop() {
 	rc=$?
 }
 
+# The same MAC for a name in each run: the address that a VM gets goes by it,
+# and by chance it would be one that a test keeps for something else.
+mac_of() { # NAME
+	printf %s "$1" | cksum | awk '{ printf "02:00:%02x:%02x:%02x:%02x\n",
+		$1 / 16777216, $1 / 65536 % 256, $1 / 256 % 256, $1 % 256 }'
+}
+
 # net_tap NAME [SOCKET [vk-tap's OPTION…]]: a namespace on the wire, no more.
 net_tap() {
 	tap_name=$1 tap_socket=${2:-$tmp/lan}
@@ -103,7 +110,8 @@ net_tap() {
 	mkfifo "$tmp/tap.$tap_name" 2>/dev/null || :
 	# The one before ends some time after its switch does.
 	await 10 tap_is_gone "$tap_name"
-	ip netns exec "$tap_name" "$helpers/vk-tap" "$@" "$tap_socket" eth0 \
+	ip netns exec "$tap_name" "$helpers/vk-tap" -a "$(mac_of "$tap_name")" "$@" \
+		"$tap_socket" eth0 \
 		>"$tmp/tap.$tap_name" &
 	tap=$!
 	if ! read -r _ <"$tmp/tap.$tap_name"; then
