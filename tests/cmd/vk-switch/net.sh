@@ -107,9 +107,11 @@ net_tap() {
 	ip netns list | grep -qw "$tap_name" || ip netns add "$tap_name"
 	quick_addresses "$tap_name"
 	ip -n "$tap_name" link set lo up
-	mkfifo "$tmp/tap.$tap_name" 2>/dev/null || :
-	# The one before ends some time after its switch does.
+	# The one before ends some time after its switch does, and has its end
+	# of the FIFO open for longer than its interface is seen.
 	await 10 tap_is_gone "$tap_name"
+	rm -f "$tmp/tap.$tap_name"
+	mkfifo "$tmp/tap.$tap_name"
 	ip netns exec "$tap_name" "$helpers/vk-tap" -a "$(mac_of "$tap_name")" "$@" \
 		"$tap_socket" eth0 \
 		>"$tmp/tap.$tap_name" &
