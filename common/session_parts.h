@@ -32,11 +32,21 @@ struct session {
 	bool timed_out, hung_up;
 };
 
-/* Whether it only looks at a command that goes on without it. */
+/* Whether it only takes what the guest tells: then it is over when nobody
+ * takes that any more, and a guest that does not end is not waited for. */
 static inline bool
 session_is_onlooker(const struct session *s)
 {
-	return s->request->kind == OPEN_LOGS || s->request->kind == OPEN_ATTACH;
+	switch (s->request->kind) {
+	case OPEN_LOGS:
+	case OPEN_ATTACH:
+	case OPEN_LIST:
+	case OPEN_PS:
+	case OPEN_GET:
+		return true;
+	default:
+		return false;
+	}
 }
 
 /* Whether the guest has said all that it has to say. */

@@ -6,6 +6,7 @@
 #include "common/io.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -29,6 +30,27 @@ tree_path_valid(const char *path)
 		if (path[len] == '\0')
 			return true;
 	}
+}
+
+void
+tree_name(const char *path, char *into, size_t size)
+{
+	size_t end = strlen(path), start;
+
+	while (end > 0 && path[end - 1] == '/')
+		end--;
+	start = end;
+	while (start > 0 && path[start - 1] != '/')
+		start--;
+	snprintf(into, size, "%.*s", (int)(end - start), path + start);
+	if (strcmp(into, ".") == 0 || strcmp(into, "..") == 0)
+		into[0] = '\0';
+}
+
+bool
+tree_xattr_harmless(const char *name)
+{
+	return strncmp(name, "user.", 5) == 0;
 }
 
 /* ---- writing --------------------------------------------------------------
@@ -243,6 +265,39 @@ parse_entry(struct tree_reader *r, struct cursor *c, struct tree_entry *entry)
 	return entry->kind == TREE_SYMLINK && !*r->target ? -1 : 0;
 }
 
+/* Whether it is one of the paths, or below one. */
+static bool
+is_asked_for(const struct tree_wanted *w, const char *path)
+{
+	char name[TREE_PATH_MAX + 1];
+
+	for (char *const *at = w->paths; *at; at++) {
+		size_t len;
+
+		tree_name(*at, name, sizeof(name));
+		len = strlen(name);
+		if (len == 0 && w->recursive)
+			return true;
+		if (len > 0 && strncmp(path, name, len) == 0 &&
+		    (path[len] == '\0' || (w->recursive && path[len] == '/')))
+			return true;
+	}
+	return false;
+}
+
+static int
+check_wanted(
+    const struct tree_wanted *w, const struct tree_entry *entry, struct err *e)
+{
+	if (is_asked_for(w, entry->path) &&
+	    (entry->kind != TREE_LINK || is_asked_for(w, entry->target)) &&
+	    (w->recursive ||
+		(entry->kind != TREE_DIR && entry->kind != TREE_SYMLINK)))
+		return 0;
+	return err_set(
+	    e, EX_PROTOCOL, "%s: was not asked for, but sent", entry->path);
+}
+
 static int
 parse(struct tree_reader *r, struct cursor *c, struct tree_record *record)
 {
@@ -296,6 +351,9 @@ tree_next(struct tree_reader *r, struct tree_record *record, struct err *e)
 	if (parse(r, &c, record) < 0)
 		return err_set(
 		    e, EX_PROTOCOL, "the copy's stream is malformed");
+	if (r->wanted && record->type == TREE_ENTRY &&
+	    check_wanted(r->wanted, &record->entry, e) < 0)
+		return -1;
 	r->ended = record->type == TREE_END;
 	return r->ended ? 0 : 1;
 }

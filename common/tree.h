@@ -18,6 +18,10 @@
  * Paths are relative, without ".", ".." and empty components: checked by the
  * reader, so that whoever uses it need not. A directory comes before what is
  * in it. Nothing is compressed; a hole costs nothing.
+ *
+ * Each thing that was asked for comes under the last component of its path
+ * (tree_name); so a reader who knows what that was lets nothing else in: a
+ * guest who is asked for "log" does not get to write ".profile" beside it.
  */
 #ifndef VK_COMMON_TREE_H
 #define VK_COMMON_TREE_H
@@ -91,9 +95,16 @@ int tree_put_close(struct tree_writer *, struct err *);
 /* The end; everything is written then. */
 int tree_put_end(struct tree_writer *, struct err *);
 
+/* What was asked of the other side. */
+struct tree_wanted {
+	char *const *paths; /* ends with NULL */
+	bool recursive;     /* directories, too, and links as they are */
+};
+
 /* Reads them from one. What a record points to holds until the next. */
 struct tree_reader {
 	int fd;
+	const struct tree_wanted *wanted; /* NULL: all that comes */
 	uint8_t *data;
 	size_t used, have, size;
 	char path[TREE_PATH_MAX + 1], target[TREE_PATH_MAX + 1];
@@ -102,10 +113,20 @@ struct tree_reader {
 };
 int tree_reader_init(struct tree_reader *, int fd);
 void tree_reader_release(struct tree_reader *);
-/* 1, 0 after END, -1 with err (EX_PROTOCOL malformed, EX_IOERR cut off). */
+/* 1, 0 after END, -1 with err (EX_PROTOCOL malformed, or an entry that nobody
+ * asked for, EX_IOERR cut off). */
 int tree_next(struct tree_reader *, struct tree_record *, struct err *);
 
 /* Whether a path is one that an entry may have. "" is the top itself. */
 bool tree_path_valid(const char *path);
+
+/* What a copy of path is called, its last component. "" for "/", "." and "..",
+ * whose content goes straight to the destination. */
+void tree_name(const char *path, char *into, size_t size);
+
+/* Of what comes from where nobody is trusted: the bits of a mode, and whether
+ * an attribute is one of the user's own. */
+#define TREE_HARMLESS_MODE 01777
+bool tree_xattr_harmless(const char *name);
 
 #endif

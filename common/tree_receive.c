@@ -92,7 +92,7 @@ apply(struct tree_receiver *r, int fd, const struct tree_entry *entry,
 {
 	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT},
 	    {.tv_sec = entry->seconds, .tv_nsec = entry->nanoseconds}};
-	mode_t mode = entry->mode & (r->trusted ? 07777 : 01777);
+	mode_t mode = entry->mode & (r->trusted ? 07777 : TREE_HARMLESS_MODE);
 
 	if (r->trusted && fchown(fd, entry->uid, entry->gid) < 0 &&
 	    (errno != EPERM || geteuid() == 0))
@@ -267,7 +267,7 @@ name_file(struct tree_receiver *r)
 static bool
 xattr_wanted(const struct tree_receiver *r, const char *name)
 {
-	return r->trusted || strncmp(name, "user.", 5) == 0;
+	return r->trusted || tree_xattr_harmless(name);
 }
 
 /* Attributes of a file wait: a capability would not outlive a write. */
@@ -492,6 +492,7 @@ tree_receive(struct tree_receiver *r, int fd, struct err *e)
 
 	if (tree_reader_init(&reader, fd) < 0)
 		return err_set(e, EX_OSERR, "out of memory");
+	reader.wanted = r->wanted;
 	while ((got = tree_next(&reader, &record, e)) > 0) {
 		if (record.type == TREE_ENTRY)
 			take_entry(r, &record.entry);

@@ -3,11 +3,11 @@
  * tree_receive.h - files and directories out of a stream
  *
  * The stream may come from an enemy. Whatever it says lands below the
- * destination: each component of a path is opened from its parent without
- * following links, so a link, old or new, leads nowhere. A file is written
- * under no name (O_TMPFILE, or a temporary one) and takes its own when it is
- * whole, in one step: what is cut off leaves no half file, and what was there
- * stays until then.
+ * destination, and is what was asked for (wanted): each component of a path
+ * is opened from its parent without following links, so a link, old or new,
+ * leads nowhere. A file is written under no name (O_TMPFILE, or a temporary
+ * one) and takes its own when it is whole, in one step: what is cut off leaves
+ * no half file, and what was there stays until then.
  *
  * Without trust, owners, set-id bits, devices and attributes outside of
  * "user." are left out.
@@ -38,6 +38,7 @@ struct tree_receiver {
 	char rename[256]; /* in place of the first component; empty: as is */
 	char first[256];  /* the first component that was renamed */
 	bool trusted;
+	const struct tree_wanted *wanted;   /* NULL: all that comes */
 	void (*failed)(const struct err *); /* one thing was left out */
 	unsigned failures;
 

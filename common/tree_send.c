@@ -292,23 +292,6 @@ send_at(struct tree_sender *s, int dir, const char *name, int flags,
 	}
 }
 
-/* The last component: what a copy of it is called. "" for "/", "." and "..",
- * whose content goes straight to the destination. */
-static void
-last_component(const char *path, char *into, size_t size)
-{
-	size_t end = strlen(path), start;
-
-	while (end > 0 && path[end - 1] == '/')
-		end--;
-	start = end;
-	while (start > 0 && path[start - 1] != '/')
-		start--;
-	snprintf(into, size, "%.*s", (int)(end - start), path + start);
-	if (strcmp(into, ".") == 0 || strcmp(into, "..") == 0)
-		into[0] = '\0';
-}
-
 int
 tree_send(
     struct tree_sender *s, const char *path, const char *as, struct err *e)
@@ -318,7 +301,7 @@ tree_send(
 	if (as)
 		snprintf(name, sizeof(name), "%s", as);
 	else
-		last_component(path, name, sizeof(name));
+		tree_name(path, name, sizeof(name));
 	if (!tree_path_valid(name))
 		return err_set(e, EX_USAGE, "%s: not a name to copy to", path);
 	return send_at(s, AT_FDCWD, path,

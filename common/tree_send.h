@@ -27,7 +27,7 @@ struct tree_sender {
 int tree_sender_init(struct tree_sender *, int fd);
 void tree_sender_release(struct tree_sender *);
 
-/* Sends what is at path under the name `as` (its last component if NULL). A
+/* Sends what is at path under the name `as` (tree_name() if NULL). A
  * symbolic link given by name is followed unless recursive. 0, -1 with err. */
 int tree_send(
     struct tree_sender *, const char *path, const char *as, struct err *);

@@ -2,6 +2,7 @@
 /* copy.c - "vk-exec cp": files into a VM, out of it, and between two */
 #include "cmd/vk-exec/copy.h"
 
+#include "cmd/vk-exec/relay.h"
 #include "cmd/vk-exec/tar.h"
 #include "cmd/vk-exec/vm.h"
 #include "common/io.h"
@@ -13,6 +14,7 @@
 #include "common/tree_send.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +29,7 @@ struct copy {
 	char **paths; /* of from, ends with NULL */
 	size_t count;
 	struct place to;
+	struct tree_wanted wanted; /* of a VM: no more than that comes */
 };
 
 void
@@ -104,7 +107,7 @@ get(const struct copy *c, int out, struct err *e)
 	struct session_request r = SESSION_REQUEST_INIT;
 
 	r.kind = OPEN_GET;
-	r.flags = c->options->recursive || c->to.is_stream ? OPEN_RECURSIVE : 0;
+	r.flags = c->wanted.recursive ? OPEN_RECURSIVE : 0;
 	r.paths = c->paths;
 	r.out = out;
 	return run(c, &c->from[0], &r, e);
@@ -151,6 +154,7 @@ receive_local(const struct copy *c, int in, struct err *e)
 		c->count > 1 || path[strlen(path) - 1] == '/', e) < 0)
 		return -1;
 	receiver.failed = tell;
+	receiver.wanted = &c->wanted;
 	status = tree_receive(&receiver, in, e);
 	if (status == 0)
 		status = receiver.failures > 0;
@@ -159,16 +163,55 @@ receive_local(const struct copy *c, int in, struct err *e)
 }
 
 static int
-receive_tar(int in, struct err *e)
+receive_tar(const struct copy *c, int in, struct err *e)
 {
 	struct tree_reader reader;
 	int status;
 
 	if (tree_reader_init(&reader, in) < 0)
 		return err_set(e, EX_OSERR, "out of memory");
+	reader.wanted = &c->wanted;
 	status = tar_write(STDOUT_FILENO, &reader, e);
 	tree_reader_release(&reader);
 	return status;
+}
+
+/* What a VM sends on its way to another. */
+struct between {
+	const struct copy *copy;
+	int from, to;
+	int status; /* as of other_side() */
+};
+
+static void *
+pass_on(void *context)
+{
+	struct between *b = context;
+	struct err e = ERR_INIT;
+
+	b->status = relay_tree(b->from, b->to, &b->copy->wanted, tell, &e) != 0;
+	if (e.text[0])
+		tell(&e);
+	fd_close(&b->from); /* the VM is told to stop */
+	return NULL;
+}
+
+static int
+get_for_other(const struct copy *c, int end, struct err *e)
+{
+	struct between b = {.copy = c, .to = end};
+	pthread_t thread;
+	int ends[2], status;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return err_errno(e, EX_OSERR, "pipe");
+	b.from = ends[0];
+	if (pthread_create(&thread, NULL, pass_on, &b) != 0)
+		return err_set(e, EX_OSERR, "no thread can be had");
+	status = get(c, ends[1], e);
+	fd_close(&ends[1]);
+	pthread_join(thread, NULL);
+	return status == 0 ? b.status : status;
 }
 
 /* The child's part: its end of the pipe. */
@@ -178,8 +221,9 @@ other_side(const struct copy *c, int end, struct err *e)
 	if (!c->from[0].is_remote)
 		return send_local(c, end, e);
 	if (c->to.is_remote)
-		return get(c, end, e);
-	return c->to.is_stream ? receive_tar(end, e) : receive_local(c, end, e);
+		return get_for_other(c, end, e);
+	return c->to.is_stream ? receive_tar(c, end, e)
+			       : receive_local(c, end, e);
 }
 
 /* ---- both -----------------------------------------------------------------
@@ -265,6 +309,8 @@ copy_run(const struct options *o, char **operands, struct err *e)
 	}
 	if (check(&c, e) < 0)
 		return -1;
+	c.wanted = (struct tree_wanted){
+	    .paths = paths, .recursive = o->recursive || c.to.is_stream};
 	io_allow_descriptors(); /* one for each level */
 	return join(&c, e);
 }

@@ -512,6 +512,106 @@ run vk-exec cp "$tmp/src/a/file" "t:/no/such/dir/"
 is "$rc" 1 "nowhere to copy to: an error"
 run vk-exec cp "$tmp/a" "$tmp/b"
 is "$rc" 64 "no VM in it: usage"
+# A VM that lies: asked for "log", it sends a file of that name and what its
+# owner would like to find in its user's home. Its answer is made before.
+u8() { printf '%b' "\\0$(printf %o "$1")"; }
+le() { # BYTES NUMBER
+	le_left=$1 le_rest=$2
+	while [ "$le_left" -gt 0 ]; do
+		u8 $((le_rest & 255))
+		le_left=$((le_left - 1)) le_rest=$((le_rest >> 8))
+	done
+}
+size_of() { wc -c <"$1"; }
+# frame TYPE STREAM, with stdin as what is in it; record TYPE: a tree's
+frame() {
+	cat >"$tmp/frame" && le 4 "$(size_of "$tmp/frame")" && u8 "$1" &&
+		u8 "$2" && le 2 0 && cat "$tmp/frame"
+}
+record() {
+	cat >"$tmp/record" && le 4 "$(size_of "$tmp/record")" && u8 "$1" &&
+		cat "$tmp/record"
+}
+# sent KIND MODE PATH TARGET [TEXT]: kinds are 1 file, 2 folder, 3 symbolic, 4
+# hard link, 6 device
+sent() {
+	{
+		u8 "$1" && le 4 $(($2)) && le 4 0 && le 4 0 && le 8 0 &&
+			le 4 0 && le 8 ${#5} && le 4 1 && le 4 3 &&
+			le 2 ${#3} && printf %s "$3" &&
+			le 2 ${#4} && printf %s "$4"
+	} | record 1
+	[ "$1" -ne 1 ] || {
+		{ le 8 0 && printf %s "$5"; } | record 3
+		record 4 </dev/null
+	}
+}
+# lie: starts a VM of that name, which sends what is in "entries"
+mkdir -m 700 "$tmp/run/vk/lie"
+lie() {
+	{
+		printf 'OK 30315\n'
+		{ printf vkxe && le 2 1 && le 2 0; } | frame 1 0
+		{ cat "$tmp/entries" && record 5 </dev/null; } | frame 8 1
+		frame 9 1 </dev/null
+		frame 9 2 </dev/null
+		le 4 0 | frame 17 0
+	} >"$tmp/answer"
+	rm -f "$tmp/run/vk/lie/vsock"
+	socat -u "FILE:$tmp/answer,ignoreeof" \
+		"UNIX-LISTEN:$tmp/run/vk/lie/vsock" &
+	liar=$!
+	await 5 test -S "$tmp/run/vk/lie/vsock"
+}
+lied() { kill $liar 2>/dev/null; wait $liar 2>/dev/null; }
+mkdir "$tmp/home" "$tmp/home/.ssh"
+cd "$tmp/home" || exit 1
+sent 1 0644 log '' new >"$tmp/entries"
+lie
+run vk-exec cp lie:/tmp/log .
+lied
+is "$rc $(cat log)" '0 new' 'what was asked for of a VM comes' ||
+	diag "$(cat "$err")"
+for entries in '1 0644 .profile "" rm' '2 0755 .ssh "" ""' \
+	'1 0600 .ssh/authorized_keys "" key' '3 0777 log /etc/passwd ""' \
+	'2 0755 log "" ""' '4 0644 log .ssh/key ""'; do
+	echo key >.ssh/key
+	eval "sent 1 0644 log '' newer; sent $entries" >"$tmp/entries"
+	lie
+	run timeout -k 1 20 vk-exec cp lie:/tmp/log .
+	lied
+	is "$rc $(find . | sort | tr '\n' ' ')" \
+		"1 . ./.ssh ./.ssh/key ./log " "nothing else: $entries" ||
+		diag "$(cat "$err")"
+	like "$(cat "$err")" 'not asked for' 'which is said'
+	rm -rf log .ssh/* .profile
+	echo new >log
+done
+sent 1 0644 .profile '' rm >"$tmp/entries"
+lie
+vk-exec cp lie:/tmp/log - 2>"$err" | tar tf - >"$out" 2>&1
+lied
+unlike "$(cat "$out")" profile 'nor in a tar'
+like "$(cat "$err")" 'profile: was not asked for' 'which is said'
+mkdir "$tmp/other"
+{ sent 1 04755 log '' tool; sent 1 0600 .profile '' rm; } >"$tmp/entries"
+lie
+run timeout -k 1 20 vk-exec cp lie:/tmp/log "t:$tmp/other"
+lied
+is "$rc $(ls -A "$tmp/other")" '1 ' 'nor into another VM'
+{
+	sent 2 0755 dir '' ''
+	sent 1 04755 dir/tool '' tool
+	sent 6 0666 dir/null '' ''
+} >"$tmp/entries"
+lie
+run timeout -k 1 20 vk-exec cp -r lie:/tmp/dir "t:$tmp/other"
+lied
+is "$rc $(cd "$tmp/other" && find . -type f -printf '%p %m ')" \
+	'1 ./dir/tool 755 ' 'without set-id bits and devices'
+like "$(cat "$err")" 'dir/null: devices stay' 'which is said'
+cd "$tmp" || exit 1
+
 # Cut in the middle: the file that was there stays, and no half one appears.
 mkdir "$tmp/cut"
 mkfifo "$tmp/tar"
