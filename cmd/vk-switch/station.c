@@ -47,13 +47,40 @@ station_by_mac(const struct lan *lan, const struct mac *mac)
 	return NULL;
 }
 
+/* May one who came by this socket have that MAC? If a socket demands it, it
+ * is for that socket alone, also while nobody is there. */
+static bool
+mac_is_for(
+    const struct lan *lan, const struct listener *l, const struct mac *mac)
+{
+	if (l && l->has_mac)
+		return mac_equal(&l->mac, mac);
+	for (uint32_t i = 0; i < lan->listener_count; i++)
+		if (lan->listeners[i].has_mac &&
+		    mac_equal(&lan->listeners[i].mac, mac))
+			return false;
+	return true;
+}
+
+/* The same of a name. */
+static bool
+name_is_for(const struct lan *lan, const struct listener *l, const char *name)
+{
+	if (l && l->name[0])
+		return strcasecmp(l->name, name) == 0;
+	for (uint32_t i = 0; i < lan->listener_count; i++)
+		if (strcasecmp(lan->listeners[i].name, name) == 0)
+			return false;
+	return true;
+}
+
 static struct station *
 station_new(struct lan *lan, struct port *port, const struct mac *mac)
 {
 	const struct listener *l = port->listener;
 	uint32_t slot = 0, i;
 
-	if (l && l->has_mac && !mac_equal(&l->mac, mac))
+	if (!mac_is_for(lan, l, mac))
 		return NULL;
 	while (slot < PORT_MACS_MAX && port->stations[slot])
 		slot++;
@@ -210,9 +237,10 @@ station_addr(const struct lan *lan, const struct station *s, bool four)
 void
 station_set_name(struct lan *lan, struct station *s, const char *name)
 {
-	const struct station *other = station_by_name(lan, name);
+	const struct listener *l = lan->ports[s->port].listener;
 
-	if (!other && !name_is_host(lan, name))
+	if (name_is_for(lan, l, name) && !station_by_name(lan, name) &&
+	    !name_is_host(lan, name))
 		snprintf(s->name, sizeof(s->name), "%s", name);
 }
 

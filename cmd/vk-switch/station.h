@@ -6,6 +6,10 @@
  * its port. An address belongs to the station that got it by DHCP, that it is
  * reserved for, or that used it first (as in RFC 6620): nobody else may send
  * from it, answer ARP or neighbour solicitations for it, or be given it.
+ *
+ * A MAC or a name that a socket was opened for (listener.h) is of who comes by
+ * that socket, and of nobody else, whether he is here or not: published ports
+ * and reserved addresses go by them.
  */
 #ifndef VK_SWITCH_STATION_H
 #define VK_SWITCH_STATION_H
@@ -63,7 +67,7 @@ bool station_claim(struct lan *, struct station *, const struct addr *);
 const struct addr *station_addr(
     const struct lan *, const struct station *, bool four);
 
-/* Gives a name if no other station has it. */
+/* Gives a name, if it is free for a station that came by that socket. */
 void station_set_name(struct lan *, struct station *, const char *name);
 
 void stations_of_port_forget(struct lan *, struct port *);
