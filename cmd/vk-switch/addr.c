@@ -31,6 +31,8 @@ cidr_contains(const struct cidr *c, const struct addr *a)
 	unsigned rest = c->bits % 8;
 	uint8_t mask = (uint8_t)(0xff00 >> rest);
 
+	if (addr_is4(&c->base) != addr_is4(a))
+		return false;
 	if (memcmp(c->base.b, a->b, whole) != 0)
 		return false;
 	return rest == 0 || ((c->base.b[whole] ^ a->b[whole]) & mask) == 0;

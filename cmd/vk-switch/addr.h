@@ -81,6 +81,7 @@ addr_is_zero(const struct addr *a)
 bool addr_is_multicast(const struct addr *);  /* 224/4, ff00::/8, broadcast */
 bool addr_is_link_local(const struct addr *); /* fe80::/10 only */
 
+/* Never one of the other family: ::/0 is IPv6 alone. */
 bool cidr_contains(const struct cidr *, const struct addr *);
 
 /* The n-th address of a network: 10.0.0.0/24 and 5 give 10.0.0.5. */

@@ -106,8 +106,7 @@ guarded(struct lan *lan, const struct policy *p, const struct flow_key *k)
 	if (embedded(&k->far, &inner.far))
 		return guarded(lan, p, &inner);
 	for (size_t i = 0; i < sizeof(guards) / sizeof(guards[0]); i++)
-		if (addr_is4(&guards[i].net.base) == addr_is4(&k->far) &&
-		    cidr_contains(&guards[i].net, &k->far) &&
+		if (cidr_contains(&guards[i].net, &k->far) &&
 		    !opens(p, &guards[i].net, k))
 			return guards[i].reason;
 	if (host_has(lan, &k->far) && !opens(p, &one, k))

@@ -120,6 +120,34 @@ by_name_of_its_own(void)
 	ok(!opens("10.76.0.9", PROTO_TCP, 80), "no rule leads into the LAN");
 }
 
+/* A rule for a network of one family says nothing about the other. */
+static void
+families(void)
+{
+	static const char *const wide[] = {"::/0", "::/8", "::/80"};
+	char rules[64];
+	struct err e;
+
+	for (size_t i = 0; i < COUNT(wide); i++) {
+		snprintf(rules, sizeof(rules), "allow %s\ndefault deny", wide[i]);
+		set_rules(rules, &e);
+		ok(!opens("192.0.2.1", PROTO_TCP, 80),
+		    "allow %s: nothing of IPv4", wide[i]);
+		snprintf(rules, sizeof(rules), "deny %s\ndefault allow", wide[i]);
+		set_rules(rules, &e);
+		ok(opens("192.0.2.1", PROTO_TCP, 80), "deny %s: nothing of it",
+		    wide[i]);
+	}
+	set_rules("deny 0.0.0.0/0\ndefault allow", &e);
+	ok(opens("2001:db8::1", PROTO_TCP, 80) &&
+		!opens("192.0.2.1", PROTO_TCP, 80),
+	    "nor 0.0.0.0/0 about IPv6");
+	set_rules("allow any\ndefault deny", &e);
+	ok(opens("2001:db8::1", PROTO_TCP, 80) &&
+		opens("192.0.2.1", PROTO_TCP, 80),
+	    "any is both");
+}
+
 /* A VM's own rules: what they do not name is denied. */
 static void
 narrowed(void)
@@ -154,6 +182,7 @@ main(void)
 	not_by_accident();
 	loopback_is_refused();
 	by_name_of_its_own();
+	families();
 	narrowed();
 	lan_release(&lan);
 	return tap_done();
