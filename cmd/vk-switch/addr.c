@@ -38,6 +38,50 @@ cidr_contains(const struct cidr *c, const struct addr *a)
 	return rest == 0 || ((c->base.b[whole] ^ a->b[whole]) & mask) == 0;
 }
 
+/*
+ * Where an IPv4 address lies in an IPv6 one that has these bytes. How long a
+ * prefix a network uses for NAT64 within 64:ff9b:1::/48 is its own affair (RFC
+ * 8215), and what stands behind the address may be anything (RFC 6052, 2.2):
+ * each form is possible there, and 0.0.0.0/8 means that it is another.
+ */
+static const struct {
+	uint8_t start, len;
+	uint8_t bytes[12];
+	uint8_t at[4];
+	uint8_t flip; /* how it is written */
+	bool guess;
+} inner_forms[] = {
+    {0, 12, {0, 0x64, 0xff, 0x9b}, {12, 13, 14, 15}, 0, false}, /* RFC 6052 */
+    {0, 6, {0, 0x64, 0xff, 0x9b, 0, 1}, {6, 7, 9, 10}, 0, true},
+    {0, 6, {0, 0x64, 0xff, 0x9b, 0, 1}, {7, 9, 10, 11}, 0, true},
+    {0, 6, {0, 0x64, 0xff, 0x9b, 0, 1}, {9, 10, 11, 12}, 0, true},
+    {0, 6, {0, 0x64, 0xff, 0x9b, 0, 1}, {12, 13, 14, 15}, 0, true},
+    {0, 2, {0x20, 0x02}, {2, 3, 4, 5}, 0, false},        /* 6to4: RFC 3056 */
+    {0, 4, {0x20, 0x01}, {12, 13, 14, 15}, 0xff, false}, /* Teredo: RFC 4380 */
+    {8, 4, {0, 0, 0x5e, 0xfe}, {12, 13, 14, 15}, 0, false}, /* ISATAP: */
+    {8, 4, {2, 0, 0x5e, 0xfe}, {12, 13, 14, 15}, 0, false}, /* RFC 5214 */
+};
+
+size_t
+addr_inner(const struct addr *a, struct addr inner[ADDR_INNER_MAX])
+{
+	size_t forms = sizeof(inner_forms) / sizeof(inner_forms[0]), count = 0;
+
+	for (size_t i = 0; i < forms; i++) {
+		uint8_t four[4];
+
+		if (memcmp(a->b + inner_forms[i].start, inner_forms[i].bytes,
+			inner_forms[i].len) != 0)
+			continue;
+		for (int n = 0; n < 4; n++)
+			four[n] =
+			    a->b[inner_forms[i].at[n]] ^ inner_forms[i].flip;
+		if (four[0] != 0 || !inner_forms[i].guess)
+			inner[count++] = addr_of4(four);
+	}
+	return count;
+}
+
 struct addr
 cidr_at(const struct cidr *c, uint32_t n)
 {

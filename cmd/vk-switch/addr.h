@@ -84,6 +84,11 @@ bool addr_is_link_local(const struct addr *); /* fe80::/10 only */
 /* Never one of the other family: ::/0 is IPv6 alone. */
 bool cidr_contains(const struct cidr *, const struct addr *);
 
+/* The IPv4 addresses that an IPv6 one may stand for: a translator or a tunnel
+ * of the host's network takes there what is sent to it. Returns how many. */
+#define ADDR_INNER_MAX 5
+size_t addr_inner(const struct addr *, struct addr inner[ADDR_INNER_MAX]);
+
 /* The n-th address of a network: 10.0.0.0/24 and 5 give 10.0.0.5. */
 struct addr cidr_at(const struct cidr *, uint32_t n);
 /* The other way; only for what the network contains. */

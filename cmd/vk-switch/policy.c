@@ -7,10 +7,11 @@
 
 #include <strings.h>
 
-/* What no VM reaches by accident. IPv4 as v4-mapped: bits are 96 + n. */
+/* What no VM reaches by accident. IPv4 as v4-mapped: bits are 96 + n. The first
+ * that has an address counts. */
 static const struct {
 	struct cidr net;
-	const char *reason;
+	const char *reason; /* NULL: it is not closed */
 } guards[] = {
     {{{{[10] = 0xff, 0xff, 0}}, 104}, "this network"},
     {{{{[10] = 0xff, 0xff, 127}}, 104}, "loopback of the host"},
@@ -18,6 +19,9 @@ static const struct {
     {{{{[10] = 0xff, 0xff, 224}}, 100}, "a group"},
     {{{{[10] = 0xff, 0xff, 240}}, 100}, "reserved"},
     {{{{0}}, 96}, "loopback of the host"},
+    /* NAT64, for which what is inside counts (RFC 6052, RFC 8215). */
+    {{{{0, 0x64, 0xff, 0x9b}}, 96}, NULL},
+    {{{{0, 0x64, 0xff, 0x9b, 0, 1}}, 48}, NULL},
     {{{{0}}, 8}, "reserved"},
     {{{{0xfe, 0x80}}, 10}, "link-local"},
     {{{{0xfe, 0xc0}}, 10}, "site-local"},
@@ -40,25 +44,6 @@ name_matches(const char *pattern, const char *name)
 		return strcasecmp(pattern, name) == 0;
 	/* "*.x" is every name below x, not x itself. */
 	return n > p - 1 && strcasecmp(name + n - (p - 1), pattern + 1) == 0;
-}
-
-/* An IPv4 address inside an IPv6 one that a translator of the host's network
- * would reach: RFC 6052 (well-known prefix), RFC 3056 (6to4). */
-static bool
-embedded(const struct addr *a, struct addr *inner)
-{
-	static const uint8_t nat64[12] = {0, 0x64, 0xff, 0x9b};
-	static const uint8_t sixtofour[2] = {0x20, 0x02};
-
-	if (memcmp(a->b, nat64, sizeof(nat64)) == 0) {
-		*inner = addr_of4(a->b + 12);
-		return true;
-	}
-	if (memcmp(a->b, sixtofour, sizeof(sixtofour)) == 0) {
-		*inner = addr_of4(a->b + 2);
-		return true;
-	}
-	return false;
 }
 
 static bool
@@ -93,25 +78,43 @@ opens(
 	return false;
 }
 
-/* The guard that holds the address; NULL: none. */
+/* The guard that holds this very address; NULL: none. */
 static const char *
-guarded(struct lan *lan, const struct policy *p, const struct flow_key *k)
+guarded_itself(
+    struct lan *lan, const struct policy *p, const struct flow_key *k)
 {
 	struct cidr one = {.base = k->far, .bits = 128};
-	struct flow_key inner = *k;
 
 	if (cidr_contains(&lan->config.net4, &k->far) ||
 	    cidr_contains(&lan->config.net6, &k->far))
 		return "inside the LAN";
-	if (embedded(&k->far, &inner.far))
-		return guarded(lan, p, &inner);
-	for (size_t i = 0; i < sizeof(guards) / sizeof(guards[0]); i++)
-		if (cidr_contains(&guards[i].net, &k->far) &&
-		    !opens(p, &guards[i].net, k))
+	for (size_t i = 0; i < sizeof(guards) / sizeof(guards[0]); i++) {
+		if (!cidr_contains(&guards[i].net, &k->far) ||
+		    opens(p, &guards[i].net, k))
+			continue;
+		if (guards[i].reason)
 			return guards[i].reason;
+		break;
+	}
 	if (host_has(lan, &k->far) && !opens(p, &one, k))
 		return "the host itself";
 	return NULL;
+}
+
+/* The same of it and of what it may stand for. */
+static const char *
+guarded(struct lan *lan, const struct policy *p, const struct flow_key *k)
+{
+	struct addr inner[ADDR_INNER_MAX];
+	size_t count = addr_inner(&k->far, inner);
+	const char *reason = guarded_itself(lan, p, k);
+	struct flow_key other = *k;
+
+	for (size_t i = 0; i < count && !reason; i++) {
+		other.far = inner[i];
+		reason = guarded_itself(lan, p, &other);
+	}
+	return reason;
 }
 
 bool
@@ -133,21 +136,44 @@ rule_matches(struct lan *lan, const struct port *port, const struct rule *r,
 	return cidr_contains(&r->net, &k->far);
 }
 
+/* The first rule that matches; p->count: none does. */
+static uint32_t
+first_rule(struct lan *lan, const struct port *port, const struct policy *p,
+    const struct flow_key *k)
+{
+	uint32_t i = 0;
+
+	while (i < p->count && !rule_matches(lan, port, &p->rules[i], k))
+		i++;
+	return i;
+}
+
+/* What an address stands for a rule can close, but not open: without a
+ * translator it is a host of its own. */
 static struct verdict
 judge(struct lan *lan, const struct port *port, const struct policy *p,
     const struct flow_key *k)
 {
-	for (uint32_t i = 0; i < p->count; i++) {
-		const struct rule *r = &p->rules[i];
+	struct addr inner[ADDR_INNER_MAX];
+	size_t count = addr_inner(&k->far, inner);
+	uint32_t rule = first_rule(lan, port, p, k);
+	struct flow_key other = *k;
 
-		if (rule_matches(lan, port, r, k))
-			return (struct verdict){.allow = r->allow,
-			    .inspect = r->by_name,
-			    .rule = (uint16_t)(i + 1),
-			    .reason = "denied by rule"};
+	for (size_t i = 0; i < count; i++) {
+		uint32_t closer;
+
+		other.far = inner[i];
+		closer = first_rule(lan, port, p, &other);
+		if (closer < rule && !p->rules[closer].allow)
+			rule = closer;
 	}
-	return (struct verdict){
-	    .allow = p->allow_rest, .reason = "no rule allows it"};
+	if (rule == p->count)
+		return (struct verdict){
+		    .allow = p->allow_rest, .reason = "no rule allows it"};
+	return (struct verdict){.allow = p->rules[rule].allow,
+	    .inspect = p->rules[rule].by_name,
+	    .rule = (uint16_t)(rule + 1),
+	    .reason = "denied by rule"};
 }
 
 static const struct policy *

@@ -11,11 +11,13 @@
  * inspected: TLS must ask for (SNI), HTTP must name (Host) a permitted name.
  *
  * Guards come before all rules: the host's own addresses, its loopback,
- * link-local, the clouds' metadata, groups, reserved ranges, also when
- * written as IPv6 addresses that embed them. They open only for a rule that
- * names a network within the guarded one, or that address of the host alone;
- * "allow any" does not. A rule that would open the host's loopback is refused:
+ * link-local, the clouds' metadata, groups, reserved ranges. They open only for
+ * a rule that names a network within the guarded one, or that address of the
+ * host alone; "allow any" does not. A rule that would open the host's loopback is refused:
  * a service (service.h) offers one port of it.
+ *
+ * What is guarded or denied is so also as an IPv6 address that stands for it
+ * (addr_inner()).
  *
  * A VM's own rules (of its listener) narrow: they are asked in addition.
  *

@@ -34,12 +34,19 @@ host_gets(const char *address)
 
 static const char *const loopback[] = {"127.0.0.1", "127.0.0.0",
     "127.255.255.255", "0.0.0.0", "0.1.2.3", "::1", "::", "::127.0.0.1",
-    "64:ff9b::127.0.0.1", "64:ff9b::0.0.0.0", "2002:7f00:1::1"};
+    "64:ff9b::127.0.0.1", "64:ff9b::0.0.0.0", "2002:7f00:1::1",
+    "64:ff9b:1::127.0.0.1", "64:ff9b:1:7f00:0:100::",
+    "64:ff9b:1:7f00:0:100::77", "64:ff9b:1:7f:0:1::",
+    "64:ff9b:1:abcd:7f:0:100:0", "64:ff9b:1:1:2:3:7f00:1",
+    "2001::80ff:fffe", "2001:db8::5efe:7f00:1",
+    "2001:db8::200:5efe:7f00:1"};
 static const char *const guarded[] = {"169.254.169.254", "fe80::2",
     "fd00:ec2::254", "fec0::1", "224.0.0.1", "255.255.255.255", "ff02::1",
     "10.76.0.9", "fd76:6b00::9", "198.51.100.2", "2001:db8:1::2",
     "64:ff9b::169.254.169.254", "2002:a9fe:a9fe::1", "fd20:ce::254",
-    "fd00:42::42", "100.100.100.200", "168.63.129.16"};
+    "fd00:42::42", "100.100.100.200", "168.63.129.16",
+    "64:ff9b::198.51.100.2", "64:ff9b:1::169.254.169.254",
+    "64:ff9b:1::10.76.0.9", "2002:c000:201::5"};
 
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
 
@@ -51,7 +58,7 @@ not_by_accident(void)
 	    "allow 0.0.0.0/0\nallow ::/0", "allow 0.0.0.0/1\nallow ::/1",
 	    "allow 126.0.0.0/7\nallow 0.0.0.0/7", "allow ::/95", "allow ::/8",
 	    "allow any:8080/tcp", "allow private", "allow 198.51.100.0/24",
-	    "allow 64:ff9b::/96\nallow 2002::/16"};
+	    "allow 64:ff9b::/96\nallow 2002::/16\nallow 64:ff9b:1::/48"};
 	struct err e;
 
 	for (size_t i = 0; i < COUNT(wide); i++) {
@@ -148,6 +155,39 @@ families(void)
 	    "any is both");
 }
 
+/* What is denied is so by another way to it, where such a rule comes first. */
+static void
+another_way(void)
+{
+	static const char *const ways[] = {"64:ff9b::10.1.2.3",
+	    "64:ff9b:1::10.1.2.3", "64:ff9b:1:a01:2:300::", "2002:a01:203::1",
+	    "2001::f5fe:fdfc", "2001:db8::5efe:10.1.2.3"};
+	struct err e;
+
+	for (size_t i = 0; i < COUNT(ways); i++) {
+		set_rules("deny private\ndefault allow", &e);
+		ok(!opens(ways[i], PROTO_TCP, 80), "%s: denied", ways[i]);
+		set_rules("deny 10.0.0.0/8:25/tcp\ndefault allow", &e);
+		ok(opens(ways[i], PROTO_TCP, 80) &&
+			!opens(ways[i], PROTO_TCP, 25),
+		    "%s: that port", ways[i]);
+		set_rules("allow 10.1.0.0/16\ndeny private\ndefault allow",
+		    &e);
+		ok(opens(ways[i], PROTO_TCP, 80),
+		    "%s: behind a rule that allows it", ways[i]);
+		set_rules("allow 10.1.0.0/16\ndefault deny", &e);
+		ok(!opens(ways[i], PROTO_TCP, 80),
+		    "%s: which by itself does not", ways[i]);
+	}
+	set_rules("allow 64:ff9b::/96\ndeny private\ndefault deny", &e);
+	ok(opens("64:ff9b::10.1.2.3", PROTO_TCP, 80), "the first decides");
+	set_rules("default allow", &e);
+	ok(opens("64:ff9b:1::192.0.2.1", PROTO_TCP, 80) &&
+		opens("64:ff9b:1:1::192.0.2.1", PROTO_TCP, 80) &&
+		opens("64:ff9b:1:c000:2:100::", PROTO_TCP, 80),
+	    "the world behind a translator is open");
+}
+
 /* A VM's own rules: what they do not name is denied. */
 static void
 narrowed(void)
@@ -179,10 +219,12 @@ main(void)
 	wire_lan();
 	host_gets("198.51.100.2");
 	host_gets("2001:db8:1::2");
+	host_gets("2002:c000:201::5");
 	not_by_accident();
 	loopback_is_refused();
 	by_name_of_its_own();
 	families();
+	another_way();
 	narrowed();
 	lan_release(&lan);
 	return tap_done();
