@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * host.h - the host's own addresses, kept up to date by rtnetlink(7)
+ * host.h - what the host takes for itself, kept up to date by rtnetlink(7)
  *
  * A service of the host that listens on all its addresses must not be within
- * reach of VMs by one of them. The kernel tells of changes; if its message is
- * lost (ENOBUFS) the list is asked for again.
+ * reach of VMs by one of them. These are the addresses of its interfaces, and
+ * what its table of local routes has besides: whole networks (as a cloud's
+ * agent adds them for a load balancer) and, on a host that forwards, the
+ * anycast address of each IPv6 network.
+ *
+ * The kernel tells of what is new. When something goes, or a message is lost
+ * (ENOBUFS), all is asked for again, and what was not in those lists goes then:
+ * an address may be on two interfaces, and leave one.
  */
 #ifndef VK_SWITCH_HOST_H
 #define VK_SWITCH_HOST_H
@@ -12,13 +18,22 @@
 #include "cmd/vk-switch/addr.h"
 #include "common/err.h"
 
-/* A host with more addresses fails at start rather than guarding half. */
-#define HOST_ADDRS_MAX 1024
+/* A host with more fails at start rather than guarding half. */
+#define HOST_NETS_MAX 1024
+
+struct host_net {
+	struct cidr net;
+	uint32_t round; /* when it was heard of last */
+};
 
 struct host {
 	int fd;
+	uint32_t list; /* that is under way, see host.c */
+	uint32_t round;
+	bool again; /* once more after this */
+	bool full;  /* more than fits: it was said */
 	uint32_t count;
-	struct addr addrs[HOST_ADDRS_MAX];
+	struct host_net nets[HOST_NETS_MAX];
 };
 
 struct lan;

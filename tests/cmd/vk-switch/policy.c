@@ -29,7 +29,7 @@ opens(const char *address, uint8_t proto, uint16_t number)
 static void
 host_gets(const char *address)
 {
-	addr_parse(address, &lan.host.addrs[lan.host.count++]);
+	cidr_parse(address, &lan.host.nets[lan.host.count++].net);
 }
 
 static const char *const loopback[] = {"127.0.0.1", "127.0.0.0",
