@@ -301,8 +301,10 @@ refuse(struct lan *lan, struct flow *f, const char *reason)
 }
 
 static void
-pass(struct lan *lan, struct flow *f, const struct inspect_place *p)
+pass(struct lan *lan, struct flow *f)
 {
+	const struct inspect_place *p = &lan->inspections[f->tcp.inspect - 1];
+
 	/* The connection is new: its buffer takes this, or something is
 	 * wrong with it. */
 	if (send(f->fd, p->data, p->have, MSG_DONTWAIT | MSG_NOSIGNAL) !=
@@ -312,13 +314,25 @@ pass(struct lan *lan, struct flow *f, const struct inspect_place *p)
 	inspect_free(lan, f);
 }
 
+/* What it shows is known: a name, or (NULL) that there is none. */
+static void
+decide(struct lan *lan, struct flow *f, const char *name, const char *reason)
+{
+	struct flow_key k = flow_key_of(f);
+
+	if (policy_allows_shown(lan, &lan->ports[f->port], &k, name))
+		pass(lan, f);
+	else
+		refuse(lan, f, reason);
+}
+
 void
 inspect_end(struct lan *lan, struct flow *f)
 {
 	if (lan->inspections[f->tcp.inspect - 1].have == 0)
 		inspect_free(lan, f);
 	else
-		refuse(lan, f, "it shows no name");
+		decide(lan, f, NULL, "it shows no name");
 }
 
 void
@@ -338,23 +352,19 @@ inspect_take(struct lan *lan, struct flow *f, const uint8_t *data, size_t len)
 	switch (inspect_bytes(p->data, p->have, name)) {
 	case INSPECT_MORE:
 		if (p->have == INSPECT_SIZE)
-			refuse(lan, f, "it shows no name");
+			decide(lan, f, NULL, "it shows no name");
 		break;
 	case INSPECT_NAME:
-		if (policy_allows_name_at(lan, &lan->ports[f->port], name,
-			PROTO_TCP, f->far_port))
-			pass(lan, f, p);
-		else
-			refuse(lan, f, "it asks for another name");
+		decide(lan, f, name, "it asks for another name");
 		break;
 	case INSPECT_FOREIGN:
 		if (must_show_name(f->far_port))
-			refuse(lan, f, "neither TLS nor HTTP");
+			decide(lan, f, NULL, "neither TLS nor HTTP");
 		else
-			pass(lan, f, p);
+			pass(lan, f);
 		break;
 	case INSPECT_BAD:
-		refuse(lan, f, "it hides the name that it asks for");
+		decide(lan, f, NULL, "it hides the name that it asks for");
 		break;
 	}
 }

@@ -125,25 +125,33 @@ policy_guards(struct lan *lan, const struct addr *a)
 	return guarded(lan, &lan->policies[0], &k) != NULL;
 }
 
+/* A connection, and what it has shown so far. */
+struct question {
+	const struct port *port;
+	struct flow_key key;
+	bool shown;       /* it has shown what it asks for */
+	const char *name; /* this; NULL: no name */
+};
+
 static bool
-rule_matches(struct lan *lan, const struct port *port, const struct rule *r,
-    const struct flow_key *k)
+rule_matches(struct lan *lan, const struct question *q, const struct rule *r)
 {
-	if (!ports_match(r, k))
+	if (!ports_match(r, &q->key))
 		return false;
-	if (r->by_name)
-		return learned_matches(lan, port, &k->far, r->name);
-	return cidr_contains(&r->net, &k->far);
+	if (!r->by_name)
+		return cidr_contains(&r->net, &q->key.far);
+	if (q->shown)
+		return q->name && name_matches(r->name, q->name);
+	return learned_matches(lan, q->port, &q->key.far, r->name);
 }
 
 /* The first rule that matches; p->count: none does. */
 static uint32_t
-first_rule(struct lan *lan, const struct port *port, const struct policy *p,
-    const struct flow_key *k)
+first_rule(struct lan *lan, const struct question *q, const struct policy *p)
 {
 	uint32_t i = 0;
 
-	while (i < p->count && !rule_matches(lan, port, &p->rules[i], k))
+	while (i < p->count && !rule_matches(lan, q, &p->rules[i]))
 		i++;
 	return i;
 }
@@ -151,19 +159,18 @@ first_rule(struct lan *lan, const struct port *port, const struct policy *p,
 /* What an address stands for a rule can close, but not open: without a
  * translator it is a host of its own. */
 static struct verdict
-judge(struct lan *lan, const struct port *port, const struct policy *p,
-    const struct flow_key *k)
+judge(struct lan *lan, const struct question *q, const struct policy *p)
 {
 	struct addr inner[ADDR_INNER_MAX];
-	size_t count = addr_inner(&k->far, inner);
-	uint32_t rule = first_rule(lan, port, p, k);
-	struct flow_key other = *k;
+	size_t count = addr_inner(&q->key.far, inner);
+	uint32_t rule = first_rule(lan, q, p);
+	struct question other = *q;
 
 	for (size_t i = 0; i < count; i++) {
 		uint32_t closer;
 
-		other.far = inner[i];
-		closer = first_rule(lan, port, p, &other);
+		other.key.far = inner[i];
+		closer = first_rule(lan, &other, p);
 		if (closer < rule && !p->rules[closer].allow)
 			rule = closer;
 	}
@@ -184,21 +191,39 @@ own_policy(const struct lan *lan, const struct port *port)
 	return &lan->policies[port->listener->policy];
 }
 
-struct verdict
-policy_check(struct lan *lan, const struct port *port, const struct flow_key *k)
+static struct verdict
+check(struct lan *lan, const struct question *q)
 {
-	const struct policy *own = own_policy(lan, port);
+	const struct policy *own = own_policy(lan, q->port);
+	const char *guard = guarded(lan, &lan->policies[0], &q->key);
 	struct verdict all, narrow;
-	const char *guard = guarded(lan, &lan->policies[0], k);
 
 	if (guard)
 		return (struct verdict){.reason = guard};
-	all = judge(lan, port, &lan->policies[0], k);
+	all = judge(lan, q, &lan->policies[0]);
 	if (!all.allow || !own)
 		return all;
-	narrow = judge(lan, port, own, k);
+	narrow = judge(lan, q, own);
 	narrow.inspect |= all.inspect;
 	return narrow;
+}
+
+struct verdict
+policy_check(struct lan *lan, const struct port *port, const struct flow_key *k)
+{
+	struct question q = {.port = port, .key = *k};
+
+	return check(lan, &q);
+}
+
+bool
+policy_allows_shown(struct lan *lan, const struct port *port,
+    const struct flow_key *k, const char *name)
+{
+	struct question q = {
+	    .port = port, .key = *k, .shown = true, .name = name};
+
+	return check(lan, &q).allow;
 }
 
 /* Names are asked for only if some rule could use the answer. */
@@ -218,27 +243,6 @@ policy_allows_name(struct lan *lan, const struct port *port, const char *name)
 
 	return policy_has_name(&lan->policies[0], name) &&
 	       (!own || policy_has_name(own, name));
-}
-
-static bool
-has_name_at(const struct policy *p, const char *name, const struct flow_key *k)
-{
-	for (uint32_t i = 0; i < p->count; i++)
-		if (p->rules[i].by_name && ports_match(&p->rules[i], k) &&
-		    name_matches(p->rules[i].name, name))
-			return true;
-	return p->allow_rest;
-}
-
-bool
-policy_allows_name_at(struct lan *lan, const struct port *port,
-    const char *name, uint8_t proto, uint16_t at)
-{
-	const struct policy *own = own_policy(lan, port);
-	struct flow_key k = {.proto = proto, .far_port = at};
-
-	return has_name_at(&lan->policies[0], name, &k) &&
-	       (!own || has_name_at(own, name, &k));
 }
 
 static bool

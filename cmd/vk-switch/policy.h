@@ -8,13 +8,14 @@
  *
  * Names: a rule for a name matches an address only if this switch itself gave
  * that address in a DNS answer for such a name (learned.h), and such a flow is
- * inspected: TLS must ask for (SNI), HTTP must name (Host) a permitted name.
+ * inspected: TLS must ask for (SNI), HTTP must name (Host) a permitted name. If
+ * it does not, the rule has not matched, and those behind it decide.
  *
  * Guards come before all rules: the host's own addresses, its loopback,
  * link-local, the clouds' metadata, groups, reserved ranges. They open only for
  * a rule that names a network within the guarded one, or that address of the
- * host alone; "allow any" does not. A rule that would open the host's loopback is refused:
- * a service (service.h) offers one port of it.
+ * host alone; "allow any" does not. A rule that would open the host's loopback
+ *is refused: a service (service.h) offers one port of it.
  *
  * What is guarded or denied is so also as an IPv6 address that stands for it
  * (addr_inner()).
@@ -85,11 +86,13 @@ int policy_parse(struct policy *, const char *text, size_t len, struct err *);
 struct verdict policy_check(
     struct lan *, const struct port *, const struct flow_key *);
 
+/* Now that it has shown what name it asks for (NULL: none), may it go on? Rules
+ * for names match that, and no longer what its address was given for. */
+bool policy_allows_shown(struct lan *, const struct port *,
+    const struct flow_key *, const char *name);
+
 /* May this VM ask the world's DNS for the name? */
 bool policy_allows_name(struct lan *, const struct port *, const char *name);
-/* Is it allowed to be spoken to at that port by that name? */
-bool policy_allows_name_at(struct lan *, const struct port *, const char *name,
-    uint8_t proto, uint16_t port);
 /* Does any name rule hold, so that answers must be learned? */
 bool policy_learns(const struct lan *, const struct port *);
 

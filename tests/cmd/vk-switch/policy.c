@@ -35,18 +35,16 @@ host_gets(const char *address)
 static const char *const loopback[] = {"127.0.0.1", "127.0.0.0",
     "127.255.255.255", "0.0.0.0", "0.1.2.3", "::1", "::", "::127.0.0.1",
     "64:ff9b::127.0.0.1", "64:ff9b::0.0.0.0", "2002:7f00:1::1",
-    "64:ff9b:1::127.0.0.1", "64:ff9b:1:7f00:0:100::",
-    "64:ff9b:1:7f00:0:100::77", "64:ff9b:1:7f:0:1::",
-    "64:ff9b:1:abcd:7f:0:100:0", "64:ff9b:1:1:2:3:7f00:1",
-    "2001::80ff:fffe", "2001:db8::5efe:7f00:1",
-    "2001:db8::200:5efe:7f00:1"};
+    "64:ff9b:1::127.0.0.1",
+    "64:ff9b:1:7f00:0:100::", "64:ff9b:1:7f00:0:100::77",
+    "64:ff9b:1:7f:0:1::", "64:ff9b:1:abcd:7f:0:100:0", "64:ff9b:1:1:2:3:7f00:1",
+    "2001::80ff:fffe", "2001:db8::5efe:7f00:1", "2001:db8::200:5efe:7f00:1"};
 static const char *const guarded[] = {"169.254.169.254", "fe80::2",
     "fd00:ec2::254", "fec0::1", "224.0.0.1", "255.255.255.255", "ff02::1",
     "10.76.0.9", "fd76:6b00::9", "198.51.100.2", "2001:db8:1::2",
     "64:ff9b::169.254.169.254", "2002:a9fe:a9fe::1", "fd20:ce::254",
-    "fd00:42::42", "100.100.100.200", "168.63.129.16",
-    "64:ff9b::198.51.100.2", "64:ff9b:1::169.254.169.254",
-    "64:ff9b:1::10.76.0.9", "2002:c000:201::5"};
+    "fd00:42::42", "100.100.100.200", "168.63.129.16", "64:ff9b::198.51.100.2",
+    "64:ff9b:1::169.254.169.254", "64:ff9b:1::10.76.0.9", "2002:c000:201::5"};
 
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
 
@@ -136,11 +134,13 @@ families(void)
 	struct err e;
 
 	for (size_t i = 0; i < COUNT(wide); i++) {
-		snprintf(rules, sizeof(rules), "allow %s\ndefault deny", wide[i]);
+		snprintf(
+		    rules, sizeof(rules), "allow %s\ndefault deny", wide[i]);
 		set_rules(rules, &e);
 		ok(!opens("192.0.2.1", PROTO_TCP, 80),
 		    "allow %s: nothing of IPv4", wide[i]);
-		snprintf(rules, sizeof(rules), "deny %s\ndefault allow", wide[i]);
+		snprintf(
+		    rules, sizeof(rules), "deny %s\ndefault allow", wide[i]);
 		set_rules(rules, &e);
 		ok(opens("192.0.2.1", PROTO_TCP, 80), "deny %s: nothing of it",
 		    wide[i]);
@@ -171,8 +171,7 @@ another_way(void)
 		ok(opens(ways[i], PROTO_TCP, 80) &&
 			!opens(ways[i], PROTO_TCP, 25),
 		    "%s: that port", ways[i]);
-		set_rules("allow 10.1.0.0/16\ndeny private\ndefault allow",
-		    &e);
+		set_rules("allow 10.1.0.0/16\ndeny private\ndefault allow", &e);
 		ok(opens(ways[i], PROTO_TCP, 80),
 		    "%s: behind a rule that allows it", ways[i]);
 		set_rules("allow 10.1.0.0/16\ndefault deny", &e);
@@ -186,6 +185,49 @@ another_way(void)
 		opens("64:ff9b:1:1::192.0.2.1", PROTO_TCP, 80) &&
 		opens("64:ff9b:1:c000:2:100::", PROTO_TCP, 80),
 	    "the world behind a translator is open");
+}
+
+static bool
+opens_shown(const char *address, const char *name)
+{
+	struct flow_key k = {.proto = PROTO_TCP, .far_port = 443};
+
+	addr_parse(address, &k.far);
+	return policy_allows_shown(&lan, &port, &k, name);
+}
+
+/* A rule for a name decides about who asks for it, not about all who know an
+ * address of it: behind one there may be many names. */
+static void
+shown(void)
+{
+	struct flow_key k = {.proto = PROTO_TCP, .far_port = 443};
+	struct verdict v;
+	struct err e;
+
+	addr_parse("203.0.113.7", &k.far);
+	set_rules("allow-name good.example:443\ndeny 203.0.113.0/24\n"
+		  "allow-name other.example:443",
+	    &e);
+	ok(!opens("203.0.113.7", PROTO_TCP, 443),
+	    "a name that nobody asked for");
+	learned_add(&lan, &port, &k.far, "good.example", 60);
+	v = policy_check(&lan, &port, &k);
+	ok(v.allow && v.inspect, "one that was: to be looked at");
+	ok(opens_shown("203.0.113.7", "good.example"), "it asks for it");
+	ok(!opens_shown("203.0.113.7", "evil.example"),
+	    "for another: the next rule decides");
+	ok(!opens_shown("203.0.113.7", "other.example"), "as it would have");
+	ok(!opens_shown("203.0.113.7", NULL), "so where it asks for none");
+	set_rules("allow-name good.example:443\ndefault allow", &e);
+	ok(opens_shown("203.0.113.7", "evil.example") &&
+		opens_shown("203.0.113.7", NULL),
+	    "or the default");
+	set_rules("allow-name good.example:443\ndefault deny", &e);
+	ok(!opens_shown("203.0.113.7", "evil.example") &&
+		!opens_shown("203.0.113.7", NULL) &&
+		opens_shown("203.0.113.7", "good.example"),
+	    "whatever that is");
 }
 
 /* A VM's own rules: what they do not name is denied. */
@@ -225,6 +267,7 @@ main(void)
 	by_name_of_its_own();
 	families();
 	another_way();
+	shown();
 	narrowed();
 	lan_release(&lan);
 	return tap_done();

@@ -352,6 +352,15 @@ is "$rc" 0 'which is open otherwise'
 run vm wide $C http://169.254.169.254/
 is "$rc" 7 'but for what is guarded'
 net_switch_stop
+# A name that is allowed has an address that is not: nobody else gets through.
+net_switch --allow-name good.example.org:80 --deny 198.51.100.10
+net_vm front
+vm front $D @10.76.0.1 good.example.org >/dev/null
+run vm front $C -f http://good.example.org/
+is "$rc" 0 'a name before a rule that denies its address'
+run vm front $C -H 'Host: evil.example.net' http://good.example.org/
+is "$rc" 56 'which another name at it does not pass'
+net_switch_stop
 run vk-switch -l "$tmp/x" --policy "$tmp/nothing"
 is "$rc" 66 'a policy that is not there ends it'
 echo 'permit all' >"$tmp/bad"
