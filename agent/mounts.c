@@ -322,7 +322,8 @@ mounts_all(const struct config *config, struct err *e)
 {
 	mount_dev();
 	mount_cgroup(config->cgroup);
-	mount_kernel();
+	if (!config->sandbox)
+		mount_kernel();
 	if (is_plain_dir("/run"))
 		mount_tmpfs("/run", "mode=755");
 	if (is_plain_dir("/tmp") && !config->tmp_on_disk)

@@ -21,6 +21,7 @@
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -132,6 +133,14 @@ static const unsigned refused[] = {
 #define IF_ANY(k)   BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, (k), 0, 1)
 #define REFUSE(e)   ANSWER(SECCOMP_RET_ERRNO | (e))
 
+/* Seven statements: the mode lies in that argument. FIFOs and sockets may be
+ * made by anybody. */
+#define DEVICE_IS_REFUSED(argument)                                            \
+	LOAD(offsetof(struct seccomp_data, args[argument])),                   \
+	    BPF_STMT(BPF_ALU | BPF_AND | BPF_K, S_IFMT), IF_EQUAL(S_IFCHR),    \
+	    REFUSE(EPERM), IF_EQUAL(S_IFBLK), REFUSE(EPERM),                   \
+	    ANSWER(SECCOMP_RET_ALLOW)
+
 static int
 install_filter(void)
 {
@@ -151,6 +160,12 @@ install_filter(void)
 	    IF_EQUAL(AF_VSOCK), /* the host, past every firewall */
 	    REFUSE(EPERM),
 	    ANSWER(SECCOMP_RET_ALLOW),
+	    UNLESS_EQUAL(SYS_mknodat, 7),
+	    DEVICE_IS_REFUSED(2),
+#ifdef SYS_mknod
+	    UNLESS_EQUAL(SYS_mknod, 7),
+	    DEVICE_IS_REFUSED(1),
+#endif
 	    UNLESS_EQUAL(SYS_personality, 6),
 	    LOAD(offsetof(struct seccomp_data, args[0])),
 	    IF_EQUAL(ASK_PERSONALITY),

@@ -18,6 +18,7 @@
 #include "agent/oom.h"
 #include "agent/power.h"
 #include "agent/sandbox.h"
+#include "agent/sandbox_mounts.h"
 #include "agent/server.h"
 #include "agent/shelter.h"
 #include "common/log.h"
@@ -111,8 +112,10 @@ boot(void)
 	if (config.sandbox)
 		sandbox_kernel();
 	groups_make(&agent.loop);
-	mounts_lock(&config);
 	oom_watch(&agent);
+	mounts_lock(&config);
+	if (config.sandbox && sandbox_mounts(&e) < 0)
+		give_up(&e);
 }
 
 /* An ordinary process: options instead of a configuration. */

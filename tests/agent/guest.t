@@ -28,7 +28,7 @@ for name in sh cat echo id pwd env mount umount sleep head wc ls touch date \
 	ln -s busybox "root/bin/$name"
 done
 echo 'root:x:0:0::/root:/bin/sh' >root/etc/passwd
-# call NAME [A [B]]: makes a system call; prints its errno's name, or ok.
+# call NAME [A [B [C]]]: makes a system call; prints its errno's name, or ok.
 cat >call.c <<'END'
 #define _GNU_SOURCE
 #include <errno.h>
@@ -132,6 +132,7 @@ main(int argc, char **argv)
 {
 	long number, a = argc > 2 ? strtol(argv[2], NULL, 0) : 0;
 	long b = argc > 3 ? strtol(argv[3], NULL, 0) : 0;
+	long c = argc > 4 ? strtol(argv[4], NULL, 0) : 0;
 
 	if (strcmp(argv[1], "now") == 0)
 		return now();
@@ -146,7 +147,7 @@ main(int argc, char **argv)
 	if (strcmp(argv[1], "dial") == 0)
 		return dial((unsigned)a, (unsigned)b);
 	number = strtol(argv[1], NULL, 0);
-	if (syscall(number, a, b, 0, 0, 0) < 0)
+	if (syscall(number, a, b, c, 0, 0) < 0)
 		puts(strerrorname_np(errno));
 	else
 		puts("ok");
@@ -356,6 +357,28 @@ run in_vm sh -c 'touch /tmp/x /run/x /dev/shm/x'
 is "$rc" 0 "/tmp, /run and /dev/shm can"
 run in_vm mount -o remount,rw /
 is "$rc" 1 "nor made writable"
+# What would have the kernel run something, or give its memory or disks away.
+for file in /proc/sys/kernel/core_pattern /proc/sys/kernel/modprobe \
+	/proc/sys/vm/drop_caches /proc/sysrq-trigger /proc/irq/default_smp_affinity \
+	/sys/kernel/uevent_helper /sys/power/state /sys/kernel/mm/ksm/run; do
+	[ "$(in_vm sh -c "[ -e $file ] && echo there")" ] || {
+		skip "$file is read-only" 'this kernel has none'
+		continue
+	}
+	run in_vm sh -c "echo 0 >$file"
+	like "$rc $(cat "$err")" '1 .*Read-only' "$file is read-only"
+done
+is "$(in_vm ls /dev | grep -v hugepages | tr '\n' ' ')" \
+	'console core fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero ' \
+	'/dev has what a container has'
+is "$(in_vm call 133 0 0x61b0)/$(in_vm call 259 0 0 0x21b0)" EPERM/EPERM \
+	'no device can be made'
+like "$(in_vm grep ' / ext4 ' /proc/mounts)" ' ro,.*nodev' \
+	'nor used, where the image has one'
+run in_vm sh -c 'echo x >/dev/null && head -c 1 /dev/urandom | wc -c'
+is "$rc $(cat "$out")" '0 1' 'what may be used works'
+run timeout 20 vk-exec -t box true
+is "$rc" 0 'so do terminals' || diag "$(cat "$err")"
 is "$(timeout 20 vk-exec -u 1000 -w /tmp box -- sh -c \
 	'id -u; grep CapEff /proc/self/status' | tr '\n' ' ')" \
 	"1000 CapEff:	0000000000000000 " "a user has no capability"
