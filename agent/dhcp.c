@@ -4,10 +4,18 @@
  *
  *	SELECTING --offer--> REQUESTING --ack--> BOUND --half the lease--+
  *	    ^                    |                 ^                     |
- *	    +------ refusal -----+                 +---- RENEWING <------+
+ *	    |                    |                 +--ack-- RENEWING <---+
+ *	    |                    |                 |           |
+ *	    |                    |                 |    7/8 of the lease
+ *	    |                    |                 |           v
+ *	    +------ refusal -----+                 +--ack-- REBINDING
+ *	    |                                                  |
+ *	    +--- refusal of either, or the lease's end: -------+
+ *	         the address is given up
  *
- * Each unanswered message is said again after 1, 2, 4, then 8 seconds. A lease
- * that cannot be renewed is kept until it ends, then all starts anew.
+ * Who gave the lease is asked to renew it, then anybody. Each unanswered
+ * message is said again after 1, 2, 4, then 8 seconds; from RENEWING on, after
+ * half of what is left for it if that is longer (4.4.5).
  */
 #include "agent/dhcp.h"
 
@@ -32,6 +40,8 @@
 #define BROADCAST   0x8000
 #define LEASE_MIN_S 60
 #define LEASE_MAX_S (7 * 24 * 3600)
+/* Below that of any route that was configured, above each other's. */
+#define METRIC(index) (100u + (unsigned)(index))
 
 enum message { DISCOVER = 1, OFFER = 2, REQUEST = 3, ACK = 5, NAK = 6 };
 
@@ -58,11 +68,13 @@ struct client {
 	int index;
 	uint8_t mac[6];
 	uint32_t transaction;
-	enum { SELECTING, REQUESTING, BOUND, RENEWING } state;
+	enum { SELECTING, REQUESTING, BOUND, RENEWING, REBINDING } state;
 	unsigned tries;
-	int64_t ends_ms;
+	int64_t rebind_ms, ends_ms;
 	struct dhcp_lease lease;
 	struct netlink_address address;
+	bool has_address; /* the interface has it */
+	bool waits;       /* for its first lease */
 };
 
 static struct client clients[CLIENTS_MAX];
@@ -97,12 +109,12 @@ take_option(struct dhcp_lease *l, unsigned code, struct cursor o)
 		break;
 	case OPTION_MASK: {
 		uint32_t mask = ntohl(get_address(&o));
+		unsigned prefix = 0;
 
-		l->prefix = 0;
-		while (mask & 0x80000000u) {
-			l->prefix++;
-			mask <<= 1;
-		}
+		for (; mask & 0x80000000u; mask <<= 1)
+			prefix++;
+		if (prefix > 0)
+			l->prefix = prefix;
 		break;
 	}
 	case OPTION_ROUTER:
@@ -128,6 +140,15 @@ take_option(struct dhcp_lease *l, unsigned code, struct cursor o)
 	default:
 		break;
 	}
+}
+
+/* Whether a host can have it: not 0.*, not loopback, not multicast or above. */
+static bool
+is_host(uint32_t address)
+{
+	unsigned first = ntohl(address) >> 24;
+
+	return first != 0 && first != 127 && first < 224;
 }
 
 int
@@ -166,7 +187,10 @@ dhcp_parse(struct dhcp_lease *l, const uint8_t *packet, size_t len,
 		l->seconds = LEASE_MIN_S;
 	if (l->seconds > LEASE_MAX_S)
 		l->seconds = LEASE_MAX_S;
-	return l->type == OFFER || l->type == ACK || l->type == NAK ? 0 : -1;
+	if (l->type == NAK)
+		return 0;
+	return (l->type == OFFER || l->type == ACK) && is_host(l->address) ? 0
+									   : -1;
 }
 
 /* ---- questions ------------------------------------------------------------
@@ -178,6 +202,13 @@ put_option(struct writer *w, enum option code, const void *data, size_t len)
 	put_be(w, code, 1);
 	put_be(w, len, 1);
 	put_bytes(w, data, len);
+}
+
+/* It has a lease, which is to last longer. */
+static bool
+extends(const struct client *c)
+{
+	return c->state == RENEWING || c->state == REBINDING;
 }
 
 static size_t
@@ -192,8 +223,8 @@ build(const struct client *c, uint8_t *packet, size_t size)
 	put_be(&w, 0x01010600, 4);
 	put_be(&w, c->transaction, 4);
 	put_be(&w, 0, 2);
-	put_be(&w, c->state == RENEWING ? 0 : BROADCAST, 2);
-	if (c->state == RENEWING)
+	put_be(&w, extends(c) ? 0 : BROADCAST, 2);
+	if (extends(c))
 		put_bytes(&w, &c->lease.address, 4);
 	else
 		put_zeros(&w, 4);
@@ -216,6 +247,20 @@ build(const struct client *c, uint8_t *packet, size_t size)
 	return writer_len(&w);
 }
 
+/* How long an answer may take, in ms. */
+static int64_t
+patience(const struct client *c)
+{
+	int64_t left = 0;
+
+	if (c->tries < 3)
+		return 1000 << c->tries;
+	if (extends(c))
+		left = (c->state == RENEWING ? c->rebind_ms : c->ends_ms) -
+		       loop_now_ms();
+	return left > 16000 ? left / 2 : 8000;
+}
+
 static void again(struct timer *);
 
 static void
@@ -224,15 +269,15 @@ say(struct client *c)
 	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(67)};
 	uint8_t packet[600];
 	size_t len = build(c, packet, sizeof(packet));
-	unsigned shift = c->tries < 3 ? c->tries : 3;
 
-	to.sin_addr.s_addr =
-	    c->state == RENEWING ? c->lease.server : INADDR_BROADCAST;
+	to.sin_addr.s_addr = c->state == RENEWING && c->lease.server
+				 ? c->lease.server
+				 : INADDR_BROADCAST;
 	if (sendto(c->watch.fd, packet, len, 0, (struct sockaddr *)&to,
 		sizeof(to)) < 0)
 		log_info("dhcp: %s", strerror(errno));
+	loop_timer(&c->agent->loop, &c->timer, patience(c), again);
 	c->tries++;
-	loop_timer(&c->agent->loop, &c->timer, 1000 << shift, again);
 }
 
 static void
@@ -245,21 +290,36 @@ start_over(struct client *c)
 	say(c);
 }
 
+/* The interface's address is not ours any more, and routes go with it. */
+static void
+give_up_address(struct client *c)
+{
+	if (c->has_address && netlink_remove_address(c->index, &c->address) < 0)
+		log_info("dhcp: address: %s", strerror(errno));
+	c->has_address = false;
+}
+
 static void
 again(struct timer *t)
 {
 	struct client *c = container_of(t, struct client, timer);
+	int64_t now = loop_now_ms();
 
+	if (extends(c) && now >= c->ends_ms) {
+		give_up_address(c);
+		start_over(c);
+		return;
+	}
+	if (c->state == REQUESTING && c->tries > 4) {
+		start_over(c);
+		return;
+	}
 	if (c->state == BOUND) { /* half of the lease is over */
 		c->state = RENEWING;
 		c->tries = 0;
-	} else if (c->state == RENEWING && loop_now_ms() >= c->ends_ms) {
-		netlink_remove_address(c->index, &c->address);
-		start_over(c);
-		return;
-	} else if (c->state == REQUESTING && c->tries > 4) {
-		start_over(c);
-		return;
+	} else if (c->state == RENEWING && now >= c->rebind_ms) {
+		c->state = REBINDING;
+		c->tries = 0;
 	}
 	say(c);
 }
@@ -282,51 +342,66 @@ tell_dns(const struct client *c, const struct dhcp_lease *l)
 		files_write_dns();
 }
 
+/* The interface gets what the lease says, where that is new. */
 static void
-bind_lease(struct client *c, const struct dhcp_lease *l)
+use_lease(struct client *c, const struct dhcp_lease *l)
 {
 	struct netlink_address address = {
 	    .family = AF_INET, .prefix = l->prefix};
 	struct netlink_address router = {.family = AF_INET, .prefix = 32};
 	struct netlink_link link = {.index = c->index, .mtu = l->mtu};
-	bool first = c->state == REQUESTING;
+	struct netlink_route route = {
+	    .index = c->index, .via = &router, .metric = METRIC(c->index)};
 
 	memcpy(address.bytes, &l->address, 4);
 	memcpy(router.bytes, &l->router, 4);
+	if (c->has_address &&
+	    memcmp(&address, &c->address, sizeof(address)) == 0 &&
+	    l->router == c->lease.router)
+		return;
+	give_up_address(c);
 	c->address = address;
+	c->has_address = netlink_add_address(c->index, &address) == 0;
+	if (!c->has_address)
+		log_warn("dhcp: address: %s", strerror(errno));
+	if (l->mtu >= 576)
+		netlink_set_link(&link);
+	if (l->router && netlink_add_route(&route) < 0)
+		log_warn("dhcp: route: %s", strerror(errno));
+	tell_dns(c, l);
+}
+
+static void
+bind_lease(struct client *c, const struct dhcp_lease *l)
+{
+	uint32_t server = l->server ? l->server : c->lease.server;
+	int64_t whole = (int64_t)l->seconds * 1000, now = loop_now_ms();
+
+	use_lease(c, l);
 	c->lease = *l;
-	if (first) {
-		if (netlink_add_address(c->index, &address) < 0)
-			log_warn("dhcp: address: %s", strerror(errno));
-		if (l->mtu >= 576)
-			netlink_set_link(&link);
-		if (l->router && netlink_add_route(c->index, NULL, &router) < 0)
-			log_warn("dhcp: route: %s", strerror(errno));
-		if (waiting_count > 0)
-			waiting_count--;
-		tell_dns(c, l);
-	}
+	c->lease.server = server;
+	if (c->waits)
+		waiting_count--;
+	c->waits = false;
 	c->state = BOUND;
 	c->tries = 0;
-	c->ends_ms = loop_now_ms() + (int64_t)l->seconds * 1000;
-	loop_timer(
-	    &c->agent->loop, &c->timer, (int64_t)l->seconds * 500, again);
+	c->rebind_ms = now + whole / 8 * 7;
+	c->ends_ms = now + whole;
+	loop_timer(&c->agent->loop, &c->timer, whole / 2, again);
 }
 
 static void
 take(struct client *c, const struct dhcp_lease *l)
 {
-	if (l->type == NAK && c->state != SELECTING) {
+	if (l->type == NAK && (c->state == REQUESTING || extends(c))) {
+		give_up_address(c);
 		start_over(c);
-		return;
-	}
-	if (l->type == OFFER && c->state == SELECTING) {
+	} else if (l->type == OFFER && c->state == SELECTING) {
 		c->lease = *l;
 		c->state = REQUESTING;
 		c->tries = 0;
 		say(c);
-	} else if (l->type == ACK &&
-		   (c->state == REQUESTING || c->state == RENEWING)) {
+	} else if (l->type == ACK && (c->state == REQUESTING || extends(c))) {
 		bind_lease(c, l);
 	}
 }
@@ -337,13 +412,13 @@ ready(struct watch *w, uint32_t events)
 	struct client *c = container_of(w, struct client, watch);
 	struct dhcp_lease lease;
 	uint8_t packet[1500];
-	ssize_t n;
+	ssize_t n = recv(w->fd, packet, sizeof(packet), 0);
 
 	(void)events;
-	while ((n = recv(w->fd, packet, sizeof(packet), 0)) > 0)
-		if (dhcp_parse(
-			&lease, packet, (size_t)n, c->transaction, c->mac) == 0)
-			take(c, &lease);
+	/* One a turn: a flood is not to keep others waiting. */
+	if (n > 0 &&
+	    dhcp_parse(&lease, packet, (size_t)n, c->transaction, c->mac) == 0)
+		take(c, &lease);
 }
 
 static int
@@ -384,6 +459,7 @@ dhcp_start(struct agent *a, int index)
 	steal_fd(&fd);
 	memcpy(c->mac, interface.ifr_hwaddr.sa_data, 6);
 	client_count++;
+	c->waits = true;
 	waiting_count++;
 	start_over(c);
 	return 0;

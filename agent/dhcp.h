@@ -6,6 +6,9 @@
  * renewal at half of the lease. Answers are asked for by broadcast, so that a
  * plain UDP socket gets them before there is an address, and no packet socket
  * is needed.
+ *
+ * Of several interfaces' default routes the first interface's is used: which
+ * server answers first does not matter.
  */
 #ifndef VK_AGENT_DHCP_H
 #define VK_AGENT_DHCP_H

@@ -48,19 +48,15 @@ static int
 add_route(int index, const char *to_text, const char *via_text)
 {
 	struct netlink_address to, via;
+	const struct netlink_route route = {
+	    .index = index, .to = to_text ? &to : NULL, .via = &via};
 
 	if ((to_text && netlink_parse(to_text, &to) < 0) ||
 	    netlink_parse(via_text, &via) < 0) {
 		errno = EINVAL;
 		return -1;
 	}
-	if (netlink_add_route(index, to_text ? &to : NULL, &via) == 0)
-		return 0;
-	/* A gateway outside of the address's net is reached by the link. */
-	via.prefix = via.family == AF_INET6 ? 128 : 32;
-	if (netlink_add_route(index, &via, NULL) < 0)
-		return -1;
-	return netlink_add_route(index, to_text ? &to : NULL, &via);
+	return netlink_add_route(&route);
 }
 
 static int

@@ -147,24 +147,41 @@ netlink_remove_address(int index, const struct netlink_address *a)
 	return change_address(RTM_DELADDR, 0, index, a);
 }
 
-int
-netlink_add_route(int index, const struct netlink_address *to,
-    const struct netlink_address *via)
+static int
+add_route(const struct netlink_route *r)
 {
 	struct message m = request(
 	    RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, sizeof(m.route));
 
-	m.route.rtm_family = (uint8_t)(to ? to->family : via->family);
+	m.route.rtm_family = (uint8_t)(r->to ? r->to : r->via)->family;
 	m.route.rtm_table = RT_TABLE_MAIN;
 	m.route.rtm_protocol = RTPROT_BOOT;
-	m.route.rtm_scope = via ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
+	m.route.rtm_scope = r->via ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
 	m.route.rtm_type = RTN_UNICAST;
-	if (to) {
-		m.route.rtm_dst_len = (uint8_t)to->prefix;
-		add_attribute(&m, RTA_DST, to->bytes, size_of(to));
+	if (r->to) {
+		m.route.rtm_dst_len = (uint8_t)r->to->prefix;
+		add_attribute(&m, RTA_DST, r->to->bytes, size_of(r->to));
 	}
-	if (via)
-		add_attribute(&m, RTA_GATEWAY, via->bytes, size_of(via));
-	add_attribute(&m, RTA_OIF, &index, sizeof(index));
+	if (r->via)
+		add_attribute(&m, RTA_GATEWAY, r->via->bytes, size_of(r->via));
+	if (r->metric)
+		add_attribute(&m, RTA_PRIORITY, &r->metric, sizeof(r->metric));
+	add_attribute(&m, RTA_OIF, &r->index, sizeof(r->index));
 	return ask(&m);
+}
+
+int
+netlink_add_route(const struct netlink_route *r)
+{
+	struct netlink_address gateway;
+	struct netlink_route link = {
+	    .index = r->index, .to = &gateway, .metric = r->metric};
+
+	if (add_route(r) == 0)
+		return 0;
+	if (!r->via)
+		return -1;
+	gateway = *r->via;
+	gateway.prefix = gateway.family == AF_INET6 ? 128 : 32;
+	return add_route(&link) < 0 ? -1 : add_route(r);
 }

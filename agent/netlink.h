@@ -32,8 +32,13 @@ int netlink_set_link(const struct netlink_link *);
 int netlink_add_address(int index, const struct netlink_address *);
 int netlink_remove_address(int index, const struct netlink_address *);
 
-/* to NULL: the default. via NULL: on the link itself. */
-int netlink_add_route(int index, const struct netlink_address *to,
-    const struct netlink_address *via);
+struct netlink_route {
+	int index;
+	const struct netlink_address *to;  /* NULL: the default */
+	const struct netlink_address *via; /* NULL: on the link itself */
+	unsigned metric;                   /* the least is used; 0: none */
+};
+/* A gateway outside of the address's net is reached by the link. */
+int netlink_add_route(const struct netlink_route *);
 
 #endif
