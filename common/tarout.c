@@ -282,14 +282,21 @@ put_pax(struct tarout *o, const struct tar_entry *n, struct err *e)
 	return put_zero(o, padding_of(b->len), e);
 }
 
-/* GNU sparse 1.0: the map, decimal lines, in front of the data. */
+/* GNU sparse 1.0: the map, decimal lines, in front of the data. A hole at the
+ * end has a piece of no length behind it, or GNU tar makes the file without. */
 static void
 gather_map(struct buf *b, const struct tar_entry *n)
 {
-	buf_printf(b, "%zu\n", n->segment_count);
+	const struct tar_segment *last =
+	    n->segment_count ? &n->segments[n->segment_count - 1] : NULL;
+	bool hole = !last || last->offset + last->len < n->size;
+
+	buf_printf(b, "%zu\n", n->segment_count + hole);
 	for (size_t i = 0; i < n->segment_count; i++)
 		buf_printf(b, "%" PRIu64 "\n%" PRIu64 "\n",
 		    n->segments[i].offset, n->segments[i].len);
+	if (hole)
+		buf_printf(b, "%" PRIu64 "\n0\n", n->size);
 	while (b->len % BLOCK != 0 && buf_add(b, "", 1) == 0)
 		;
 }

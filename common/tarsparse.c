@@ -62,7 +62,8 @@ number_done(struct sparse_map *m, struct pax *p, struct err *e)
 	m->digits = false;
 	switch (m->want) {
 	case MAP_COUNT:
-		if (n > TARIN_SEGMENTS_MAX)
+		/* One of no length may stand for the file's end. */
+		if (n > TARIN_SEGMENTS_MAX + 1)
 			return bad(e, "sparse file with too many pieces");
 		m->left = n;
 		m->want = n > 0 ? MAP_OFFSET : MAP_DONE;
