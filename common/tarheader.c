@@ -10,30 +10,16 @@
 /* What seven octal digits hold; Linux has 12 and 20 bits. */
 #define DEVICE_MAX 07777777
 
-/* The ustar header, POSIX.1-2008; offsets of its fields. */
-enum {
-	NAME = 0,
-	MODE = 100,
-	UID = 108,
-	GID = 116,
-	SIZE = 124,
-	MTIME = 136,
-	CHECKSUM = 148,
-	TYPE = 156,
-	LINK = 157,
-	MAGIC = 257,
-	MAJOR = 329,
-	MINOR = 337,
-	PREFIX = 345,
-	STAR = 508, /* "tar": star, whose prefix is shorter */
-	/* GNU, where others have the prefix */
-	GNU_ATIME = 345,
-	GNU_CTIME = 357,
-	/* GNU, old sparse: four pieces, "more follow", real size */
-	GNU_SPARSE = 386,
-	GNU_EXTENDED = 482,
-	GNU_REALSIZE = 483,
-};
+/* A field and its length. */
+#define FIELD(f) (f), sizeof(f)
+
+_Static_assert(sizeof(struct tar_header) == TAR_BLOCK_SIZE, "one block");
+
+static const struct tar_header *
+header(const uint8_t *block)
+{
+	return (const struct tar_header *)block;
+}
 
 static int
 bad(struct err *e, const char *what)
@@ -57,32 +43,36 @@ tar_header_empty(const uint8_t *b)
 bool
 tar_header_right(const uint8_t *b)
 {
-	int64_t told;
+	const uint8_t *sum = header(b)->checksum;
+	const size_t len = sizeof(header(b)->checksum);
 	int plain = 0, high = 0;
+	int64_t told;
 
 	for (int i = 0; i < TAR_BLOCK_SIZE; i++)
 		plain += b[i];
-	for (int i = CHECKSUM; i < CHECKSUM + 8; i++)
-		plain += ' ' - b[i];
-	if (tar_number(b + CHECKSUM, 8, &told) < 0)
+	for (size_t i = 0; i < len; i++)
+		plain += ' ' - sum[i];
+	if (tar_number(sum, len, &told) < 0)
 		return false;
 	if (told == plain)
 		return true;
 	for (int i = 0; i < TAR_BLOCK_SIZE; i++)
-		high += (i < CHECKSUM || i >= CHECKSUM + 8) && b[i] >= 0x80;
+		high += b[i] >= 0x80;
+	for (size_t i = 0; i < len; i++)
+		high -= sum[i] >= 0x80;
 	return told == plain - 0x100 * high;
 }
 
 uint8_t
 tar_header_flag(const uint8_t *b)
 {
-	return b[TYPE];
+	return header(b)->type;
 }
 
 int
 tar_header_size(const uint8_t *b, uint64_t *size)
 {
-	return tar_natural(b + SIZE, 12, size);
+	return tar_natural(FIELD(header(b)->size), size);
 }
 
 /* ---- its fields --------------------------------------------------------- */
@@ -91,18 +81,19 @@ void
 tar_header_names(
     const uint8_t *b, char name[TAR_NAME_SIZE], char link[TAR_LINK_SIZE])
 {
+	const struct tar_header *h = header(b);
 	size_t prefix = 0;
 
-	if (memcmp(b + MAGIC, "ustar", 6) == 0)
-		prefix = strnlen((const char *)b + PREFIX,
-		    memcmp(b + STAR, "tar", 4) == 0 ? 131 : TAR_PREFIX_MAX);
+	if (memcmp(h->magic, "ustar", 6) == 0)
+		prefix = strnlen((const char *)h->prefix,
+		    memcmp(h->star, "tar", 4) == 0 ? 131 : TAR_PREFIX_MAX);
 	if (prefix > 0) {
-		memcpy(name, b + PREFIX, prefix);
+		memcpy(name, h->prefix, prefix);
 		name[prefix++] = '/';
 	}
-	memcpy(name + prefix, b + NAME, TAR_NAME_MAX);
+	memcpy(name + prefix, h->name, TAR_NAME_MAX);
 	name[prefix + TAR_NAME_MAX] = '\0';
-	memcpy(link, b + LINK, TAR_NAME_MAX);
+	memcpy(link, h->link, TAR_NAME_MAX);
 	link[TAR_NAME_MAX] = '\0';
 }
 
@@ -160,11 +151,12 @@ take_gnu_time(
 }
 
 static void
-take_times(const uint8_t *b, struct pax *p, struct tar_entry *n)
+take_times(const struct tar_header *h, struct pax *p, struct tar_entry *n)
 {
-	if (memcmp(b + MAGIC, "ustar  ", 8) == 0) {
-		take_gnu_time(p, PAX_ATIME, &p->atime, b + GNU_ATIME);
-		take_gnu_time(p, PAX_CTIME, &p->ctime, b + GNU_CTIME);
+	if (memcmp(h->magic, "ustar ", 6) == 0 &&
+	    memcmp(h->version, " ", 2) == 0) {
+		take_gnu_time(p, PAX_ATIME, &p->atime, h->gnu.atime);
+		take_gnu_time(p, PAX_CTIME, &p->ctime, h->gnu.ctime);
 	}
 	n->atime = p->has & PAX_ATIME ? &p->atime : NULL;
 	n->ctime = p->has & PAX_CTIME ? &p->ctime : NULL;
@@ -174,21 +166,22 @@ int
 tar_header_numbers(
     const uint8_t *b, struct pax *p, struct tar_entry *n, struct err *e)
 {
+	const struct tar_header *h = header(b);
 	uint32_t mode;
 
-	if (tar_natural32(b + MODE, 8, &mode) < 0 ||
-	    tar_natural(b + SIZE, 12, &n->stored) < 0 ||
-	    tar_number(b + MTIME, 12, &n->mtime) < 0)
+	if (tar_natural32(FIELD(h->mode), &mode) < 0 ||
+	    tar_natural(FIELD(h->size), &n->stored) < 0 ||
+	    tar_number(FIELD(h->mtime), &n->mtime) < 0)
 		return bad(e, "bad number in a header");
 	n->mode = mode & 07777;
 	n->mtime_ns = 0;
 	if (p->has & PAX_UID)
 		n->uid = p->uid;
-	else if (tar_natural32(b + UID, 8, &n->uid) < 0)
+	else if (tar_natural32(FIELD(h->uid), &n->uid) < 0)
 		return bad(e, "bad owner in a header");
 	if (p->has & PAX_GID)
 		n->gid = p->gid;
-	else if (tar_natural32(b + GID, 8, &n->gid) < 0)
+	else if (tar_natural32(FIELD(h->gid), &n->gid) < 0)
 		return bad(e, "bad group in a header");
 	if (p->has & PAX_SIZE)
 		n->stored = p->size;
@@ -198,11 +191,11 @@ tar_header_numbers(
 		n->mtime = p->mtime.seconds;
 		n->mtime_ns = p->mtime.nanoseconds;
 	}
-	take_times(b, p, n);
+	take_times(h, p, n);
 	n->major = n->minor = 0;
 	if ((n->type == TAR_CHAR || n->type == TAR_BLOCK) &&
-	    (tar_natural32(b + MAJOR, 8, &n->major) < 0 ||
-		tar_natural32(b + MINOR, 8, &n->minor) < 0 ||
+	    (tar_natural32(FIELD(h->major), &n->major) < 0 ||
+		tar_natural32(FIELD(h->minor), &n->minor) < 0 ||
 		n->major > DEVICE_MAX || n->minor > DEVICE_MAX))
 		return bad(e, "bad device number in a header");
 	return 0;
@@ -212,8 +205,10 @@ int
 tar_header_sparse(
     const uint8_t *b, struct pax *p, uint64_t *size, bool *more, struct err *e)
 {
-	if (tar_natural(b + GNU_REALSIZE, 12, size) < 0)
+	const struct tar_header *h = header(b);
+
+	if (tar_natural(FIELD(h->gnu.realsize), size) < 0)
 		return bad(e, "bad size of a sparse file");
-	*more = b[GNU_EXTENDED];
-	return sparse_table(p, b + GNU_SPARSE, 4, e);
+	*more = h->gnu.extended;
+	return sparse_table(p, h->gnu.sparse, 4, e);
 }

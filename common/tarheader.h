@@ -25,6 +25,25 @@
 #define TAR_NAME_SIZE  (TAR_PREFIX_MAX + 1 + TAR_NAME_MAX + 1)
 #define TAR_LINK_SIZE  (TAR_NAME_MAX + 1)
 
+/* The ustar header, and what GNU tar has where that has the prefix. */
+struct tar_header {
+	uint8_t name[TAR_NAME_MAX], mode[8], uid[8], gid[8], size[12];
+	uint8_t mtime[12], checksum[8], type, link[TAR_NAME_MAX], magic[6];
+	uint8_t version[2], uname[32], gname[32], major[8], minor[8];
+	union {
+		struct {
+			uint8_t prefix[TAR_PREFIX_MAX], unused[8];
+			uint8_t star[4]; /* "tar": its prefix is shorter */
+		};
+		struct {
+			uint8_t atime[12], ctime[12], other[17];
+			uint8_t sparse[4 * 24]; /* the old form: pieces, */
+			uint8_t extended;       /* "more follow", */
+			uint8_t realsize[12];
+		} gnu;
+	};
+};
+
 /* Nothing but zeros: half of the archive's end. */
 bool tar_header_empty(const uint8_t *);
 /* Its checksum is right. */

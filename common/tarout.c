@@ -14,13 +14,6 @@
 
 #define BLOCK TAR_BLOCK_SIZE
 
-struct ustar { /* POSIX.1-2008, pax, "ustar Interchange Format" */
-	char name[100], mode[8], uid[8], gid[8], size[12], mtime[12];
-	char checksum[8], type, link[100], magic[6], version[2];
-	char uname[32], gname[32], major[8], minor[8], prefix[155], unused[12];
-};
-_Static_assert(sizeof(struct ustar) == BLOCK, "one block");
-
 static const char type_flags[] = {
     [TAR_FILE] = '0',
     [TAR_LINK] = '1',
@@ -100,11 +93,11 @@ padding_of(uint64_t len)
 
 /* width - 1 octal digits and a NUL; the value fits or is told by pax. */
 static void
-octal(char *field, size_t width, uint64_t value)
+octal(uint8_t *field, size_t width, uint64_t value)
 {
 	field[width - 1] = '\0';
 	for (size_t i = width - 1; i-- > 0; value >>= 3)
-		field[i] = (char)('0' + (value & 7));
+		field[i] = (uint8_t)('0' + (value & 7));
 }
 
 static bool
@@ -114,7 +107,7 @@ fits(uint64_t value, size_t width)
 }
 
 static int
-put_header(struct tarout *o, struct ustar *h, struct err *e)
+put_header(struct tarout *o, struct tar_header *h, struct err *e)
 {
 	unsigned sum = 0;
 
@@ -221,8 +214,8 @@ time_record(struct buf *b, int64_t seconds, uint32_t ns)
 static void
 gather_records(struct buf *b, const struct tar_entry *n, uint64_t body)
 {
-	bool long_path = strlen(n->path) > sizeof((struct ustar *)0)->name;
-	bool long_link = strlen(n->link) > sizeof((struct ustar *)0)->link;
+	bool long_path = strlen(n->path) > TAR_NAME_MAX;
+	bool long_link = strlen(n->link) > TAR_NAME_MAX;
 	const uint8_t *value;
 	const char *key;
 	size_t at = 0;
@@ -254,7 +247,7 @@ gather_records(struct buf *b, const struct tar_entry *n, uint64_t body)
 }
 
 static void
-copy_name(char *field, size_t size, const char *name)
+copy_name(uint8_t *field, size_t size, const char *name)
 {
 	size_t len = strlen(name);
 
@@ -265,7 +258,7 @@ static int
 put_pax(struct tarout *o, const struct tar_entry *n, struct err *e)
 {
 	const struct buf *b = &o->records;
-	struct ustar h = {.type = 'x'};
+	struct tar_header h = {.type = 'x'};
 
 	if (b->failed)
 		return err_set(e, EX_DATAERR,
@@ -304,7 +297,7 @@ gather_map(struct buf *b, const struct tar_entry *n)
 int
 tarout_entry(struct tarout *o, const struct tar_entry *n, struct err *e)
 {
-	struct ustar h = {.type = type_flags[n->type]};
+	struct tar_header h = {.type = (uint8_t)type_flags[n->type]};
 	uint64_t body = n->stored;
 
 	assert(o->left == 0);
