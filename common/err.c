@@ -6,14 +6,23 @@
 #include <stdio.h>
 #include <string.h>
 
+size_t
+err_control(const char *s)
+{
+	const unsigned char *c = (const unsigned char *)s;
+
+	/* U+0080 to U+009F are control characters as well. */
+	if (c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0)
+		return 2;
+	return (c[0] != 0 && c[0] < 0x20) || c[0] == 0x7f;
+}
+
 void
 err_printable(char *s)
 {
-	for (; *s; s++) {
-		unsigned char c = (unsigned char)*s;
-
-		if (c < 0x20 || c == 0x7f)
-			*s = '?';
+	for (size_t n; *s; s += n > 0 ? n : 1) {
+		n = err_control(s);
+		memset(s, '?', n);
 	}
 }
 

@@ -53,6 +53,9 @@ int err_prefix(struct err *, const char *fmt, ...)
 int err_hint(struct err *, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Bytes of the control character at s, in ASCII or UTF-8; 0: there is none. */
+size_t err_control(const char *s);
+
 /*
  * Makes s printable in place: control characters become '?', so that a name
  * from an image or a registry cannot write to the user's terminal. The

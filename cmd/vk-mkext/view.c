@@ -148,13 +148,17 @@ mode_text(uint16_t mode, char text[11])
 static void
 print_name(const char *name)
 {
-	for (; *name; name++) {
+	for (size_t odd = 0; *name; name++) {
 		uint8_t c = (uint8_t)*name;
 
-		if (c < ' ' || c == 0x7f || c == '\\')
+		if (odd == 0)
+			odd = c == '\\' ? 1 : err_control(name);
+		if (odd > 0) {
 			printf("\\%03o", c);
-		else
-			putchar(c);
+			odd--;
+		} else {
+			putchar_unlocked(c);
+		}
 	}
 }
 

@@ -32,6 +32,12 @@ main(void)
 	err_set(&e, EX_DATAERR, "a\nb\033[31mc\x7f");
 	is_str(e.text, "a?b?[31mc?", "control characters do not get out");
 
+	err_set(&e, EX_DATAERR,
+	    "\xc2\x9b"
+	    "1m\xc2\xa9\xc3\x9b\xc2");
+	is_str(e.text, "??1m\xc2\xa9\xc3\x9b\xc2",
+	    "nor do those that UTF-8 has beside them");
+
 	memset(longer, 'x', sizeof(longer) - 1);
 	longer[sizeof(longer) - 1] = '\0';
 	err_set(&e, EX_DATAERR, "%s", longer);
