@@ -156,7 +156,8 @@ type_of(const struct view *v)
 }
 
 static int
-begin_entry(struct pour *p, const struct view *v, struct err *e)
+begin_entry(struct pour *p, const struct view *v, const struct pieces *pieces,
+    struct err *e)
 {
 	struct tar_entry n = {.type = type_of(v),
 	    .mode = v->raw.i_mode & 07777,
@@ -177,8 +178,13 @@ begin_entry(struct pour *p, const struct view *v, struct err *e)
 		n.major = major(view_device(v));
 		n.minor = minor(view_device(v));
 	}
-	if (n.type == TAR_FILE)
-		n.size = n.stored = view_size(v);
+	if (n.type == TAR_FILE) {
+		n.size = view_size(v);
+		n.stored = pieces_size(pieces);
+		n.sparse = n.stored < n.size;
+		n.segments = pieces->at;
+		n.segment_count = pieces->count;
+	}
 	if (!v->same && gather_attributes(p, v, e) < 0)
 		return -1;
 	if (!v->same) {
@@ -190,38 +196,56 @@ begin_entry(struct pour *p, const struct view *v, struct err *e)
 
 /* ---- content ------------------------------------------------------------ */
 
+/* One piece of the file. */
 static int
-pour_content(struct pour *p, const struct view *v, struct err *e)
+pour_piece(struct pour *p, ext2_file_t file, const struct tar_segment *s,
+    struct err *e)
 {
-	uint64_t left = view_size(v);
+	uint64_t left = s->len;
+	errcode_t code =
+	    ext2fs_file_llseek(file, s->offset, EXT2_SEEK_SET, NULL);
+
+	while (!code && left > 0) {
+		unsigned want = left < PIECE ? (unsigned)left : (unsigned)PIECE;
+		unsigned got = 0;
+
+		code = ext2fs_file_read(file, p->piece, want, &got);
+		/* Behind data in the inode there is a hole that nobody reads.
+		 */
+		if (!code && got == 0)
+			memset(p->piece, 0, got = want);
+		if (!code && tarout_data(&p->tar, p->piece, got, e) < 0)
+			return -1;
+		left -= got;
+	}
+	return view_error(code, "content", e);
+}
+
+static int
+pour_content(struct pour *p, const struct view *v, const struct pieces *pieces,
+    struct err *e)
+{
 	ext2_file_t file;
 	errcode_t code = ext2fs_file_open(v->fs, v->inode, 0, &file);
 	int result = 0;
 
 	if (code)
 		return view_error(code, v->path, e);
-	while (left > 0 && result == 0) {
-		unsigned got = 0;
-
-		code = ext2fs_file_read(file, p->piece,
-		    left < PIECE ? (unsigned)left : (unsigned)PIECE, &got);
-		if (code || got == 0)
-			result = view_error(
-			    code ? code : EXT2_ET_SHORT_READ, v->path, e);
-		else
-			result = tarout_data(&p->tar, p->piece, got, e);
-		left -= got;
-	}
+	for (size_t i = 0; i < pieces->count && result == 0; i++)
+		result = pour_piece(p, file, &pieces->at[i], e);
 	ext2fs_file_close(file);
-	return result;
+	return result < 0 && e->status == EX_DATAERR
+		   ? err_prefix(e, "%s", v->path)
+		   : result;
 }
 
 int
-pour_view(struct pour *p, const struct view *v, struct err *e)
+pour_view(struct pour *p, const struct view *v, const struct pieces *pieces,
+    struct err *e)
 {
 	if (S_ISSOCK(v->raw.i_mode))
 		return 0;
-	if (begin_entry(p, v, e) < 0)
+	if (begin_entry(p, v, pieces, e) < 0)
 		return -1;
-	return type_of(v) == TAR_FILE ? pour_content(p, v, e) : 0;
+	return type_of(v) == TAR_FILE ? pour_content(p, v, pieces, e) : 0;
 }

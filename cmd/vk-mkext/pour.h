@@ -3,12 +3,12 @@
  * pour.h - entries of an image as a tar
  *
  * Everything that --extract gives: names, owners, times of modification,
- * attributes, ACLs, flags, content. Holes are written as the zeros that they
- * stand for, which every tar understands. Sockets are left out.
+ * attributes, ACLs, flags, content. Sockets are left out.
  */
 #ifndef VK_MKEXT_POUR_H
 #define VK_MKEXT_POUR_H
 
+#include "cmd/vk-mkext/pieces.h"
 #include "cmd/vk-mkext/view.h"
 #include "common/buf.h"
 #include "common/err.h"
@@ -24,7 +24,9 @@ struct pour {
 int pour_init(struct pour *, int fd, struct err *);
 void pour_release(struct pour *); /* may be called twice */
 
-int pour_view(struct pour *, const struct view *, struct err *);
+/* pieces are those of a file's content. */
+int pour_view(
+    struct pour *, const struct view *, const struct pieces *, struct err *);
 
 /* Ends the tar. */
 int pour_end(struct pour *, struct err *);

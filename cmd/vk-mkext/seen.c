@@ -3,11 +3,10 @@
 #include "cmd/vk-mkext/seen.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 struct seen_file {
 	uint64_t device, inode;
-	char *path; /* NULL: free */
+	uint32_t name; /* 0: free */
 };
 
 static struct seen_file *
@@ -15,7 +14,7 @@ slot(struct seen_file *files, size_t room, const uint64_t id[2])
 {
 	size_t i = (id[1] * 0x9e3779b97f4a7c15u ^ id[0]) & (room - 1);
 
-	while (files[i].path &&
+	while (files[i].name &&
 	       (files[i].device != id[0] || files[i].inode != id[1]))
 		i = (i + 1) & (room - 1);
 	return &files[i];
@@ -30,7 +29,7 @@ grow(struct seen *s)
 	if (!files)
 		return -1;
 	for (size_t i = 0; i < s->room; i++)
-		if (s->files[i].path)
+		if (s->files[i].name)
 			*slot(files, room,
 			    (uint64_t[]){s->files[i].device,
 				s->files[i].inode}) = s->files[i];
@@ -40,34 +39,27 @@ grow(struct seen *s)
 	return 0;
 }
 
-int
-seen_path(struct seen *s, const uint64_t device_inode[2], const char *path,
-    const char **before, struct err *e)
+uint32_t *
+seen_name(struct seen *s, const uint64_t device_inode[2], struct err *e)
 {
 	struct seen_file *f;
 
-	*before = NULL;
-	if (s->count * 2 >= s->room && grow(s) < 0)
-		return err_set(e, EX_OSERR, "out of memory");
-	f = slot(s->files, s->room, device_inode);
-	if (f->path) {
-		*before = f->path;
-		return 0;
+	if (s->count * 2 >= s->room && grow(s) < 0) {
+		err_set(e, EX_OSERR, "out of memory");
+		return NULL;
 	}
-	f->path = strdup(path);
-	if (!f->path)
-		return err_set(e, EX_OSERR, "out of memory");
-	f->device = device_inode[0];
-	f->inode = device_inode[1];
-	s->count++;
-	return 0;
+	f = slot(s->files, s->room, device_inode);
+	if (!f->name) {
+		f->device = device_inode[0];
+		f->inode = device_inode[1];
+		s->count++;
+	}
+	return &f->name;
 }
 
 void
 seen_release(struct seen *s)
 {
-	for (size_t i = 0; i < s->room; i++)
-		free(s->files[i].path);
 	free(s->files);
 	*s = (struct seen){.count = 0};
 }

@@ -3,7 +3,7 @@
  * seen.h - files with several names, by the name that came first
  *
  * What walks a file system asks it for each file that has more names than one,
- * so that the second and later become hard links.
+ * so that the second and later become hard links. What a name is, it knows.
  */
 #ifndef VK_MKEXT_SEEN_H
 #define VK_MKEXT_SEEN_H
@@ -24,11 +24,10 @@ struct seen {
 void seen_release(struct seen *); /* may be called twice */
 
 /*
- * Gives in *before the path under which the file came first (borrowed until
- * seen_release); NULL, and this one is remembered, if it comes first now.
- * Returns 0, -1 with err.
+ * Where the name of a file is kept: 0 until whoever asks first puts it there.
+ * Valid until the next call. NULL with err.
  */
-int seen_path(struct seen *, const uint64_t device_inode[2], const char *path,
-    const char **before, struct err *);
+uint32_t *seen_name(
+    struct seen *, const uint64_t device_inode[2], struct err *);
 
 #endif

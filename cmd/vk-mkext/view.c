@@ -4,6 +4,7 @@
 
 #include "cmd/vk-mkext/space.h"
 
+#include <ext2fs/ext3_extents.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,10 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <time.h>
+
+/* Levels of an extent tree that Linux reads: more would be for more blocks than
+ * there are numbers. */
+#define DEPTH_MAX 5
 
 int
 view_error(errcode_t code, const char *what, struct err *e)
@@ -35,17 +40,29 @@ view_gid(const struct view *v)
 	return v->raw.i_gid | (uint32_t)v->raw.osd2.linux2.l_i_gid_high << 16;
 }
 
+/* The inode is long enough for the rest of the time. */
+static bool
+has_extra(const struct view *v)
+{
+	return EXT2_INODE_SIZE(v->fs->super) > EXT2_GOOD_OLD_INODE_SIZE &&
+	       inode_includes(EXT2_GOOD_OLD_INODE_SIZE + v->raw.i_extra_isize,
+		   i_mtime_extra);
+}
+
 int64_t
 view_seconds(const struct view *v)
 {
-	return (int64_t)(int32_t)v->raw.i_mtime +
-	       ((int64_t)(v->raw.i_mtime_extra & 3) << 32);
+	uint32_t epoch = has_extra(v) ? v->raw.i_mtime_extra & 3 : 0;
+
+	return (int64_t)(int32_t)v->raw.i_mtime + ((int64_t)epoch << 32);
 }
 
 uint32_t
 view_nanoseconds(const struct view *v)
 {
-	return v->raw.i_mtime_extra >> 2;
+	return has_extra(v) && v->raw.i_mtime_extra >> 2 < 1000000000
+		   ? v->raw.i_mtime_extra >> 2
+		   : 0;
 }
 
 dev_t
@@ -104,6 +121,16 @@ read_target(struct view *v, struct err *e)
 	return 0;
 }
 
+/* The library would believe it, and take memory for each level. */
+static bool
+is_too_deep(const struct ext2_inode *raw)
+{
+	const struct ext3_extent_header *root =
+	    (const struct ext3_extent_header *)raw->i_block;
+
+	return raw->i_flags & EXT4_EXTENTS_FL && root->eh_depth > DEPTH_MAX;
+}
+
 int
 view_open(struct view *v, struct err *e)
 {
@@ -113,6 +140,9 @@ view_open(struct view *v, struct err *e)
 			   v->fs, v->inode, raw, (int)sizeof(v->raw)),
 		v->path, e) < 0)
 		return -1;
+	if (is_too_deep(raw))
+		return err_set(e, EX_DATAERR,
+		    "%s: its tree of extents is broken", v->path);
 	return S_ISLNK(raw->i_mode) ? read_target(v, e) : 0;
 }
 

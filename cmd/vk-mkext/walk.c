@@ -2,6 +2,7 @@
 /* walk.c - a directory of this machine into a tree */
 #include "cmd/vk-mkext/walk.h"
 
+#include "cmd/vk-mkext/paths.h"
 #include "cmd/vk-mkext/seen.h"
 #include "common/cursor.h"
 #include "common/io.h"
@@ -27,7 +28,8 @@ struct walker {
 	struct intake *in;
 	const struct intake_rules *rules;
 	struct sum *sum;
-	struct buf path; /* of the entry at hand */
+	struct buf path, before; /* of the entry at hand */
+	struct paths paths;
 	struct seen seen;
 	uint8_t *piece;
 	char *names;
@@ -37,6 +39,7 @@ struct walker {
 struct entry {
 	int directory;
 	const char *name;
+	uint32_t folder; /* among the walker's paths; 0: none, the top */
 	struct stat st;
 };
 
@@ -205,6 +208,28 @@ meta_of(const struct stat *st, struct meta *m)
 	    .device_minor = minor(st->st_rdev)};
 }
 
+/* Puts the path into w->before under which the file came first; leaves that
+ * empty if it comes first now. */
+static int
+find_before(struct walker *w, const struct entry *x, struct err *e)
+{
+	uint32_t *first;
+
+	buf_drop(&w->before, w->before.len);
+	/* A socket is left out under each of its names. */
+	if (S_ISDIR(x->st.st_mode) || S_ISSOCK(x->st.st_mode) ||
+	    x->st.st_nlink < 2)
+		return 0;
+	first =
+	    seen_name(&w->seen, (uint64_t[]){x->st.st_dev, x->st.st_ino}, e);
+	if (!first)
+		return -1;
+	if (*first)
+		return paths_write(&w->paths, *first, &w->before, e);
+	*first = paths_add(&w->paths, x->folder, x->name, strlen(x->name), e);
+	return *first ? 0 : -1;
+}
+
 static int
 take_entry(struct walker *w, const struct entry *x, struct err *e)
 {
@@ -212,19 +237,14 @@ take_entry(struct walker *w, const struct entry *x, struct err *e)
 	char target[TREE_TARGET_MAX + 2];
 	struct meta m;
 	uint32_t object = 0;
-	const char *before = NULL;
 
-	/* A socket is left out under each of its names. */
-	if (!S_ISDIR(x->st.st_mode) && !S_ISSOCK(x->st.st_mode) &&
-	    x->st.st_nlink > 1 &&
-	    seen_path(&w->seen, (uint64_t[]){x->st.st_dev, x->st.st_ino},
-		w->path.data, &before, e) < 0)
+	if (find_before(w, x, e) < 0)
 		return -1;
-	if (before) {
+	if (w->before.len > 0) {
 		add_text(w, w->path.data);
-		add_text(w, before);
-		return w->in ? intake_link(
-				   w->in, w->path.data, before, &object, e)
+		add_text(w, w->before.data);
+		return w->in ? intake_link(w->in, w->path.data, w->before.data,
+				   &object, e)
 			     : 0;
 	}
 	meta_of(&x->st, &m);
@@ -260,28 +280,31 @@ no_dots(const struct dirent *d)
 	return strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0;
 }
 
-static int walk(struct walker *, int, struct err *);
+static int walk(struct walker *, int, uint32_t, struct err *);
 
 static int
-walk_entry(struct walker *w, int directory, const char *name, struct err *e)
+walk_entry(struct walker *w, struct entry *x, struct err *e)
 {
-	struct entry x = {.directory = directory, .name = name};
 	cleanup_fd int fd = -1;
+	uint32_t folder;
 
-	if (fstatat(directory, name, &x.st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (fstatat(x->directory, x->name, &x->st, AT_SYMLINK_NOFOLLOW) < 0)
 		return failed(w, e);
-	if (take_entry(w, &x, e) < 0)
+	if (take_entry(w, x, e) < 0)
 		return -1;
-	if (!S_ISDIR(x.st.st_mode))
+	if (!S_ISDIR(x->st.st_mode))
 		return 0;
-	fd = openat(
-	    directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return fd < 0 ? failed(w, e) : walk(w, fd, e);
+	fd = openat(x->directory, x->name,
+	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return failed(w, e);
+	folder = paths_add(&w->paths, x->folder, x->name, strlen(x->name), e);
+	return folder ? walk(w, fd, folder, e) : -1;
 }
 
 /* Each level holds one descriptor, which bounds the depth. */
 static int
-walk(struct walker *w, int fd, struct err *e)
+walk(struct walker *w, int fd, uint32_t folder, struct err *e)
 {
 	struct dirent **list;
 	size_t parent = w->path.len;
@@ -290,12 +313,15 @@ walk(struct walker *w, int fd, struct err *e)
 	if (count < 0)
 		return failed(w, e);
 	for (int i = 0; i < count; i++) {
+		struct entry x = {
+		    .directory = fd, .name = list[i]->d_name, .folder = folder};
+
 		if (result == 0 && buf_printf(&w->path, "%s%s",
 				       parent ? "/" : "", list[i]->d_name) < 0)
 			result = err_set(
 			    e, EX_DATAERR, "%s: a path too long", w->path.data);
 		if (result == 0 && !intake_excludes(w->rules, w->path.data))
-			result = walk_entry(w, fd, list[i]->d_name, e);
+			result = walk_entry(w, &x, e);
 		w->path.len = parent;
 		if (w->path.data)
 			w->path.data[parent] = 0;
@@ -315,9 +341,11 @@ walk_directory_tree(int fd, struct intake *in, const struct intake_rules *rules,
 
 	/* Longer than any path that a system call takes. */
 	buf_init(&w.path, (size_t)1 << 20);
+	buf_init(&w.before, (size_t)1 << 20);
 	w.piece = malloc(PIECE);
 	w.names = malloc(XATTR_NAMES_MAX);
-	if (!w.piece || !w.names || buf_puts(&w.path, ".") < 0)
+	if (!w.piece || !w.names || buf_puts(&w.path, ".") < 0 ||
+	    paths_init(&w.paths, "", e) < 0)
 		err_set(e, EX_OSERR, "out of memory");
 	else if (fstat(fd, &root.st) < 0)
 		failed(&w, e);
@@ -325,10 +353,12 @@ walk_directory_tree(int fd, struct intake *in, const struct intake_rules *rules,
 		result = take_entry(&w, &root, e);
 	w.path.len = 0;
 	if (result == 0)
-		result = walk(&w, fd, e);
+		result = walk(&w, fd, PATHS_TOP, e);
 	seen_release(&w.seen);
 	free(w.piece);
 	free(w.names);
+	paths_release(&w.paths);
 	buf_release(&w.path);
+	buf_release(&w.before);
 	return result;
 }
