@@ -2,6 +2,7 @@
 /* intake.c - entries on their way from a source into the tree */
 #include "cmd/vk-mkext/intake.h"
 
+#include "cmd/vk-mkext/inode.h"
 #include "common/log.h"
 
 #include <fnmatch.h>
@@ -77,6 +78,16 @@ has_type(uint16_t mode)
 	       S_ISCHR(mode) || S_ISBLK(mode) || S_ISFIFO(mode);
 }
 
+/* Linux takes a symbolic link's target from the inode if no blocks are counted
+ * for it, and attributes in inodes of their own are counted. e2fsck takes it
+ * from there if it is short. So there is no place that is right for both. */
+static bool
+loses_target(const struct xattr_sets *xattrs, const struct meta *m)
+{
+	return S_ISLNK(m->mode) && strlen(m->target) < INODE_TARGET_MAX &&
+	       xattr_value_blocks(xattrs, m->xattrs) > 0;
+}
+
 int
 intake_entry(struct intake *in, const char *path, struct meta *m,
     uint32_t *object, struct err *e)
@@ -97,6 +108,11 @@ intake_entry(struct intake *in, const char *path, struct meta *m,
 	}
 	if (xattr_keep(&in->tree->xattrs, &in->xattrs, &m->xattrs, e) < 0)
 		return err_prefix(e, "%s", path);
+	if (loses_target(&in->tree->xattrs, m))
+		return err_set(e, EX_DATAERR,
+		    "%s: more than 4 KiB of attributes of a short symbolic "
+		    "link, which Linux could not follow",
+		    path);
 	return tree_make(in->tree, path, m, object, e);
 }
 

@@ -95,7 +95,7 @@ add_attribute(char *name, char *value, size_t length, void *with)
 	else if (strcmp(name, "system.posix_acl_default") == 0)
 		a->result =
 		    add_acl(p, "SCHILY.acl.default", value, length, a->err);
-	else {
+	else if (strncmp(name, "system.", 7) != 0) {
 		empty(&p->text);
 		buf_puts(&p->text, "SCHILY.xattr.");
 		pax_encode_name(&p->text, name);

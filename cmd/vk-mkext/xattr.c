@@ -191,7 +191,6 @@ xattr_add(struct xattr_draft *d, const char *name, const void *value,
 	    {"user.", XATTR_USER},
 	    {"trusted.", XATTR_TRUSTED},
 	    {"security.", XATTR_SECURITY},
-	    {"system.", XATTR_SYSTEM},
 	};
 
 	for (size_t i = 0; i < sizeof(spaces) / sizeof(*spaces); i++) {

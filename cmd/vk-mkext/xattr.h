@@ -39,7 +39,6 @@ enum xattr_space {
 	XATTR_ACL_DEFAULT = 3,
 	XATTR_TRUSTED = 4,
 	XATTR_SECURITY = 6,
-	XATTR_SYSTEM = 7,
 };
 
 /* A value that lies in an inode of its own. */

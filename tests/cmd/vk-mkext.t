@@ -383,6 +383,30 @@ unlike "$(cat "$err")" 'Unknown code' "the reason in words"
 
 # ---- attributes -------------------------------------------------------------
 
+# with KEY:=VALUE,... FILE: an image of the file with these records.
+with() {
+	tar --format=pax --pax-option="$1" -cf "$tmp/with.tar" -C "$tree" "$2"
+	rm -f "$tmp/with.ext4"
+	run vk-mkext -s +1M -o "$tmp/with.ext4" "$tmp/with.tar"
+}
+xattr=SCHILY.xattr
+with "$xattr.system.nfs4_acl:=x,$xattr.system.data:=x,$xattr.user.y:=x" etc/motd
+is "$rc" 0 "attributes of systems that ext4 is not"
+like "$(cat "$err")" '^vk-mkext: system\..* and 1 more: .*, left out$' "are named"
+like "$(image=$tmp/with.ext4 && in_image 'ea_list /etc/motd')" user.y "and no others"
+unlike "$(image=$tmp/with.ext4 && in_image 'ea_list /etc/motd')" system \
+	"are left out"
+large=$xattr.security.large:=$(printf '%08000d' 0)
+ln -s "$(printf '%060d' 0)" "$tree/long"
+with "$large" long
+clean "$tmp/with.ext4"
+is "$rc $?" '0 0' "a symbolic link with a large attribute is clean"
+ln -s short "$tree/short"
+with "$large" short
+is "$rc" 65 "a short one, which Linux could not read, is refused"
+like "$(cat "$err")" '^vk-mkext: .*short: .*4 KiB' "by its name"
+rm "$tree/long" "$tree/short"
+
 if setfattr -n user.test -v yes "$tree/etc/motd" 2>/dev/null &&
 	setfacl -m u:1234:rw "$tree/etc/motd" 2>/dev/null; then
 	setfattr -n 'user.a=b%41 c' -v odd "$tree/etc/motd"

@@ -72,6 +72,8 @@ is "$(extract /inline | tar -xO)" hello "data inside of the inode"
 is "$(extract /short | tar -xO | tail -n 1)" short "and not inside of it"
 is "$(extract /nothing | tar -xO | tr -d '\0' | wc -c)" 0 "and none"
 is "$(extract /nothing | tar -xO | wc -c)" 2097152 "all of it"
+unlike "$(extract /inline | tr '\0' '\n')" system.data \
+	"which is no attribute of it"
 
 # Room that was given to a file and never written to.
 make holes 64M -t ext4
