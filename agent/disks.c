@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <linux/netlink.h>
+#include <mntent.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -25,6 +26,7 @@
  * under load takes seconds. */
 #define DEVICE_MS 20000
 
+#define MOUNTS_MAX    64
 #define SERIAL_PREFIX "serial="
 
 /* Linux, fs/ext4: grows a mounted file system to that many blocks. */
@@ -143,4 +145,32 @@ disk_grow(const char *device, const char *dir)
 	blocks = size / (uint64_t)st.f_bsize;
 	/* One that has them already is left as it is. */
 	return ioctl(root, EXT4_RESIZE, &blocks);
+}
+
+int
+disk_mounts(const struct disk_mount **into)
+{
+	static struct disk_mount mounts[MOUNTS_MAX];
+	FILE *list = setmntent("/proc/self/mounts", "re");
+	struct mntent *m;
+	int count = 0;
+
+	*into = mounts;
+	if (!list)
+		return -1;
+	while (count < MOUNTS_MAX && (m = getmntent(list))) {
+		struct disk_mount *new = &mounts[count];
+		int i = 0;
+
+		if (strncmp(m->mnt_fsname, "/dev/", 5) != 0 ||
+		    !hasmntopt(m, "rw"))
+			continue;
+		snprintf(new->device, sizeof(new->device), "%s", m->mnt_fsname);
+		snprintf(new->dir, sizeof(new->dir), "%s", m->mnt_dir);
+		while (strcmp(mounts[i].device, new->device) != 0)
+			i++;
+		count += i == count;
+	}
+	endmntent(list);
+	return count;
 }

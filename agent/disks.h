@@ -17,4 +17,14 @@ int disk_wait(const char *name, char path[DISK_PATH_MAX]);
  * stays as it is. 0, -1 with errno. */
 int disk_grow(const char *device, const char *dir);
 
+/* A writable file system of a disk. */
+struct disk_mount {
+	char device[256];
+	char dir[4096];
+};
+
+/* All of them, each disk once, as they were mounted; more than 64 no guest has.
+ * They are good until the next call. Returns the count, -1 with errno. */
+int disk_mounts(const struct disk_mount **);
+
 #endif

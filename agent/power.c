@@ -2,6 +2,7 @@
 /* power.c - the end of the guest */
 #include "agent/power.h"
 
+#include "agent/disks.h"
 #include "agent/files.h"
 #include "agent/groups.h"
 #include "agent/session.h"
@@ -52,6 +53,20 @@ wait_all(void)
 	}
 }
 
+/* The journals are closed, so that the next mount has nothing to do, and need
+ * not be one that may write. */
+static void
+close_disks(void)
+{
+	const struct disk_mount *mounts;
+	int count = disk_mounts(&mounts);
+
+	while (count-- > 0)
+		if (mount(NULL, mounts[count].dir, NULL, MS_REMOUNT | MS_RDONLY,
+			NULL) < 0)
+			log_info("%s: %s", mounts[count].dir, strerror(errno));
+}
+
 void
 power_down(struct agent *a, bool reboot_wanted)
 {
@@ -62,9 +77,7 @@ power_down(struct agent *a, bool reboot_wanted)
 	groups_release();
 	files_remove();
 	sync();
-	/* The journal is closed, so that the next mount has nothing to do. */
-	if (mount(NULL, "/", NULL, MS_REMOUNT | MS_RDONLY, NULL) < 0)
-		log_info("/: %s", strerror(errno));
+	close_disks();
 	reboot(reboot_wanted ? RB_AUTOBOOT : RB_POWER_OFF);
 	log_warn("reboot: %s", strerror(errno));
 	for (;;)

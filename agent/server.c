@@ -12,6 +12,7 @@
 
 #include "agent/clock.h"
 #include "agent/connection.h"
+#include "agent/freeze.h"
 #include "agent/power.h"
 #include "agent/session.h"
 #include "common/io.h"
@@ -336,12 +337,22 @@ is_alone(void)
 	       errno == ECHILD;
 }
 
+/* Whoever froze the file systems is not waited for: what still writes could
+ * not end, and disks could not be closed. */
+static void
+let_disks_go_on(const struct agent *a)
+{
+	if (a->policy.is_init && server.state == RUNNING)
+		thaw_all(NULL);
+}
+
 static void
 kill_rest(struct timer *t)
 {
 	(void)t;
 	if (server.state >= KILLED)
 		return;
+	let_disks_go_on(server.agent);
 	server.state = KILLED;
 	power_signal_all(server.agent, SIGTERM);
 	if (is_alone())
@@ -384,6 +395,7 @@ agent_stop(struct agent *a, const struct stop_request *stop)
 	if (server.state == RUNNING)
 		agent_event(a, stop->reboot ? EVENT_REBOOT : EVENT_POWER_OFF,
 		    "as asked");
+	let_disks_go_on(a);
 	server.state = ASKED;
 	server.reboot = server.reboot || stop->reboot;
 	if (!a->main || a->main->ended) {

@@ -310,6 +310,26 @@ wait "$vm"
 took=$(($(ms) - from))
 ok $((took >= 5000)) "an idle guest stops within 5 s ($took ms)"
 
+# ---- disks, at the end -------------------------------------------------------
+
+# Frozen, and never thawed; and the command writes when it is asked to end.
+PATH=$PATH:/usr/sbin:/sbin
+vk-boot --engine "$VK_ENGINE" --name cold --stop-timeout 60s \
+	-d data,size=24M,mount=/data root.ext4 -- sh -c 'cd /data
+	trap "echo bye >bye; exit 3" TERM; touch /tmp/trapped
+	while :; do sleep 0.1; done' </dev/null 2>cold.err &
+vm=$!
+name=cold
+await 30 in_vm cat /tmp/trapped
+run vk-exec --freeze cold
+is "$rc" 0 "(file systems are frozen)"
+kill -TERM $vm
+wait $vm
+is "$?" 3 "a guest that is frozen stops"
+unlike "$(cat cold.err)" 'did not stop' "by itself"
+is "$(debugfs -R 'cat bye' data 2>/dev/null)" bye "after its command's last words"
+unlike "$(dumpe2fs -h data 2>/dev/null)" needs_recovery "its disks' journals are closed"
+
 # ---- the sandbox ------------------------------------------------------------
 
 boot box --sandbox -m 160M
