@@ -247,7 +247,7 @@ static int
 look_open(struct look *l)
 {
 	cleanup_fd int fd = open(l->image, O_RDONLY | O_CLOEXEC);
-	uint64_t blocks;
+	uint64_t blocks = 0;
 
 	buf_init(&l->path, TARIN_PAX_MAX);
 	buf_init(&l->same, TARIN_PAX_MAX);
