@@ -154,6 +154,19 @@ flow_find(struct lan *lan, const struct flow_key *k)
 	return f;
 }
 
+struct flow *
+flow_of(struct lan *lan, const struct station *s, const struct flow_key *k)
+{
+	struct flow *f = flow_find(lan, k);
+
+	if (!f || f->port == s->port)
+		return f;
+	if (f->proto == PROTO_TCP)
+		tcp_reset(lan, f);
+	flow_free(lan, f);
+	return NULL;
+}
+
 static void
 unhash(struct lan *lan, struct flow *f)
 {

@@ -170,6 +170,10 @@ uint64_t flow_hash(const struct lan *, const struct flow_key *);
 struct flow_key flow_key_of(const struct flow *);
 
 struct flow *flow_find(struct lan *, const struct flow_key *);
+/* The same for what that station sends. An address may have gone from one VM to
+ * another (station.h): flows do not go with it, but end. */
+struct flow *flow_of(
+    struct lan *, const struct station *, const struct flow_key *);
 
 /* May the VM try another connection now? What it may not is counted. */
 bool flow_may_open(struct lan *, struct port *);

@@ -43,7 +43,7 @@ ping_input(struct lan *lan, struct port *port, struct station *s,
 		return;
 	key = (struct flow_key){
 	    .proto = p->proto, .vm = p->from, .far = p->to, .vm_port = e.id};
-	f = flow_find(lan, &key);
+	f = flow_of(lan, s, &key);
 	if (!f)
 		f = ping_open(lan, s, &key, p);
 	if (!f)

@@ -436,7 +436,7 @@ tcp_input(struct lan *lan, struct port *port, struct station *s,
 		return;
 	}
 	key = key_of(p, &t);
-	f = flow_find(lan, &key);
+	f = flow_of(lan, s, &key);
 	if (f)
 		segment_input(lan, f, &t);
 	else if ((t.flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN)

@@ -192,7 +192,7 @@ udp_input(struct lan *lan, struct port *port, struct station *s,
 		return;
 	}
 	key = key_of(p, &u);
-	f = flow_find(lan, &key);
+	f = flow_of(lan, s, &key);
 	if (!f)
 		f = udp_open(lan, s, p, &key);
 	if (!f)
@@ -218,7 +218,7 @@ udp_answer(struct lan *lan, struct port *port, struct station *s,
 {
 	struct flow_key key = key_of(p, u);
 
-	if (!flow_find(lan, &key))
+	if (!flow_of(lan, s, &key))
 		return false;
 	udp_input(lan, port, s, p);
 	return true;

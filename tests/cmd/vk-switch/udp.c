@@ -72,6 +72,42 @@ carries(const char *name, const size_t *lens, unsigned count)
 	is_int(wrong, 0, "%s: as they were, in order", name);
 }
 
+/* A frame of that VM with a datagram in which is this letter; did it come? */
+static bool
+comes(int from, const struct mac *mac, char letter)
+{
+	struct header h = {
+	    .to_mac = lan.config.gateway_mac, .from = vm4, .to = loopback};
+	uint8_t frame[128];
+	size_t len = wire_udp(frame, sizeof(frame), h, 4000, port, &letter, 1);
+	char got = 0;
+
+	memcpy(frame + 6, mac->b, 6);
+	wire_send(from, frame, len);
+	lan_turn(&lan, 0);
+	return recv(far, &got, 1, 0) == 1 && got == letter;
+}
+
+/* An address that its VM has left alone may be another's, for which other rules
+ * may hold. */
+static void
+changes_hands(void)
+{
+	static const struct mac other_mac = {{2, 0, 0, 0, 0, 0x18}};
+	static struct listener narrow = {.name = "narrow", .policy = 1};
+	int other = wire_port();
+
+	lan.policies[1].used = true;
+	lan.ports[1].listener = &narrow;
+	ok(comes(vm, &vm_mac, 'a'), "a flow of one VM");
+	ok(!comes(other, &other_mac, 'b'), "another may not use its address");
+	lan.stations[0].addrs[0].seen_ms =
+	    lan.loop.now_ms - STATION_ADDR_IDLE_MS;
+	ok(!comes(other, &other_mac, 'c'),
+	    "when it may, it may not use the flow");
+	is_int(lan.ports[0].flows, 0, "which is no more");
+}
+
 int
 main(void)
 {
@@ -98,6 +134,7 @@ main(void)
 	for (unsigned i = 0; i < 50; i++)
 		lens[i] = 1 + i * 7 % 50;
 	carries("of all lengths", lens, 50);
+	changes_hands();
 	lan_release(&lan);
 	return tap_done();
 }
