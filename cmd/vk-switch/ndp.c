@@ -41,8 +41,13 @@ ndp_target_is_own(struct lan *lan, struct station *s, const struct packet *p)
 	struct addr target;
 	uint8_t type;
 
-	if (p->fragment || target_of(p, &type, &target) < 0)
-		return !p->fragment;
+	if (p->fragment_at)
+		return true;
+	if (target_of(p, &type, &target) < 0 && !p->fragment)
+		return true;
+	/* RFC 6980, 5: there are no fragments of these. */
+	if (p->fragment)
+		return type < NDP_SOLICIT_ROUTER || type > NDP_REDIRECT;
 	/* A probe (RFC 4862, 5.4.2) claims what is free; what is not its owner
 	 * defends. */
 	if (type == NDP_SOLICIT_NEIGHBOUR && addr_is_zero(&p->from))

@@ -27,7 +27,8 @@ struct lan;
 struct port;
 struct station;
 
-/* An advertisement may speak for the sender's addresses only. */
+/* An advertisement may speak for the sender's addresses only, and comes in one
+ * piece, as all of neighbour discovery does. Of what is none, true. */
 bool ndp_target_is_own(struct lan *, struct station *, const struct packet *);
 
 /* Returns false for what is not neighbour discovery. */

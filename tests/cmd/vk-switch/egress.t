@@ -28,6 +28,10 @@ run vm one ping -c 2 -W 20 10.76.0.1
 is "$rc" 0 'the gateway answers ping'
 run vm one ping -c 1 -W 20 -s 4000 10.76.0.1
 is "$rc" 0 'in fragments too'
+for a in fd76:6b00::1 2001:db8:1::1; do
+	run vm one ping -c 1 -W 20 -s 4000 "$a"
+	is "$rc" 0 "$a: in fragments of IPv6"
+done
 run vm one ping -c 2 -W 20 198.51.100.1
 is "$rc" 0 'the world answers ping'
 run vm one ping -c 1 -W 5 -t 1 198.51.100.1
