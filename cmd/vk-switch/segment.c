@@ -134,12 +134,13 @@ static struct offload
 offload_of(const struct packet *p)
 {
 	struct offload o = {.needs_csum = p->offload.needs_csum,
-	    .gso = p->offload.gso,
 	    .gso_size = p->offload.gso_size,
 	    .csum_start = (uint16_t)(p->body - p->frame),
 	    .csum_offset = (uint16_t)sum_offset(p)};
 
 	o.header_len = o.csum_start;
+	if (p->offload.gso)
+		o.gso = addr_is4(&p->from) ? GSO_TCP4 : GSO_TCP6;
 	if (o.gso && p->body_len >= 20)
 		o.header_len =
 		    (uint16_t)(o.csum_start + (p->body[12] >> 4) * 4);
