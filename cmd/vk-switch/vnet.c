@@ -13,14 +13,14 @@ vnet_parse(
     const void *header, size_t frame_len, uint32_t offloads, struct offload *o)
 {
 	struct cursor c = cursor_of(header, VNET_LEN);
-	uint8_t flags = get_u8(&c);
 
-	*o = (struct offload){.needs_csum = flags & VNET_NEEDS_CSUM,
-	    .gso = get_u8(&c) & (uint8_t)~VNET_GSO_ECN,
-	    .header_len = get_le16(&c),
-	    .gso_size = get_le16(&c),
-	    .csum_start = get_le16(&c),
-	    .csum_offset = get_le16(&c)};
+	/* One after the other: an initializer has no order. */
+	o->needs_csum = get_u8(&c) & VNET_NEEDS_CSUM;
+	o->gso = get_u8(&c) & (uint8_t)~VNET_GSO_ECN;
+	o->header_len = get_le16(&c);
+	o->gso_size = get_le16(&c);
+	o->csum_start = get_le16(&c);
+	o->csum_offset = get_le16(&c);
 	if (o->needs_csum &&
 	    (!(offloads & OFFLOAD_SEND_CSUM) || o->csum_start < ETH_LEN ||
 		o->csum_start > frame_len ||
