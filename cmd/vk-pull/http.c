@@ -5,6 +5,7 @@
 #include "common/size.h"
 
 #include <curl/curl.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -277,8 +278,20 @@ on_body(char *data, size_t one, size_t len, void *into)
 
 /* ---- one exchange ------------------------------------------------------- */
 
+/* A handshake that was broken off is none that failed, though libcurl calls
+ * both the same. */
 static bool
-passes(CURLcode code)
+broken_off(CURL *c, CURLcode code)
+{
+	long number = 0;
+
+	return code == CURLE_SSL_CONNECT_ERROR &&
+	       curl_easy_getinfo(c, CURLINFO_OS_ERRNO, &number) == CURLE_OK &&
+	       (number == ECONNRESET || number == EPIPE);
+}
+
+static bool
+passes(CURL *c, CURLcode code)
 {
 	switch (code) {
 	case CURLE_COULDNT_CONNECT:
@@ -292,7 +305,7 @@ passes(CURLcode code)
 	case CURLE_HTTP2_STREAM:
 		return true;
 	default:
-		return false;
+		return broken_off(c, code);
 	}
 }
 
@@ -335,6 +348,7 @@ http_lacks_tls(const struct http_options *options, const char *url)
 {
 	CURL *c = curl_easy_init();
 	CURLcode code;
+	bool lacks;
 
 	if (!c)
 		return false;
@@ -343,8 +357,9 @@ http_lacks_tls(const struct http_options *options, const char *url)
 	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "https");
 	curl_easy_setopt(c, CURLOPT_CONNECT_ONLY, 1L);
 	code = curl_easy_perform(c);
+	lacks = code == CURLE_SSL_CONNECT_ERROR && !broken_off(c, code);
 	curl_easy_cleanup(c);
-	return code == CURLE_SSL_CONNECT_ERROR;
+	return lacks;
 }
 
 static void
@@ -410,8 +425,8 @@ exchange(struct http *h, const struct http_request *q, const char *url,
 		return 0;
 	if (x.stopped)
 		return -1;
-	r->again = passes(code);
-	r->tls = code == CURLE_SSL_CONNECT_ERROR;
+	r->again = passes(h->curl, code);
+	r->tls = code == CURLE_SSL_CONNECT_ERROR && !r->again;
 	return err_set(e,
 	    code == CURLE_UNSUPPORTED_PROTOCOL ? EX_PROTOCOL : EX_UNAVAILABLE,
 	    "%s: %s", x.host, why[0] ? why : curl_easy_strerror(code));

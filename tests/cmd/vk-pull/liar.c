@@ -489,6 +489,15 @@ no_type(const struct request *r)
 		honest(r);
 }
 
+/* The whole is told in the handshake: see serve_one. What comes without TLS has
+ * lost what TLS was to keep. */
+static void
+handshake_reset(const struct request *r)
+{
+	leaked = true;
+	honest(r);
+}
+
 struct lie {
 	const char *name;
 	void (*tell)(const struct request *);
@@ -548,6 +557,7 @@ static const struct lie lies[] = {
     {"a token realm that is a file", token_realm_file, 76, "no URL", NULL, 1},
     {"a token realm elsewhere without TLS", token_realm_away, 76, "not https",
 	"u:p", 1},
+    {"a handshake that is reset", handshake_reset, 69, "reset", "u:p", 3},
     {"always too many requests", busy, 75, "429 too many", NULL, 3},
     {"always broken", broken, 75, "500 server error", NULL, 3},
     {"too many requests, once", busy_once, 0, NULL, NULL, 4},
@@ -589,6 +599,14 @@ serve_one(void *into)
 	       (n = read(r->fd, head + have, sizeof(head) - 1 - have)) > 0) {
 		have += (size_t)n;
 		head[have] = '\0';
+		if (head[0] == 0x16 && now->tell == handshake_reset) {
+			static const struct linger at_once = {.l_onoff = 1};
+
+			__atomic_fetch_add(&hits, 1, __ATOMIC_SEQ_CST);
+			setsockopt(r->fd, SOL_SOCKET, SO_LINGER, &at_once,
+			    sizeof(at_once));
+			break;
+		}
 		/* TLS is not spoken here. */
 		if (head[0] == 0x16) {
 			put(r->fd, "HTTP/1.1 400 Bad Request\r\n\r\n");
