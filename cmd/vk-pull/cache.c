@@ -13,6 +13,9 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
+/* A path below the root. */
+#define TEMPORARY_SIZE (CACHE_PATH_MAX + 32)
+
 /* ---- folders ------------------------------------------------------------ */
 
 static int
@@ -191,9 +194,10 @@ cache_commit(struct cache *c, const struct digest *d, struct cache_partial *p,
 	char name[DIGEST_TEXT_MAX + 16];
 
 	blob_name(d, name, sizeof(name));
-	fchmod(p->fd, 0400);
 	if (renameat(c->fd, p->name, c->fd, name) < 0)
 		return err_errno(e, EX_CANTCREAT, "%s/%s", c->root, name);
+	/* Not before: whoever finds a partial file must be able to write. */
+	fchmod(p->fd, 0400);
 	flock(p->fd, LOCK_UN);
 	return 0;
 }
@@ -215,20 +219,28 @@ cache_drop(struct cache *c, struct cache_partial *p)
 	flock(p->fd, LOCK_UN);
 }
 
+/* A file with a name that nobody else has, among what gc takes away if we are
+ * killed before we do. */
+static int
+open_temporary(struct cache *c, const char *what, char name[TEMPORARY_SIZE])
+{
+	snprintf(name, TEMPORARY_SIZE, "%s/partial/%s-XXXXXX", c->root, what);
+	return mkostemp(name, O_CLOEXEC);
+}
+
 int
 cache_scratch(struct cache *c, struct err *e)
 {
 	int fd = openat(c->fd, "partial", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	char name[64];
+	char name[TEMPORARY_SIZE];
 
 	if (fd >= 0)
 		return fd;
 	/* Not every file system has O_TMPFILE. */
-	snprintf(name, sizeof(name), "partial/scratch-%d", (int)getpid());
-	fd = openat(c->fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	fd = open_temporary(c, "scratch", name);
 	if (fd < 0)
-		return err_errno(e, EX_CANTCREAT, "%s/%s", c->root, name);
-	unlinkat(c->fd, name, 0);
+		return err_errno(e, EX_CANTCREAT, "%s/partial", c->root);
+	unlink(name);
 	return fd;
 }
 
@@ -274,16 +286,14 @@ cache_get_tag(struct cache *c, const char *key)
 void
 cache_put_tag(struct cache *c, const char *key, const char *text)
 {
-	char name[DIGEST_TEXT_MAX + 16], temporary[DIGEST_TEXT_MAX + 32];
-	cleanup_fd int fd = -1;
+	char name[DIGEST_TEXT_MAX + 16], temporary[TEMPORARY_SIZE];
+	cleanup_fd int fd = open_temporary(c, "tag", temporary);
 
-	tag_name(key, name, sizeof(name));
-	snprintf(temporary, sizeof(temporary), "%s.%d", name, (int)getpid());
-	fd = openat(c->fd, temporary,
-	    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return;
-	if (io_write(fd, text, strlen(text)) < 0 ||
-	    renameat(c->fd, temporary, c->fd, name) < 0)
-		unlinkat(c->fd, temporary, 0);
+	tag_name(key, name, sizeof(name));
+	/* While it is locked, gc knows that somebody works on it. */
+	if (flock(fd, LOCK_EX) < 0 || io_write(fd, text, strlen(text)) < 0 ||
+	    renameat(AT_FDCWD, temporary, c->fd, name) < 0)
+		unlink(temporary);
 }

@@ -4,6 +4,7 @@
  *
  *	$XDG_CACHE_HOME/vk/blobs/sha256/HEX     whole and verified when written
  *	$XDG_CACHE_HOME/vk/partial/sha256-HEX   being downloaded, or left so
+ *	$XDG_CACHE_HOME/vk/partial/tag-XXXXXX   a name's text being written
  *	$XDG_CACHE_HOME/vk/tags/HEX             what a name meant, as JSON
  *
  * Any number of programs may use it at once and each may be killed at any
