@@ -31,6 +31,7 @@ pull(const struct options *o, struct cache *cache, const char *reference,
     struct err *e)
 {
 	const char *own = getenv("VK_REGISTRY");
+	struct options elsewhere = *o;
 	struct ref ref;
 	int rc = -1;
 
@@ -47,10 +48,12 @@ pull(const struct options *o, struct cache *cache, const char *reference,
 				return rc < 0 ? err_prefix(e, "%s", ref.text)
 					      : 0;
 			log_info("%s", e->text);
+			/* They were for the first. */
+			elsewhere.user = NULL;
 		}
 		ref_on(&ref, "docker.io");
 	}
-	rc = pull_from(o, cache, &ref, e);
+	rc = pull_from(&elsewhere, cache, &ref, e);
 	return rc < 0 ? err_prefix(e, "%s", ref.text) : 0;
 }
 

@@ -310,6 +310,38 @@ ok $? '--ca'
 run vk-pull --insecure --digest "$tls/busybox:1"
 is "$rc" 0 '--insecure'
 
+# docker.io is what a proxy says that it is: here, somebody who wants the same
+# name and password.
+if command -v socat >/dev/null; then
+	registry hub -t -a 'alice:open sesame'
+	skopeo --insecure-policy copy -q --dest-tls-verify=false \
+		--dest-creds 'alice:open sesame' "oci:$images:1" \
+		"docker://$address/library/elsewhere:1" </dev/null
+	cat >"$tmp/connect" <<END
+#!/bin/sh
+# Reads a request to its empty line, and then is the line to the registry.
+while read -r line; do
+	case \$line in ?) break ;; esac
+done
+printf 'HTTP/1.1 200 Connection established\r\n\r\n'
+exec socat - TCP:$address
+END
+	chmod +x "$tmp/connect"
+	socat -d -d TCP-LISTEN:0,bind=127.0.0.1,fork EXEC:"$tmp/connect" \
+		2>"$tmp/socat" &
+	at_exit "kill $! 2>/dev/null"
+	await 10 grep -q 'listening on' "$tmp/socat"
+	proxy=http://$(sed -n 's/.*listening on AF=2 //p' "$tmp/socat" | head -n 1)
+	run env https_proxy="$proxy" no_proxy=127.0.0.1 \
+		vk-pull --insecure --user 'alice:open sesame' --digest elsewhere:1
+	is "$rc" 0 '--user is for docker.io where it is asked first'
+	run env https_proxy="$proxy" no_proxy=127.0.0.1 VK_REGISTRY="$plain" \
+		vk-pull --insecure --user 'alice:open sesame' --digest elsewhere:1
+	is "$rc" 77 'and not where it is asked in the stead of another'
+else
+	skip '--user and docker.io' 'no socat'
+fi
+
 # ---- other ways to it -------------------------------------------------------
 
 rm -rf "$XDG_CACHE_HOME/vk"
