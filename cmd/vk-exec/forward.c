@@ -5,6 +5,7 @@
 #include "cmd/vk-exec/run.h"
 #include "common/endpoint.h"
 #include "common/io.h"
+#include "common/local_socket.h"
 #include "common/log.h"
 #include "common/scope.h"
 #include "common/session.h"
@@ -20,6 +21,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -146,13 +148,17 @@ reap_one(void)
 	return (int)i;
 }
 
-/* Joins a local socket to the VM; -1: there is none. Never returns. */
+/* Joins a local socket to the VM; -1: there is none. Never returns. What else
+ * is open is our parent's: its listeners end with it. */
 _Noreturn static void
 join(int local, struct session_request *r)
 {
 	struct err e = ERR_INIT;
 	struct session_result result;
 
+	if (local >= 0)
+		local = dup2(local, STDERR_FILENO + 1);
+	syscall(SYS_close_range, STDERR_FILENO + 1 + (local >= 0), ~0u, 0u);
 	if (local >= 0)
 		r->flags |= OPEN_STDIN;
 	r->in = r->out = local;
@@ -257,6 +263,7 @@ enum { AT_SIGNALS, AT_READY, AT_COUNT };
 struct service {
 	struct forward forwards[FORWARDS_MAX];
 	struct pollfd polled[FORWARDS_MAX + AT_COUNT];
+	int folders[FORWARDS_MAX]; /* of sockets with a path; -1: none */
 	size_t count;
 	unsigned remotes;   /* -R: each is one of the first processes */
 	unsigned listening; /* of those */
@@ -264,13 +271,20 @@ struct service {
 };
 
 static int
-open_local(const struct forward *f, struct pollfd *p, struct err *e)
+open_local(
+    const struct forward *f, struct pollfd *p, int *folder, struct err *e)
 {
 	union endpoint a;
 	socklen_t len = endpoint_parse(f->listen, &a);
 
-	p->fd = endpoint_listen(&a, len);
 	p->events = POLLIN;
+	if (a.any.sa_family == AF_UNIX) {
+		p->fd = local_socket_listen(f->listen, SOMAXCONN, folder, e);
+		if (p->fd < 0)
+			e->status = EX_UNAVAILABLE;
+		return p->fd < 0 ? -1 : 0;
+	}
+	p->fd = endpoint_listen(&a, len);
 	return p->fd < 0 ? err_errno(e, EX_UNAVAILABLE, "%s", f->listen) : 0;
 }
 
@@ -296,8 +310,7 @@ end_all(const struct service *s)
 	while (waitpid(-1, NULL, 0) > 0)
 		continue;
 	for (size_t i = 0; i < s->count; i++)
-		if (s->polled[i].fd >= 0 && s->forwards[i].listen[0] == '/')
-			unlink(s->forwards[i].listen);
+		local_socket_remove(s->folders[i], s->forwards[i].listen);
 }
 
 /* All of them listen: whoever waits for that is told, once. */
@@ -375,7 +388,8 @@ open_all(struct service *s, const struct options *o, struct err *e)
 	running.ready = ends[1];
 	for (size_t i = 0; status == 0 && i < s->count; i++) {
 		if (!o->forward_back[i]) {
-			status = open_local(&s->forwards[i], &s->polled[i], e);
+			status = open_local(
+			    &s->forwards[i], &s->polled[i], &s->folders[i], e);
 			continue;
 		}
 		status = start_remote(&s->forwards[i], e);
@@ -394,12 +408,12 @@ forward_run(const struct vm *vm, const struct options *o, struct err *e)
 	running.vm = vm;
 	for (size_t i = 0; i < s.count; i++) {
 		s.polled[i] = (struct pollfd){.fd = -1};
+		s.folders[i] = -1;
 		if (forward_parse(&s.forwards[i], o->forwards[i], e) < 0)
 			return -1;
 	}
 	if (vm_ping(vm, SESSION_GREETING_MS, e) < 0)
 		return -1;
-	umask(077); /* whoever can connect to a socket is in the VM */
 	s.polled[s.count + AT_SIGNALS] =
 	    (struct pollfd){.fd = catch_signals(), .events = POLLIN};
 	status = open_all(&s, o, e);

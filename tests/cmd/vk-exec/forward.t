@@ -72,12 +72,32 @@ is "$(through one "TCP4:127.0.0.1:$a")" one "-L: a port to a port"
 is "$(through two "UNIX:$tmp/l1")" two "a socket to a port"
 is "$(through three "TCP4:127.0.0.1:$b")" three "a port to a socket"
 is "$(through four "UNIX:$tmp/l2")" four "a socket to a socket"
-is "$(stat -c %a "$tmp/l1")" 700 "which is its user's alone"
+is "$(stat -c %a "$tmp/l1")" 600 "which is its user's alone"
 end_forward
 is "$rc" 143 "they end with a signal"
 is "$(cat "$err")" "" "without a word"
 ok "$([ ! -e "$tmp/l1" ] && [ ! -e "$tmp/l2" ]; echo $?)" \
 	"and take their sockets away"
+
+# Killed, it can clear nothing away, and a connection is open: the next one may
+# be started at once.
+mkfifo "$tmp/held"
+forward -L "$tmp/l1:$echo"
+socat - "UNIX:$tmp/l1" <"$tmp/held" >"$tmp/came" &
+exec 4>"$tmp/held"
+echo here >&4
+await 10 grep -q here "$tmp/came"
+kill -9 "$forward"
+wait "$forward" 2>/dev/null
+forward -L "$tmp/l1:$echo"
+is "$(through again "UNIX:$tmp/l1")" again "a path that a killed one has left"
+exec 4>&-
+run vk-exec -L "$tmp/l1:$echo" t
+is "$rc" 69 "one that is in use is not taken"
+echo text >"$tmp/file"
+run vk-exec -L "$tmp/file:$echo" t
+is "$rc $(cat "$tmp/file")" "69 text" "nor is a file"
+end_forward
 
 forward -R "$a:$echo" -R "$tmp/r1:$echo" -R "localhost:$b:$tmp/echo" \
 	-R "$tmp/r2:$tmp/echo" -L "$tmp/l1:$echo"
@@ -191,7 +211,7 @@ for where in "-L $echo:1" "-R $echo:1" "-L $tmp/echo:1" "-R $tmp/echo:1" \
 	run timeout 10 vk-exec $where t
 	is "$rc" 69 "$where: it is in use"
 	like "$(cat "$err")" \
-		"^vk-exec: (t: )?($echo|$tmp/echo): Address (already )?in use$" \
+		"^vk-exec: (t: )?($echo|$tmp/echo): (Address )?(already )?in use( by another program)?$" \
 		"and that is the reason"
 	is "$(wc -l <"$err")" 1 "in one line"
 done
