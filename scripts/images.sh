@@ -78,8 +78,11 @@ image_list() {
 	}'
 }
 
-# image_remove UUID: unless it is in use.
+# image_remove UUID: unless it is in use. By descriptor: flock(1) would make an
+# empty image of one that somebody else has removed.
 image_remove() {
-	flock --nonblock "$images/$1.ext4" rm -f "$images/$1.ext4" \
-		"$images/$1.ref" || :
+	(
+		command exec 9<"$images/$1.ext4" && flock --nonblock 9 &&
+			rm -f "$images/$1.ext4" "$images/$1.ref"
+	) 2>/dev/null || :
 }

@@ -190,8 +190,8 @@ is "$(vk ps -q)" '' 'then it does not run'
 is "$(vk ps -a -q -o name,state,status)" 'web	ended	5' 'vk ps -a'
 run vk logs web
 like "$(cat "$out")" '^asked' 'its last words'
-run vk rm web
-is "$rc $(vk ps -a -q)" '0 ' 'vk rm'
+run vk rm nobody web
+is "$rc $(vk ps -a -q)" '66 ' 'vk rm, of which one is not there'
 run vk stop web
 is "$rc" 66 'there is no such VM'
 run vk run -d --rm --name k "$busybox:1" -- sleep 1000
