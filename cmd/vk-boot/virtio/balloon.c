@@ -181,6 +181,21 @@ read_statistics(struct balloon *b, struct virtio_request *request)
 	}
 }
 
+/* One is held at a time; the next waits in the queue. A driver kicks for what
+ * it was told that we wait for, and for no more (2.7.10). */
+static void
+take_statistics(struct balloon *b)
+{
+	struct virtq *vq = &b->dev.queues[STATS];
+
+	do {
+		if (b->held || virtq_pop(vq, &b->stats_request) <= 0)
+			continue;
+		b->held = true;
+		read_statistics(b, &b->stats_request);
+	} while (virtq_want_kicks(vq, true) && !b->held);
+}
+
 /* Gives the statistics buffer back: the driver fills it anew. */
 static void
 ask_statistics(struct balloon *b)
@@ -191,19 +206,10 @@ ask_statistics(struct balloon *b)
 		return;
 	b->held = false;
 	virtq_push(vq, &b->stats_request, 0);
+	take_statistics(b);
 	virtq_signal(vq);
-}
-
-static void
-take_statistics(struct balloon *b)
-{
-	struct virtq *vq = &b->dev.queues[STATS];
-
-	/* One is held at a time; the next waits in the queue. */
-	if (b->held || virtq_pop(vq, &b->stats_request) <= 0)
-		return;
-	b->held = true;
-	read_statistics(b, &b->stats_request);
+	if (vq->broken)
+		virtio_device_fail(&b->dev, vq->why);
 }
 
 /* ---- the device ---- */

@@ -163,6 +163,33 @@ test_reporting(unsigned queue, uint64_t features)
 	    "poisoned pages are left alone");
 }
 
+/* As a driver that kicks only where it is asked to (2.7.10.1). */
+static void
+say_free(uint8_t megabytes)
+{
+	struct driver_part part = {0x90000, 10, false};
+	uint8_t *said = driver_at(&d, part.gpa, part.len);
+	uint16_t before = driver_avail(&d, STATS)->idx;
+
+	memset(said, 0, part.len);
+	said[0] = 4;
+	said[4] = (uint8_t)(megabytes << 4);
+	driver_used(&d, STATS, NULL);
+	driver_add(&d, STATS, &part, 1);
+	if (driver_used_ring(&d, STATS)->event == before)
+		driver_kick(&d, STATS);
+}
+
+static void
+test_news(void)
+{
+	driver_start(&d, ~0ull);
+	for (uint8_t i = 1; i < 4; i++) {
+		say_free(i);
+		is_int(stats().memory.free, i << 20, "news number %u", i);
+	}
+}
+
 static void
 test_statistics(void)
 {
@@ -216,6 +243,7 @@ main(void)
 	test_reporting(4, ~0ull);
 	test_reporting(2, V1 | REPORTING_BIT);
 	test_statistics();
+	test_news();
 	driver_start(&d, V1);
 	fill(0x120000, 1);
 	driver_add(&d, 3, &(struct driver_part){0x120000, 4096, true}, 1);
