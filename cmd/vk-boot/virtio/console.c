@@ -82,7 +82,7 @@ show(struct console *c, struct virtio_request *request)
 
 	if (left > CHAIN_MAX)
 		left = CHAIN_MAX;
-	c->bucket -= (int64_t)left;
+	c->bucket -= left > CONSOLE_LEAST ? (int64_t)left : CONSOLE_LEAST;
 	while (left > 0) {
 		size_t n = left < sizeof(bytes) ? (size_t)left : sizeof(bytes);
 

@@ -4,9 +4,10 @@
  *
  * Output is handed to a function, input comes from a descriptor. What the guest
  * writes is taken at CONSOLE_RATE bytes a second at most after a first
- * CONSOLE_BURST, each notification counted as CONSOLE_WAKE bytes; then the
- * driver has to wait (Linux's hvc does, in its write). So a flood costs the
- * host a few percent of a core, and a boot never notices.
+ * CONSOLE_BURST, each notification counted as CONSOLE_WAKE bytes and a buffer
+ * as CONSOLE_LEAST at least; then the driver has to wait (Linux's hvc does, in
+ * its write). So a flood, also one of nothing, costs the host a few percent of
+ * a core, and a boot never notices.
  *
  * A terminal is the caller's to make raw, an escape from it the caller's to
  * find: output and input pass unchanged.
@@ -19,6 +20,7 @@
 #define CONSOLE_BURST ((int64_t)8 << 20) /* many boots' worth of messages */
 #define CONSOLE_RATE  ((int64_t)4 << 20)
 #define CONSOLE_WAKE  256
+#define CONSOLE_LEAST 64
 
 struct console_config {
 	/* Takes text in the device's loop, in pieces; must not wait long. */

@@ -203,6 +203,35 @@ test_flood(struct driver *d)
 	is_int(loop_turn(d->loop, 20), 0, "a reset ends the timer");
 }
 
+/* Buffers of nothing, for which a driver with another processor need never
+ * stop: they are taken up to a limit, too. */
+static void
+test_nothing(void)
+{
+	struct console_config config = {.output = output, .input = -1};
+	struct driver_part part = {0x90000, 0, false};
+	struct err e = ERR_INIT;
+	unsigned kicks = 0;
+	struct driver d;
+
+	driver_init(&d);
+	driver_use(&d, console_new(d.loop, &d.mem, &config, &e));
+	driver_start(&d, ~0ull);
+	while (driver_used_ring(&d, TX)->idx == d.queues[TX].next &&
+	       kicks < 4000) {
+		while (driver_used(&d, TX, NULL) >= 0)
+			;
+		while (driver_add(&d, TX, &part, 1) >= 0)
+			;
+		eventfd_give(d.dev->queues[TX].kick_fd);
+		loop_turn(d.loop, 0);
+		kicks++;
+	}
+	ok(kicks < 4000, "a flood of nothing is held up after %u queues of it",
+	    kicks);
+	driver_release(&d);
+}
+
 static void
 test_breach(struct driver *d)
 {
@@ -233,6 +262,7 @@ main(void)
 	test_size(&d);
 	test_breach(&d);
 	test_flood(&d);
+	test_nothing();
 	driver_release(&d);
 	buf_release(&said);
 	return tap_done();
