@@ -336,6 +336,7 @@ open_sources(struct guest *g, struct err *e)
 		return -1;
 	if (guest_clock_start(&g->clock, g->loop, &g->agent.fd, e) < 0)
 		return -1;
+	status_serve(g->config->status, g->loop);
 	guest_boots(g);
 	timer_set(&g->life_timer, g->options->timeout_ms);
 	return 0;
@@ -344,6 +345,7 @@ open_sources(struct guest *g, struct err *e)
 static void
 release(struct guest *g)
 {
+	status_finish(g->config->status);
 	vsock_answer(g->config->vsock, EXEC_PORT, NULL, NULL);
 	/* The device closes its end of the session; what the command wrote up
 	 * to now is still passed on. */

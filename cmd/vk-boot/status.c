@@ -7,15 +7,22 @@
 #include "common/scope.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <time.h>
+
+/* At the end, for a reader that is slow. */
+#define FINISH_MS 500
 
 const struct filter_call status_calls[] = {
     CALL(write),
     CALL(openat), /* status.json, in its folder */
     CALL(close),
     CALL(renameat),
+    CALL_RARE(poll, "--status-fd is not read, or no pipe"),
+    CALL_RARE(sendto, "--status-fd is a socket"),
     CALLS_END,
 };
 
@@ -38,6 +45,9 @@ status_init(struct status *status, int ready_fd, int status_fd)
 	    .start_ns = now_ns(),
 	    .now = json_object(),
 	};
+	buf_init(&status->waiting, 2 * STATUS_WAITING_MAX);
+	sink_init(&status->sink, status_fd);
+	sink_learn(&status->sink);
 }
 
 void
@@ -45,6 +55,8 @@ status_release(struct status *status)
 {
 	json_decref(status->now);
 	status->now = NULL;
+	buf_release(&status->waiting);
+	sink_release(&status->sink);
 }
 
 uint64_t
@@ -53,18 +65,89 @@ status_ms(const struct status *status)
 	return (now_ns() - status->start_ns) / 1000000;
 }
 
-static void
-write_line(int fd, const char *text)
-{
-	cleanup_free char *line = NULL;
+/* ---- lines for --status-fd ---- */
 
-	if (asprintf(&line, "%s\n", text) < 0) {
-		line = NULL;
-		return;
+/* Writes what goes at once. */
+static void
+flush(struct status *status)
+{
+	struct buf *waiting = &status->waiting;
+	ssize_t n = 0;
+
+	while (waiting->len > 0 && (n >= 0 || errno == EINTR)) {
+		n = sink_write(&status->sink, waiting->data, waiting->len);
+		if (n > 0)
+			buf_drop(waiting, (size_t)n);
 	}
-	if (io_write(fd, line, strlen(line)) < 0)
-		log_info("--status-fd: %s", strerror(errno));
+	if (waiting->len == 0 || errno == EAGAIN)
+		return;
+	log_info("--status-fd: %s", strerror(errno));
+	buf_release(waiting);
+	status->status_fd = -1;
 }
+
+/* Waits for room while it is needed. */
+static void
+await_room(struct status *status)
+{
+	struct err e = ERR_INIT;
+
+	if (!status->loop || status->room.added == (status->waiting.len > 0))
+		return;
+	if (status->room.added)
+		loop_remove(status->loop, &status->room);
+	else if (loop_add(status->loop, &status->room, EPOLLOUT, &e) < 0)
+		log_info("--status-fd: %s", e.text);
+}
+
+static void
+has_room(struct loop_source *source, uint32_t events)
+{
+	struct status *status = source->owner;
+
+	(void)events;
+	flush(status);
+	await_room(status);
+}
+
+/* The last one is told in any case. */
+static void
+say(struct status *status, const char *text, bool last)
+{
+	if (last || status->waiting.len + strlen(text) < STATUS_WAITING_MAX)
+		buf_printf(&status->waiting, "%s\n", text);
+	flush(status);
+	await_room(status);
+}
+
+void
+status_serve(struct status *status, struct loop *loop)
+{
+	status->loop = loop;
+	status->room = (struct loop_source){
+	    .fd = status->sink.opened >= 0 ? status->sink.opened
+					   : status->sink.fd,
+	    .ready = has_room,
+	    .owner = status,
+	};
+}
+
+void
+status_finish(struct status *status)
+{
+	struct pollfd room = {.fd = status->room.fd, .events = POLLOUT};
+	uint64_t end_ms = status_ms(status) + FINISH_MS, now_ms;
+
+	if (status->room.added)
+		loop_remove(status->loop, &status->room);
+	status->loop = NULL;
+	while (status->waiting.len > 0 &&
+	       (now_ms = status_ms(status)) < end_ms &&
+	       poll(&room, 1, (int)(end_ms - now_ms)) > 0)
+		flush(status);
+}
+
+/* ---- status.json ---- */
 
 /* Replaces status.json. */
 static void
@@ -103,6 +186,8 @@ state_after(const char *event)
 	return NULL;
 }
 
+/* ---- events ---- */
+
 void
 status_listen(
     struct status *status, void (*tell)(void *, json_t *), void *owner)
@@ -134,7 +219,7 @@ status_event(struct status *status, const char *event, json_t *members)
 		return;
 	log_info("%6llu ms %s", (unsigned long long)ms, text);
 	if (status->status_fd >= 0)
-		write_line(status->status_fd, text);
+		say(status, text, strcmp(event, "exit") == 0);
 	free(text);
 	replace_file(status);
 }

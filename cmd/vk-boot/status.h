@@ -20,14 +20,25 @@
  * status.json is one object with all of that so far, and "state": booting,
  * starting, running, stopping or ended. It is replaced by rename,
  * so that a reader sees the old or the new one, whole.
+ *
+ * Nobody is waited for: a reader of --status-fd that does not read is told
+ *later what fits STATUS_WAITING_MAX, and the last line; what came between is
+ *lost.
  */
 #ifndef VK_BOOT_STATUS_H
 #define VK_BOOT_STATUS_H
 
+#include "cmd/vk-boot/loop.h"
+
+#include "common/buf.h"
 #include "common/filter.h"
+#include "common/sink.h"
 
 #include <jansson.h>
 #include <stdint.h>
+
+/* Some hundred events. */
+#define STATUS_WAITING_MAX (256u << 10)
 
 struct status {
 	/* Told each event (borrowed), in the thread that it happens in. */
@@ -37,6 +48,11 @@ struct status {
 	int folder;              /* the run folder, -1: none; borrowed */
 	uint64_t start_ns;       /* CLOCK_MONOTONIC */
 	json_t *now;             /* status.json */
+
+	struct sink sink;        /* of status_fd */
+	struct buf waiting;      /* for its reader */
+	struct loop *loop;       /* in which it is waited for; NULL: none yet */
+	struct loop_source room; /* added while anything waits */
 };
 
 /* What telling an event asks of the host (filter.h). */
@@ -44,6 +60,11 @@ extern const struct filter_call status_calls[];
 
 void status_init(struct status *, int ready_fd, int status_fd);
 void status_release(struct status *); /* may be called twice */
+
+/* Lines that wait go on in the loop as their reader takes them; and until its
+ * end, when they go on for a moment, or not at all. */
+void status_serve(struct status *, struct loop *);
+void status_finish(struct status *);
 
 /* Has events told to one more; NULL: not any more. */
 void status_listen(
