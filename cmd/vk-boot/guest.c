@@ -172,8 +172,9 @@ guest_stop(struct guest *g, const char *why, uint64_t timeout_ms)
 void
 guest_stop_tell(struct guest *g)
 {
+	uint64_t ms = g->stop_timeout_ms;
 	struct announce_stop stop = {
-	    .deadline_ms = (uint32_t)g->stop_timeout_ms};
+	    .deadline_ms = ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX};
 
 	/* The agent asks the command to end: there must be one. */
 	if (!g->stop_due || guest_command_pending(g))

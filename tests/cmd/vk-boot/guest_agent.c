@@ -63,6 +63,21 @@ test_turns(int agent)
 	    lines_told());
 }
 
+/* The agent has 32 bits for the milliseconds that it is given. */
+static void
+test_stop(int agent)
+{
+	uint8_t said[64] = {0};
+	ssize_t n;
+
+	g.stop_due = true;
+	g.stop_timeout_ms = 1ull << 32;
+	guest_stop_tell(&g);
+	n = recv(agent, said, sizeof(said), MSG_DONTWAIT);
+	ok(n > 4 && said[n - 4] == 0xff && said[n - 1] == 0xff,
+	    "two months to stop are not cut to nothing");
+}
+
 static void
 test_flood(int agent)
 {
@@ -107,6 +122,7 @@ main(void)
 	loop_turn(g.loop, 1000);
 	ok(g.agent.added, "an agent calls");
 	test_turns(ends[1]);
+	test_stop(ends[1]);
 	test_flood(ends[1]);
 	guest_agent_release(&g);
 	virtio_device_free(config.vsock);
