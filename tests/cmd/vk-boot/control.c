@@ -5,11 +5,11 @@
 #include "common/endpoint.h"
 #include "common/io.h"
 #include "common/scope.h"
+#include "tests/descriptors.h"
 #include "tests/tap.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 static struct loop *loop;
@@ -300,19 +300,14 @@ static void
 test_starved(void)
 {
 	static const char status[] = "{\"command\":\"status\"}\n";
-	unsigned count = 0, turns = 0;
-	struct rlimit limit, few;
-	int fd, other, taken[64];
+	struct descriptors taken;
+	unsigned turns = 0;
+	int fd, other;
 
 	turn();
 	fd = dial();
 	other = dial();
-	getrlimit(RLIMIT_NOFILE, &limit);
-	few = limit;
-	few.rlim_cur = sizeof(taken) / sizeof(*taken);
-	setrlimit(RLIMIT_NOFILE, &few);
-	while ((taken[count] = dup(STDIN_FILENO)) >= 0)
-		count++;
+	descriptors_take(&taken);
 	while (turns < 1000 && loop_turn(loop, 0) > 0)
 		turns++;
 	ok(turns < 1000, "without a free descriptor nobody spins");
@@ -324,9 +319,7 @@ test_starved(void)
 		close(fd);
 		ok(strstr(hear(other), "here"), "until one is free");
 	}
-	while (count > 0)
-		close(taken[--count]);
-	setrlimit(RLIMIT_NOFILE, &limit);
+	descriptors_give(&taken);
 	close(other);
 	turn();
 }

@@ -6,11 +6,11 @@
 
 #include "common/io.h"
 #include "common/scope.h"
+#include "tests/descriptors.h"
 #include "tests/tap.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -139,13 +139,12 @@ test_slow(void)
 	turn();
 }
 
-/* The guest reads nothing: those who type wait, and lose nothing. */
-static void
-test_stuffed(void)
+/* Types more than the guest takes, which reads nothing. How much that is. */
+static size_t
+stuff(int fd)
 {
-	int fd = open_view(false, false);
-	size_t typed = 0, taken = 0;
 	char piece[1000];
+	size_t typed = 0;
 	ssize_t n;
 
 	memset(piece, 'x', sizeof(piece));
@@ -153,13 +152,37 @@ test_stuffed(void)
 		typed += (size_t)n;
 		turn();
 	}
-	ok(typed < 4 << 20, "it is not taken without end (%zu)", typed);
-	do {
-		turn();
+	return typed;
+}
+
+/* All that the guest can read. */
+static size_t
+take(void)
+{
+	char piece[1000];
+	size_t taken = 0;
+	ssize_t n;
+
+	for (bool turned = false;; turned = n <= 0) {
 		n = read(views_input(views), piece, sizeof(piece));
-		taken += n > 0 ? (size_t)n : 0;
-	} while (n > 0);
-	is_int(taken, typed, "all of it arrives");
+		if (n <= 0 && turned)
+			return taken;
+		if (n <= 0)
+			turn();
+		else
+			taken += (size_t)n;
+	}
+}
+
+/* The guest reads nothing: those who type wait, and lose nothing. */
+static void
+test_stuffed(void)
+{
+	int fd = open_view(false, false);
+	size_t typed = stuff(fd);
+
+	ok(typed < 4 << 20, "it is not taken without end (%zu)", typed);
+	is_int(take(), typed, "all of it arrives");
 	close(fd);
 	turn();
 }
@@ -170,10 +193,10 @@ test_starved(void)
 {
 	char folder[] = "/tmp/vk-test-view.XXXXXX", path[64];
 	struct unix_place place = UNIX_PLACE_INIT;
-	struct rlimit limit, few;
+	struct descriptors taken;
 	struct err e = ERR_INIT;
-	int taken[64], one, two;
-	unsigned count = 0, turns = 0;
+	unsigned turns = 0;
+	int one, two;
 
 	if (!mkdtemp(folder))
 		return;
@@ -184,12 +207,7 @@ test_starved(void)
 	one = unix_place_connect(&place);
 	turn();
 	two = unix_place_connect(&place);
-	getrlimit(RLIMIT_NOFILE, &limit);
-	few = limit;
-	few.rlim_cur = sizeof(taken) / sizeof(*taken);
-	setrlimit(RLIMIT_NOFILE, &few);
-	while ((taken[count] = dup(STDIN_FILENO)) >= 0)
-		count++;
+	descriptors_take(&taken);
 	while (turns < 1000 && loop_turn(loop, 0) > 0)
 		turns++;
 	ok(turns < 1000, "without a free descriptor nobody spins");
@@ -198,9 +216,7 @@ test_starved(void)
 		turn();
 		ok(strlen(hear(two)) > 3, "who waits comes when one left");
 	}
-	while (count > 0)
-		close(taken[--count]);
-	setrlimit(RLIMIT_NOFILE, &limit);
+	descriptors_give(&taken);
 	fd_close(&two);
 	turn();
 	unix_place_close(&place);
