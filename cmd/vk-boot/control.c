@@ -169,11 +169,11 @@ perform(struct control_client *client, const char *line, size_t len)
 	else if (result == 0)
 		client_say(client, answer);
 	json_decref(answer);
-	fd_close(&client->fd);
 }
 
-/* Performs the whole lines that are there. 0, -1: it is not to be gone on
- * with. */
+/* Performs the whole lines that are there; what came with them and was not
+ * taken is closed, as no other can be meant by it. 0, -1: it is not to be gone
+ * on with. */
 static int
 take_lines(struct control_client *client)
 {
@@ -186,6 +186,8 @@ take_lines(struct control_client *client)
 		perform(client, client->in, len);
 		client->have -= len + 1;
 		memmove(client->in, newline + 1, client->have);
+		if (client->have == 0)
+			fd_close(&client->fd);
 		if (client->out.failed || client_flush(client) < 0)
 			return -1;
 	}

@@ -221,6 +221,11 @@ test_descriptors(void)
 	ok(strstr(hear(fd), "true"), "a descriptor comes with a request");
 	say(fd, resume);
 	ok(strstr(hear(fd), "false"), "and not with the next");
+	if (io_write(fd, "{\"command\":\"status\"}\n", 21) < 0)
+		printf("# write: %m\n");
+	say_with(fd, resume, 1);
+	ok(strstr(hear(fd), "true,\"file\":true"),
+	    "with the second of two that are read at once");
 	say_with(fd, "{\"comm", 1);
 	say(fd, "and\":\"resume\"}\n");
 	ok(strstr(hear(fd), "true"), "with half a request");
