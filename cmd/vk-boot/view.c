@@ -35,6 +35,7 @@ struct view {
 	uint64_t at; /* its place in the ring */
 	bool full;   /* what it shows waits for its reader */
 	bool ended;  /* its input has */
+	bool parked; /* so will it be; what was typed before waits */
 };
 
 struct views {
@@ -70,6 +71,25 @@ view_free(struct view *view)
 		clients_arrive(&views->listener, 0);
 }
 
+/* A hang-up is told for ever: it is not waited for until there is room for what
+ * was typed before. */
+static void
+view_park(struct view *view)
+{
+	loop_remove(view->views->loop, &view->in);
+	view->parked = true;
+}
+
+static void
+view_unpark(struct view *view)
+{
+	struct err e = ERR_INIT;
+
+	view->parked = false;
+	if (loop_add(view->views->loop, &view->in, 0, &e) < 0)
+		log_info("console: %s", e.text);
+}
+
 /* What to wait for now. An input that the guest does not take waits too. */
 static void
 view_watch(struct view *view)
@@ -78,6 +98,8 @@ view_watch(struct view *view)
 	uint32_t in = view->ended || view->views->typed.added ? 0 : EPOLLIN;
 	uint32_t out = view->full ? EPOLLOUT : 0;
 
+	if (view->parked && !view->views->typed.added)
+		view_unpark(view);
 	if (view->in.added)
 		loop_change(
 		    view->views->loop, &view->in, apart ? in : in | out);
@@ -209,9 +231,11 @@ view_ready(struct loop_source *source, uint32_t events)
 	bool gone = false;
 
 	if (source == &view->in && events & (EPOLLIN | EPOLLHUP) &&
-	    !view->ended)
+	    !view->ended) {
 		gone = view_take(view) < 0;
-	else if (events & (EPOLLHUP | EPOLLERR))
+		if (events & EPOLLHUP && view->views->typed.added)
+			view_park(view);
+	} else if (events & (EPOLLHUP | EPOLLERR))
 		gone = true;
 	if (gone || view_show(view) < 0)
 		view_free(view);

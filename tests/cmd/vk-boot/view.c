@@ -187,6 +187,33 @@ test_stuffed(void)
 	turn();
 }
 
+/* Nor if they do not stay: with one descriptor, or two. */
+static void
+test_left(bool two)
+{
+	struct view_config config = {.left = count_left};
+	unsigned turns = 0, before = left;
+	struct err e = ERR_INIT;
+	size_t typed;
+	int ends[2] = {-1, -1}, fd;
+
+	if (two && pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0) {
+		config.in = ends[0];
+		config.out = open("/dev/null", O_WRONLY | O_CLOEXEC);
+		views_open(views, &config, NULL, 0, &e);
+		fd = ends[1];
+	} else {
+		fd = open_view(false, false);
+	}
+	typed = stuff(fd);
+	close(fd);
+	while (turns < 1000 && loop_turn(loop, 0) > 0)
+		turns++;
+	ok(turns < 1000, "who has typed and left keeps nobody busy");
+	is_int(take(), typed, "what was typed arrives");
+	is_int(left - before, 1, "and then it is gone");
+}
+
 /* All descriptors are taken: who comes waits until one leaves. */
 static void
 test_starved(void)
@@ -237,6 +264,8 @@ main(void)
 	test_two();
 	test_slow();
 	test_stuffed();
+	test_left(false);
+	test_left(true);
 	test_starved();
 	for (int i = 0; i <= VIEWS_MAX; i++)
 		fds[i] = open_view(false, false);
