@@ -107,6 +107,16 @@ view_watch(struct view *view)
 		loop_change(view->views->loop, &view->out, out);
 }
 
+/* A socket that was given to us as standard output is shared with others, and
+ * may block: it cannot be opened anew. */
+static ssize_t
+view_write(int fd, const void *from, size_t len)
+{
+	ssize_t n = send(fd, from, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	return n < 0 && errno == ENOTSOCK ? write(fd, from, len) : n;
+}
+
 /* Shows what is new. 0, -1: nobody is there any more. */
 static int
 view_show(struct view *view)
@@ -123,7 +133,7 @@ view_show(struct view *view)
 
 		if (len == 0)
 			return 0;
-		n = write(fd, piece, len);
+		n = view_write(fd, piece, len);
 		if (n < 0 && errno != EAGAIN && errno != EINTR)
 			return -1;
 		if (n > 0)
@@ -143,6 +153,7 @@ const struct filter_call views_calls[] = {
     CALL(accept4),
     CALL(poll),
     CALL(fcntl),
+    CALL(sendto),
     CALL(unlinkat), /* the socket, at the end */
     CALLS_END,
 };

@@ -214,6 +214,28 @@ test_left(bool two)
 	is_int(left - before, 1, "and then it is gone");
 }
 
+/* Our standard output may be a socket that others write to as well. */
+static void
+test_blocking(void)
+{
+	struct view_config config = {.in = -1};
+	struct err e = ERR_INIT;
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+		return;
+	config.out = ends[0];
+	ok(views_open(views, &config, NULL, 0, &e) == 0, "a socket");
+	alarm(60);
+	for (unsigned i = 0; i < 10000; i++) /* 640 kB */
+		say("0123456789abcdef0123456789abcdef0123456789abcdef"
+		    "0123456789abcde\n");
+	alarm(0);
+	ok(true, "that nobody reads holds up nothing");
+	close(ends[1]);
+	turn();
+}
+
 /* All descriptors are taken: who comes waits until one leaves. */
 static void
 test_starved(void)
@@ -266,6 +288,7 @@ main(void)
 	test_stuffed();
 	test_left(false);
 	test_left(true);
+	test_blocking();
 	test_starved();
 	for (int i = 0; i <= VIEWS_MAX; i++)
 		fds[i] = open_view(false, false);
