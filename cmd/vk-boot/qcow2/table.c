@@ -83,6 +83,21 @@ find(struct qcow2 *q, struct place place, uint64_t *index)
 	return slice_at(q, table + at / q->slice_bytes * q->slice_bytes);
 }
 
+/* Past the cache. */
+static int
+read_entry(const struct qcow2 *q, struct place place, uint64_t *entry)
+{
+	uint64_t table = q->l1[place.l1] & ENTRY_OFFSET, found;
+
+	if (!in_file(q, table) || io_pread(q->fd, &found, sizeof(found),
+				      table + place.l2 * 8) != sizeof(found)) {
+		errno = EIO;
+		return -1;
+	}
+	*entry = be64toh(found);
+	return 0;
+}
+
 int
 table_get(struct qcow2 *q, uint64_t guest_cluster, uint64_t *entry)
 {
@@ -94,8 +109,10 @@ table_get(struct qcow2 *q, uint64_t guest_cluster, uint64_t *entry)
 	if (place.l1 >= q->header.l1_entries || q->l1[place.l1] == 0)
 		return 0;
 	slice = find(q, place, &index);
+	/* What is in its place cannot be written, on a full disk say: what is
+	 * not in the cache is in the file. */
 	if (!slice)
-		return -1;
+		return read_entry(q, place, entry);
 	*entry = be64toh(slice->entries[index]);
 	return 0;
 }

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -472,6 +473,68 @@ test_failed_writes(void)
 	    "and it is not larger for that");
 }
 
+/* What one table of 512 bytes speaks of, and more tables than are kept. */
+#define REACH  (64 * 512)
+#define TABLES 2048u
+
+static bool
+write_sector(struct disk *disk, uint64_t offset)
+{
+	static uint8_t data[512];
+	struct disk_run run;
+
+	memset(data, (int)(offset / REACH * 3 + 1), sizeof(data));
+	return disk_prepare(disk, offset, sizeof(data), &run) == 0 &&
+	       io_pwrite(run.fd, data, sizeof(data), run.offset) == 0 &&
+	       disk_written(disk, offset, sizeof(data)) == 0;
+}
+
+static bool
+read_sector(const struct disk *disk, uint64_t offset)
+{
+	struct disk_run run = disk_where(disk, offset, 512);
+	uint8_t data[512];
+
+	return run.len == 512 && disk_run_read(&run, data) == 0 &&
+	       data[0] == (uint8_t)(offset / REACH * 3 + 1) &&
+	       data[511] == data[0];
+}
+
+/* Nothing can be written, as on a full disk, and tables that are kept have
+ * changed: what is in the others can be read all the same. */
+static void
+test_full(void)
+{
+	struct rlimit limit, none;
+	bool good = true;
+	struct disk disk;
+
+	shell("qemu-img create -q -f qcow2 -o cluster_size=512 full.qcow2 64M");
+	is_int(open_image(&disk, "full.qcow2", true), 0, "an image");
+	for (uint64_t i = 0; i < TABLES; i++)
+		good &= write_sector(&disk, i * REACH);
+	ok(good, "with many tables");
+	disk_close(&disk);
+
+	is_int(open_image(&disk, "full.qcow2", true), 0, "opened again");
+	for (uint64_t i = 0; i < TABLES / 2; i++)
+		good &= write_sector(&disk, i * REACH + 512);
+	getrlimit(RLIMIT_FSIZE, &limit);
+	none = limit;
+	none.rlim_cur = 0;
+	signal(SIGXFSZ, SIG_IGN);
+	setrlimit(RLIMIT_FSIZE, &none);
+	for (uint64_t i = 0; i < TABLES; i++)
+		good &= read_sector(&disk, i * REACH);
+	setrlimit(RLIMIT_FSIZE, &limit);
+	ok(good, "all is read while nothing can be written");
+	for (uint64_t i = 0; i < TABLES / 2; i++)
+		good &= read_sector(&disk, i * REACH + 512);
+	ok(good && disk_flush(&disk) == 0, "and nothing is lost");
+	disk_close(&disk);
+	is_int(check("full.qcow2"), 0, "qemu-img check");
+}
+
 static uint64_t
 resident(void)
 {
@@ -563,6 +626,7 @@ main(void)
 	test_damage();
 	test_last_of_block();
 	test_failed_writes();
+	test_full();
 	test_far_clusters();
 	shell("rm -rf %s", folder);
 	return tap_done();
