@@ -274,6 +274,15 @@ virtio_device_stop_queue(struct virtio_device *dev, unsigned queue)
 	virtq_reset(&dev->queues[queue]);
 }
 
+void
+virtio_device_suspend(struct virtio_device *dev)
+{
+	if (dev->running && dev->ops->drain)
+		dev->ops->drain(dev);
+	for (unsigned i = 0; i < dev->queue_count; i++)
+		virtq_suspend(&dev->queues[i]);
+}
+
 int
 virtio_device_set_kick(struct virtio_device *dev, unsigned queue, int fd)
 {

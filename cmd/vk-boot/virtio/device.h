@@ -58,8 +58,8 @@ struct virtio_device_ops {
 	void (*start)(struct virtio_device *);
 	/* Reset. May be NULL where nothing is ever in flight. */
 	void (*stop)(struct virtio_device *);
-	/* One queue of several is about to be taken away: nothing of it may be
-	 * in flight. May be NULL, as stop. */
+	/* A queue is about to be taken away, or the memory: nothing of it may
+	 * be in flight. May be NULL, as stop. */
 	void (*drain)(struct virtio_device *);
 	/* Queue number was kicked. */
 	void (*notify)(struct virtio_device *, unsigned queue);
@@ -140,6 +140,9 @@ void virtio_device_stop(struct virtio_device *);
 int virtio_device_start_queue(
     struct virtio_device *, unsigned queue, uint16_t base, uint64_t accepted);
 void virtio_device_stop_queue(struct virtio_device *, unsigned queue);
+/* The guest's memory is about to change places, and the device with it: nothing
+ * is under way, and its queues that run stand still until virtq_move. */
+void virtio_device_suspend(struct virtio_device *);
 int virtio_device_set_kick(struct virtio_device *, unsigned queue, int fd);
 void virtio_device_set_call(struct virtio_device *, unsigned queue, int fd);
 /* Any offset and length; what is outside reads as 0 and is not written. */

@@ -85,7 +85,7 @@ breach(struct virtq *vq, const char *why)
 }
 
 int
-virtq_start(struct virtq *vq)
+virtq_move(struct virtq *vq)
 {
 	if (vq->size == 0 || vq->size > vq->size_max ||
 	    (vq->size & (vq->size - 1)) != 0)
@@ -100,6 +100,20 @@ virtq_start(struct virtq *vq)
 	    gmem_at(vq->mem, vq->device, avail_event_offset(vq) + 2);
 	if (!vq->desc_hva || !vq->driver_hva || !vq->device_hva)
 		return breach(vq, "a ring is not in memory");
+	return 0;
+}
+
+void
+virtq_suspend(struct virtq *vq)
+{
+	vq->desc_hva = vq->driver_hva = vq->device_hva = NULL;
+}
+
+int
+virtq_start(struct virtq *vq)
+{
+	if (virtq_move(vq) < 0)
+		return -1;
 	vq->next_avail = vq->avail_seen = 0;
 	vq->next_used = vq->signalled = 0;
 	vq->signal_due = false;
@@ -305,7 +319,7 @@ virtq_signal(struct virtq *vq)
 {
 	bool wanted;
 
-	if (!vq->signal_due || vq->broken)
+	if (!vq->signal_due || vq->broken || !vq->driver_hva)
 		return;
 	atomic_thread_fence(memory_order_seq_cst);
 	wanted = signal_wanted(vq);

@@ -92,6 +92,12 @@ int virtq_start(struct virtq *);
 /* After virtq_start: the first entries were handled already (vhost-user). */
 void virtq_resume(struct virtq *, uint16_t base);
 
+/* Nothing comes out of it, and nothing goes in, until virtq_move: for the time
+ * in which its memory changes places. All that was pushed was signalled. */
+void virtq_suspend(struct virtq *);
+/* Resolves the rings anew, with all that is in them. 0, -1 with vq->why. */
+int virtq_move(struct virtq *);
+
 /* Forgets everything but size_max, mem and the descriptors' numbers. */
 void virtq_reset(struct virtq *);
 

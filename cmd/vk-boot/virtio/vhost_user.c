@@ -115,6 +115,20 @@ ring(struct vhost_user *vu, uint32_t index)
 	return index < vu->dev->queue_count ? &vu->dev->queues[index] : NULL;
 }
 
+/* Where the ring is, for the device. 0, -1: not in the memory. */
+static int
+place_ring(struct vhost_user *vu, uint32_t index)
+{
+	struct virtq *vq = &vu->dev->queues[index];
+	const uint64_t *at = vu->rings[index];
+
+	return vhost_memory_gpa(&vu->memory, at[0], &vq->desc) < 0 ||
+		       vhost_memory_gpa(&vu->memory, at[1], &vq->device) < 0 ||
+		       vhost_memory_gpa(&vu->memory, at[2], &vq->driver) < 0
+		   ? -1
+		   : 0;
+}
+
 /* Starts a ring that has all it needs; the device with its first one. */
 static int
 start_ring(struct vhost_user *vu, uint32_t index)
@@ -124,10 +138,7 @@ start_ring(struct vhost_user *vu, uint32_t index)
 	if (vq->ready || !vu->enabled[index] || !vu->rings[index][0] ||
 	    vq->kick_fd < 0)
 		return 0;
-	if (vhost_memory_gpa(&vu->memory, vu->rings[index][0], &vq->desc) < 0 ||
-	    vhost_memory_gpa(&vu->memory, vu->rings[index][1], &vq->device) <
-		0 ||
-	    vhost_memory_gpa(&vu->memory, vu->rings[index][2], &vq->driver) < 0)
+	if (place_ring(vu, index) < 0)
 		return -1;
 	if (vu->size[index])
 		vq->size = vu->size[index];
@@ -135,20 +146,25 @@ start_ring(struct vhost_user *vu, uint32_t index)
 	    vu->dev, index, vu->base[index], vu->features);
 }
 
-/* Rings that run wait while the table changes (memory was plugged), and go on
- * where they were. */
+/* The device goes on where it was, with all that it knows: memory was plugged,
+ * and its driver did not hear of it. */
 static int
 set_memory(struct vhost_user *vu)
 {
-	for (unsigned i = 0; i < vu->dev->queue_count; i++)
-		if (vu->dev->queues[i].ready)
-			vu->base[i] = vu->dev->queues[i].next_avail;
-	virtio_device_stop(vu->dev);
+	virtio_device_suspend(vu->dev);
 	if (vhost_memory_set(&vu->memory, &vu->message) < 0)
 		return -1;
-	for (unsigned i = 0; i < vu->dev->queue_count; i++)
-		if (start_ring(vu, i) < 0)
+	for (unsigned i = 0; i < vu->dev->queue_count; i++) {
+		struct virtq *vq = &vu->dev->queues[i];
+
+		if (!vq->ready && start_ring(vu, i) < 0)
 			return -1;
+		if (!vq->ready || vq->desc_hva)
+			continue;
+		if (place_ring(vu, i) < 0 || virtq_move(vq) < 0)
+			return -1;
+		eventfd_give(vq->kick_fd);
+	}
 	return 0;
 }
 

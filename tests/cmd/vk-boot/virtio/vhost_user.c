@@ -249,10 +249,24 @@ test_work(void)
 	is_int(mem.count, 0, "and takes its memory along");
 }
 
+static unsigned stops;
+
+static void
+count_stop(struct virtio_device *dev)
+{
+	(void)dev;
+	stops++;
+}
+
 /* Memory is plugged: all of the table comes anew, and nothing else. */
 static void
 test_more_memory(void)
 {
+	const struct virtio_device_ops *ops = device->ops;
+	struct virtio_device_ops counted = *ops;
+
+	counted.stop = count_stop;
+	device->ops = &counted;
 	set_up();
 	offer_buffer();
 	say_pair(18, 0, 1);
@@ -260,12 +274,17 @@ test_more_memory(void)
 	share_memory(0, MEMORY_SIZE, BASE, 0);
 	ok(is_connected() && device->running, "the table changes under it");
 	is_int(used_index(), 2, "a ring goes on with what waited");
+	is_int(stops, 0, "and its device with what it knows");
 	offer_buffer();
 	eventfd_give(kick);
 	turn();
 	is_int(used_index(), 3, "and with what comes");
+	share_memory(0, DESC, BASE, 0);
+	ok(!is_connected() && stops == 1,
+	    "a table without its ring ends the connection");
 	fd_close(&front);
 	turn();
+	device->ops = ops;
 }
 
 /* Of whom changes are told may not read, and not go either. */
