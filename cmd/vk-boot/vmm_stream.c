@@ -3,6 +3,7 @@
 #include "cmd/vk-boot/vmm_stream.h"
 
 #include "common/io.h"
+#include "common/log.h"
 #include "common/scope.h"
 
 #include <fcntl.h>
@@ -21,8 +22,13 @@ const struct filter_call vmm_stream_calls[] = {
 static void
 leave(struct vmm_stream *s)
 {
+	struct err e = ERR_INIT;
+
 	loop_close(s->loop, &s->peer);
 	s->rest_len = 0;
+	if (!s->listener.added &&
+	    loop_add(s->loop, &s->listener, EPOLLIN, &e) < 0)
+		log_warn("%s", e.text);
 }
 
 /* False: there is no more, for now or for good. */
@@ -78,6 +84,10 @@ listener_ready(struct loop_source *source, uint32_t events)
 	struct err e = ERR_INIT;
 
 	(void)events;
+	/* As in vhost_user.c: who comes second waits for a descriptor without
+	 * waking us. */
+	if (fd < 0 && errno != EAGAIN && s->peer.fd >= 0)
+		loop_remove(s->loop, source);
 	if (fd < 0)
 		return;
 	if (s->peer.fd >= 0) {

@@ -433,6 +433,16 @@ handle(struct vhost_user *vu)
 	}
 }
 
+/* For the next front end. */
+static void
+listen_on(struct vhost_user *vu)
+{
+	struct err e = ERR_INIT;
+
+	if (loop_add(vu->dev->loop, &vu->listener, EPOLLIN, &e) < 0)
+		log_warn("vhost-user: %s", e.text);
+}
+
 void
 vhost_user_disconnect(struct vhost_user *vu)
 {
@@ -449,6 +459,8 @@ vhost_user_disconnect(struct vhost_user *vu)
 	fd_close(&vu->backend_fd);
 	vu->features = vu->protocol = 0;
 	vu->gone = false;
+	if (!vu->listener.added)
+		listen_on(vu);
 }
 
 static void
@@ -483,6 +495,10 @@ front_arrives(struct loop_source *source, uint32_t events)
 	struct err e = ERR_INIT;
 
 	(void)events;
+	/* Who waits for a free descriptor would wake us for ever: once this
+	 * front end has gone there is one. */
+	if (fd < 0 && errno != EAGAIN && vu->front.fd >= 0)
+		loop_remove(vu->dev->loop, source);
 	if (fd < 0)
 		return;
 	if (vu->front.fd >= 0) {

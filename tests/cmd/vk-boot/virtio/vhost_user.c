@@ -9,6 +9,7 @@
 #include "common/io.h"
 #include "common/scope.h"
 
+#include "tests/descriptors.h"
 #include "tests/tap.h"
 
 #include <fcntl.h>
@@ -287,6 +288,32 @@ test_more_memory(void)
 	device->ops = ops;
 }
 
+/* All descriptors are taken when a second one comes. */
+static void
+test_starved(void)
+{
+	int other = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct descriptors taken;
+	unsigned turns = 0;
+
+	join();
+	descriptors_take(&taken);
+	if (connect(other, (struct sockaddr *)&address, sizeof(address)) < 0)
+		printf("# connect failed\n");
+	while (turns < 1000 && loop_turn(loop, 0) > 0)
+		turns++;
+	ok(turns < 1000, "without a free descriptor nobody spins");
+	descriptors_give(&taken);
+	fd_close(&front);
+	turn();
+	front = other;
+	say(1, 0, NULL, 0, -1);
+	ok(answer() & 1ull << 32,
+	    "who waits is served when the first has gone");
+	fd_close(&front);
+	turn();
+}
+
 /* Of whom changes are told may not read, and not go either. */
 static void
 test_deaf(void)
@@ -476,6 +503,7 @@ main(void)
 
 	test_work();
 	test_more_memory();
+	test_starved();
 	test_deaf();
 	test_far_memory();
 	test_breaches();
