@@ -3,7 +3,6 @@
 #include "cmd/vk-boot/virtio/vhost_message.h"
 
 #include "common/cursor.h"
-#include "common/io.h"
 #include "common/scope.h"
 
 #include <string.h>
@@ -66,13 +65,25 @@ receive_head(int socket, struct vhost_message *m)
 	return 0;
 }
 
+/* In one call: its patience is one for all of it. */
+static int
+receive_payload(int socket, struct vhost_message *m)
+{
+	struct iovec part = {m->payload, m->size};
+	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+
+	if (m->size == 0)
+		return 0;
+	return recvmsg(socket, &message, MSG_WAITALL) == (ssize_t)m->size ? 0
+									  : -1;
+}
+
 int
 vhost_message_receive(int socket, struct vhost_message *m)
 {
 	if (receive_head(socket, m) < 0 ||
 	    (m->flags & VHOST_VERSION_MASK) != VHOST_VERSION ||
-	    m->size > sizeof(m->payload) ||
-	    io_read(socket, m->payload, m->size) != (ssize_t)m->size) {
+	    m->size > sizeof(m->payload) || receive_payload(socket, m) < 0) {
 		vhost_message_close(m);
 		return -1;
 	}

@@ -4,6 +4,7 @@
 #include "cmd/vk-boot/virtio/vhost_user.h"
 
 #include "cmd/vk-boot/virtio/rng.h"
+#include "cmd/vk-boot/virtio/vhost_message.h"
 
 #include "common/cursor.h"
 #include "common/io.h"
@@ -14,11 +15,15 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MEMORY_SIZE 0x10000
@@ -314,6 +319,40 @@ test_starved(void)
 	turn();
 }
 
+/* A payload that comes byte by byte: the patience is one for all of it. */
+static void
+test_trickle(void)
+{
+	static const uint8_t head[12] = {24, 0, 0, 0, 1, 0, 0, 0, 0, 16};
+	const struct timeval patience = {.tv_usec = 300000};
+	const struct timespec pause = {.tv_nsec = 50000000};
+	static struct vhost_message m;
+	int ends[2];
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+		return;
+	setsockopt(
+	    ends[0], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	if (write(ends[1], head, sizeof(head)) != sizeof(head))
+		return;
+	pid = fork();
+	if (pid == 0)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	while (pid == 0 && write(ends[1], "x", 1) == 1)
+		nanosleep(&pause, NULL);
+	if (pid == 0)
+		_exit(0);
+	alarm(60);
+	is_int(vhost_message_receive(ends[0], &m), -1,
+	    "a payload in trickles is not waited for");
+	alarm(0);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	fd_close(&ends[0]);
+	fd_close(&ends[1]);
+}
+
 /* Of whom changes are told may not read, and not go either. */
 static void
 test_deaf(void)
@@ -504,6 +543,7 @@ main(void)
 	test_work();
 	test_more_memory();
 	test_starved();
+	test_trickle();
 	test_deaf();
 	test_far_memory();
 	test_breaches();
