@@ -53,10 +53,11 @@ fi
 
 # ---- an end in the middle of requests ----
 
-# writer: a guest of UML that does nothing but write to the disk "hit".
+# writer: a guest of UML that does nothing but write to the disk "hit". Without
+# that setting the host's kernel may end it (uml.c says why).
 writer() {
 	rm -f writer.out # what the last one said
-	PATH=$PATH:/usr/bin setsid linux.uml mem=48M initrd=writer.initrd \
+	GLIBC_TUNABLES=glibc.pthread.rseq=0 PATH=$PATH:/usr/bin setsid linux.uml mem=48M initrd=writer.initrd \
 		con=null con0=null,fd:1 uml_dir="$tmp" quiet \
 		"virtio_uml.device=$tmp/hit.sock:2" >writer.out 2>&1 </dev/null &
 	writer=$!
