@@ -182,37 +182,47 @@ output_open(struct output *o, const char *path, struct err *e)
 	return result;
 }
 
+/* Gives the file without a name one that nobody has. */
+static int
+give_temporary(struct output *o, const char *self, struct err *e)
+{
+	cleanup_free char *directory = directory_of(o->path);
+
+	for (unsigned i = 0; directory; i++) {
+		char *name;
+
+		if (asprintf(&name, "%s/.vk-mkext.%d.%u", directory,
+			(int)getpid(), i) < 0)
+			break;
+		doomed = name;
+		if (linkat(AT_FDCWD, self, AT_FDCWD, name, AT_SYMLINK_FOLLOW) ==
+		    0) {
+			o->temporary = name;
+			return 0;
+		}
+		doomed = NULL;
+		free(name);
+		if (errno != EEXIST)
+			return err_errno(e, EX_CANTCREAT, "%s", o->path);
+	}
+	return err_set(e, EX_OSERR, "out of memory");
+}
+
+/* linkat(2) does not replace, rename(2) does, and wants a name to begin with.
+ */
 static int
 give_name(struct output *o, struct err *e)
 {
 	char self[32];
 
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", o->fd);
 	if (!o->temporary) {
-		cleanup_free char *directory = directory_of(o->path);
-
-		/* linkat(2) does not replace, rename(2) does. */
-		snprintf(self, sizeof(self), "/proc/self/fd/%d", o->fd);
-		for (unsigned i = 0; directory && !o->temporary; i++) {
-			char *name;
-
-			if (asprintf(&name, "%s/.vk-mkext.%d.%u", directory,
-				(int)getpid(), i) < 0)
-				return err_set(e, EX_OSERR, "out of memory");
-			doomed = name;
-			if (linkat(AT_FDCWD, self, AT_FDCWD, name,
-				AT_SYMLINK_FOLLOW) == 0) {
-				o->temporary = name;
-				break;
-			}
-			doomed = NULL;
-			free(name);
-			if (errno != EEXIST)
-				return err_errno(
-				    e, EX_CANTCREAT, "%s", o->path);
-		}
+		if (linkat(AT_FDCWD, self, AT_FDCWD, o->path,
+			AT_SYMLINK_FOLLOW) == 0)
+			return 0;
+		if (give_temporary(o, self, e) < 0)
+			return -1;
 	}
-	if (!o->temporary)
-		return err_set(e, EX_OSERR, "out of memory");
 	if (rename(o->temporary, o->path) < 0)
 		return err_errno(e, EX_CANTCREAT, "%s", o->path);
 	doomed = NULL;

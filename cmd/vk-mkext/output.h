@@ -5,7 +5,9 @@
  * An image needs a file that can be written anywhere. So:
  *   -o FILE         a file without a name in FILE's directory, which gets the
  *                   name when it is whole: whatever ends us before, even
- *                   kill -9, leaves nothing. Where FILE is a symbolic link,
+ *                   kill -9, leaves nothing. (If there is a FILE, it has
+ *                   another name for the moment before it takes that one's
+ *                   place.) Where FILE is a symbolic link,
  *                   what it leads to is meant.
  *   > FILE          that file itself, opened again for reading and writing;
  *                   what does not become whole is cut to nothing.

@@ -245,6 +245,26 @@ SOURCE_DATE_EPOCH=86400 vk-mkext -o "$tmp/b.ext4" "$tmp/a.tar"
 like "$(TZ=UTC dumpe2fs -h "$tmp/b.ext4" 2>/dev/null)" \
 	'created: .*Jan  2 00:00:00 1970' "SOURCE_DATE_EPOCH is its time"
 
+# ---- ended at its end -------------------------------------------------------
+
+if strace -e trace=none true 2>/dev/null; then
+	ended_at() { # CALL
+		strace -f -qq -o /dev/null -e trace="$1" \
+			-e inject="$1:signal=KILL" \
+			vk-mkext -o "$tmp/ended/image" "$tmp/a.tar" >"$out" 2>&1
+	}
+	mkdir "$tmp/ended"
+	ended_at /^linkat
+	is "$? $(ls -A "$tmp/ended")" '137 ' 'killed before it has a name: nothing'
+	ended_at /^rename
+	is "$? $(ls -A "$tmp/ended")" '0 image' 'a new name is given at once'
+	echo old >"$tmp/ended/image"
+	ended_at /^rename
+	is "$? $(cat "$tmp/ended/image")" '137 old' 'what is there stays till then'
+else
+	skip 'killed at its end' 'strace does not work here'
+fi
+
 # ---- fingerprints -----------------------------------------------------------
 
 uuid() { dumpe2fs -h "$1" 2>/dev/null | sed -n 's/.*UUID: *//p'; }
