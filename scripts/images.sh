@@ -78,6 +78,22 @@ image_list() {
 	}'
 }
 
+# image_sweep: what those left behind who were killed: locks that nobody holds,
+# notes on images that are not there, images that had no name of theirs yet.
+image_sweep() {
+	for image_left in "$images"/*.lock; do
+		(
+			command exec 9<"$image_left" && flock --nonblock 9 &&
+				rm -f "$image_left"
+		) 2>/dev/null || :
+	done
+	for image_left in "$images"/*.ref; do
+		[ -e "${image_left%.ref}.ext4" ] || rm -f "$image_left"
+	done
+	[ ! -d "$images" ] || find "$images" -maxdepth 1 -name '.vk-mkext.*' \
+		-mmin +60 -exec rm -f {} +
+}
+
 # image_remove UUID: unless it is in use. By descriptor: flock(1) would make an
 # empty image of one that somebody else has removed.
 image_remove() {

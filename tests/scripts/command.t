@@ -103,9 +103,21 @@ is "$(cut -f 1,2,5 "$out")" 'busybox:1	sha256:12	two
 -	-	one' 'vk images lists what was never used'
 run "$top/scripts/vk-gc" 2d
 is "$rc $(cd "$images" && echo *)" '0 two.ext4 two.ref' 'vk gc takes it'
+
+# What others who were killed left, and what is somebody's yet.
+touch "$images/left.lock" "$images/left.ref"
+touch -d '2 hours ago' "$images/.vk-mkext.1.0"
+touch "$images/.vk-mkext.2.0" "$images/held.lock"
+flock "$images/held.lock" "$top/scripts/vk-gc" 2d
+is "$(cd "$images" && echo .[!.]* *)" '.vk-mkext.2.0 held.lock two.ext4 two.ref' \
+	'vk gc sweeps'
+touch -d '2 hours ago' "$images/.vk-mkext.2.0"
 : >"$images/three.ext4"
 run "$top/scripts/vk-purge"
 is "$rc $(find "$XDG_CACHE_HOME" -type f)" '0 ' 'vk purge, too'
+is "$(ls "$XDG_CACHE_HOME/vk")" "blobs
+partial
+tags" 'and no folder of images'
 
 # As the programs have it: relative paths are not meant.
 mkdir -p "$tmp/home/.cache/vk/images"
