@@ -245,29 +245,12 @@ policy_allows_name(struct lan *lan, const struct port *port, const char *name)
 	       (!own || policy_has_name(own, name));
 }
 
-static bool
-has_names(const struct policy *p)
-{
-	for (uint32_t i = 0; i < p->count; i++)
-		if (p->rules[i].by_name)
-			return true;
-	return false;
-}
-
-bool
-policy_learns(const struct lan *lan, const struct port *port)
-{
-	const struct policy *own = own_policy(lan, port);
-
-	return has_names(&lan->policies[0]) || (own && has_names(own));
-}
-
 void
 policy_refused(struct lan *lan, struct port *port, const struct addr *a,
     uint16_t at, const char *reason)
 {
 	char address[ADDR_TEXT_MAX], text[ADDR_TEXT_MAX + 8];
-	const char *name = learned_name(lan, a);
+	const char *name = learned_name(lan, port, a);
 
 	port->count.refused++;
 	if (lan->refusal_ms && lan->loop.now_ms - lan->refusal_ms < 1000) {

@@ -93,9 +93,6 @@ bool policy_allows_shown(struct lan *, const struct port *,
 
 /* May this VM ask the world's DNS for the name? */
 bool policy_allows_name(struct lan *, const struct port *, const char *name);
-/* Does any name rule hold, so that answers must be learned? */
-bool policy_learns(const struct lan *, const struct port *);
-
 /* Is the address one that VMs do not reach by a name? */
 bool policy_guards(struct lan *, const struct addr *);
 
