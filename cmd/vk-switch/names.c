@@ -170,3 +170,12 @@ name_answer(
 		return 0;
 	return answer_addresses(lan, q, q->name.text, false, into, size);
 }
+
+void
+name_learn(struct lan *lan, const struct port *port, const struct dns_query *q)
+{
+	for (uint32_t i = 0; i < lan->host_count; i++)
+		if (strcasecmp(lan->hosts[i].name, q->name.text) == 0)
+			learned_add(lan, port, &lan->hosts[i].addr,
+			    q->name.text, LOCAL_TTL_S);
+}

@@ -19,6 +19,7 @@ struct host_name {
 };
 
 struct lan;
+struct port;
 
 /* "NAME=ADDR" */
 int name_add_host(struct lan *, const char *text, struct err *);
@@ -29,6 +30,9 @@ bool name_is_host(const struct lan *, const char *name);
  * in into, 0 where the world has to be asked. */
 size_t name_answer(
     struct lan *, const struct dns_query *, uint8_t *into, size_t size);
+
+/* The VM was answered so: for its rules it knows the addresses by that name. */
+void name_learn(struct lan *, const struct port *, const struct dns_query *);
 
 /* The IPv4 (or IPv6) address of a VM by name. Returns false: none. */
 bool name_addr_of_vm(

@@ -154,8 +154,10 @@ resolver_answer(struct lan *lan, const struct port *port,
 	if (code != DNS_NOERROR)
 		return dns_put_answer(into, size, q, &a);
 	len = name_answer(lan, q, into, size);
-	if (len)
+	if (len) {
+		name_learn(lan, port, q);
 		return len;
+	}
 	if (!policy_allows_name(lan, port, q->name.text)) {
 		lan->names_refused++;
 		log_info(

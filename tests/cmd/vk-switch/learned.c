@@ -90,6 +90,25 @@ has_many(void)
 	ok(matches(one, "192.0.2.4", "m999.example"), "the last of them");
 }
 
+/* A name of --host is one that the switch gave an address for, too. */
+static void
+is_told_here(void)
+{
+	struct dns_query q = {.type = DNS_A, .class = 1};
+	struct err e = ERR_INIT;
+	uint8_t answer[DNS_UDP_MAX];
+
+	if (name_add_host(&lan, "mirror.example=192.0.2.20", &e) < 0 ||
+	    dns_name_of("mirror.example", &q.name) < 0)
+		exit(1);
+	ok(!matches(one, "192.0.2.20", "mirror.example"), "an entry of --host");
+	ok(resolver_answer(&lan, one, &q, DNS_NOERROR, answer, sizeof(answer)) >
+		0,
+	    "is answered here");
+	ok(matches(one, "192.0.2.20", "mirror.example"),
+	    "and a rule for its name holds then");
+}
+
 static void
 ends(void)
 {
@@ -118,6 +137,7 @@ main(void)
 	is_known();
 	asks_for_many();
 	has_many();
+	is_told_here();
 	ends();
 	lan_release(&lan);
 	return tap_done();
