@@ -29,6 +29,7 @@ stream_close(struct dns_stream *s)
 {
 	fd_close(&s->fd);
 	fd_close(&s->upstream);
+	s->share.used = false;
 	s->generation++;
 }
 
@@ -51,28 +52,24 @@ watch_of(
 int
 dns_stream_open(struct lan *lan, const struct station *station)
 {
-	struct dns_stream *s = NULL;
-	unsigned count = 0;
+	const struct share_table t = {.places = lan->dns_streams,
+	    .size = sizeof(struct dns_stream),
+	    .count = DNS_STREAMS_MAX,
+	    .limit = DNS_STREAMS_PER_PORT};
+	struct dns_stream *s = share_place(&t, station->port);
 	struct watch w;
 	int ends[2];
 
-	for (uint32_t i = 0; i < DNS_STREAMS_MAX; i++) {
-		struct dns_stream *o = &lan->dns_streams[i];
-
-		if (o->fd < 0)
-			s = o;
-		else if (o->port == station->port)
-			count++;
-	}
-	if (!s || count >= DNS_STREAMS_PER_PORT ||
-	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
+	if (!s)
+		return -1;
+	if (s->share.used)
+		stream_close(s);
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
 		ends) < 0)
 		return -1;
 	s->fd = ends[0];
 	s->generation++;
-	s->port = station->port;
-	s->port_generation = lan->ports[station->port].generation;
-	s->used_ms = lan->loop.now_ms;
+	s->share = (struct share){true, station->port, lan->loop.now_ms};
 	s->in_have = s->out_have = s->out_done = 0;
 	s->asking = s->ended = false;
 	w = watch_of(lan, s, WATCH_DNS_STREAM);
@@ -89,12 +86,12 @@ dns_streams_expire(struct lan *lan)
 {
 	for (uint32_t i = 0; i < DNS_STREAMS_MAX; i++) {
 		struct dns_stream *s = &lan->dns_streams[i];
-		uint64_t idle_ms = lan->loop.now_ms - s->used_ms;
+		uint64_t idle_ms = lan->loop.now_ms - s->share.since_ms;
 
 		if (s->fd < 0)
 			continue;
 		if (s->asking && idle_ms >= DNS_STREAM_PATIENCE_MS) {
-			s->used_ms = lan->loop.now_ms;
+			s->share.since_ms = lan->loop.now_ms;
 			ask_next(lan, s);
 			stream_input(lan, s);
 		} else if (idle_ms > DNS_STREAM_IDLE_MS) {
@@ -154,7 +151,7 @@ reply_failure(struct lan *lan, struct dns_stream *s)
 static void
 stream_input(struct lan *lan, struct dns_stream *s)
 {
-	struct port *port = &lan->ports[s->port];
+	struct port *port = &lan->ports[s->share.port];
 	struct watch w = watch_of(lan, s, WATCH_DNS_STREAM);
 
 	while (s->fd >= 0 && !s->asking && s->out_have == 0) {
@@ -202,7 +199,7 @@ stream_event(struct lan *lan, const struct watch *w, uint32_t events)
 		stream_close(s);
 		return;
 	}
-	s->used_ms = lan->loop.now_ms;
+	s->share.since_ms = lan->loop.now_ms;
 	if (events & EPOLLOUT && s->out_have && !s->asking) {
 		int result = write_out(s, s->fd);
 
@@ -261,7 +258,7 @@ ask_next(struct lan *lan, struct dns_stream *s)
 	s->out_done = 0;
 	s->answer_have = 0;
 	s->upstream = descriptor_socket(
-	    lan, &lan->ports[s->port], ss.ss_family, SOCK_STREAM, 0);
+	    lan, &lan->ports[s->share.port], ss.ss_family, SOCK_STREAM, 0);
 	if (s->upstream < 0 ||
 	    (connect(s->upstream, (struct sockaddr *)&ss, slen) < 0 &&
 		errno != EINPROGRESS) ||
@@ -291,8 +288,8 @@ upstream_read(struct lan *lan, struct dns_stream *s)
 		return;
 	fd_close(&s->upstream);
 	if (len >= DNS_HEADER && dns_id(s->out + 2) == s->id)
-		len = resolver_accept(lan, &lan->ports[s->port], &s->query,
-		    s->out + 2, len, false);
+		len = resolver_accept(lan, &lan->ports[s->share.port],
+		    &s->query, s->out + 2, len, false);
 	else
 		len = 0;
 	if (len)
@@ -310,7 +307,7 @@ upstream_event(struct lan *lan, const struct watch *w, uint32_t events)
 	if (s->fd < 0 || s->upstream < 0 ||
 	    (s->generation & 0xffffff) != w->generation)
 		return;
-	s->used_ms = lan->loop.now_ms;
+	s->share.since_ms = lan->loop.now_ms;
 	if (s->out_done < s->out_have && events & EPOLLOUT) {
 		int result = write_out(s, s->upstream);
 

@@ -10,9 +10,10 @@
 #define VK_SWITCH_DNS_STREAM_H
 
 #include "cmd/vk-switch/dns.h"
+#include "cmd/vk-switch/share.h"
 
 #define DNS_STREAMS_MAX 64
-/* Of one VM, so that others have theirs. */
+/* Of one VM. */
 #define DNS_STREAMS_PER_PORT 32
 /* RFC 7766, 6.2.3: "of the order of a few seconds". */
 #define DNS_STREAM_IDLE_MS 10000
@@ -20,11 +21,10 @@
 #define DNS_STREAM_PATIENCE_MS 2000
 
 struct dns_stream {
+	struct share share;
 	int fd;       /* -1: free */
 	int upstream; /* -1: none */
 	uint32_t generation;
-	uint32_t port, port_generation;
-	uint64_t used_ms;
 	struct dns_query query;
 	uint16_t id;
 	uint32_t server; /* tries so far */

@@ -226,8 +226,8 @@ flow_used(struct lan *lan, struct flow *f, enum flow_list list)
 
 /* ---- coming and going --------------------------------------------------- */
 
-static void
-evict(struct lan *lan, struct flow *f)
+void
+flow_evict(struct lan *lan, struct flow *f)
 {
 	lan->flows.evicted++;
 	if (f->proto == PROTO_TCP)
@@ -252,7 +252,7 @@ flow_make_place(struct lan *lan, const struct port *asking)
 		if (victim == asking && order[i] == FLOWS_OPEN)
 			return false;
 		if (q->first) {
-			evict(lan, at(lan, q->first));
+			flow_evict(lan, at(lan, q->first));
 			return true;
 		}
 	}
@@ -303,7 +303,7 @@ flow_new(struct lan *lan, const struct flow_key *k, const struct station *s,
 
 	if (list == FLOWS_HALF_OPEN && half->first &&
 	    half->count >= HALF_OPEN_MAX)
-		evict(lan, at(lan, half->first));
+		flow_evict(lan, at(lan, half->first));
 	f = take_place(lan);
 	if (!f && flow_make_place(lan, port))
 		f = take_place(lan);

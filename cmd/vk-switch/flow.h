@@ -192,6 +192,9 @@ bool flow_make_place(struct lan *, const struct port *asking);
 /* Closes the socket and frees the place. Nothing is told to the VM. */
 void flow_free(struct lan *, struct flow *);
 
+/* It gives way to another: both ends are reset. */
+void flow_evict(struct lan *, struct flow *);
+
 /* It was used: to the end of that list. */
 void flow_used(struct lan *, struct flow *, enum flow_list);
 

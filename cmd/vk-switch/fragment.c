@@ -7,45 +7,38 @@
 static bool
 same(const struct fragment_place *f, const struct packet *p)
 {
-	return f->used && f->id == p->fragment_id && f->proto == p->proto &&
-	       addr_equal(&f->from, &p->from) && addr_equal(&f->to, &p->to);
+	return f->share.used && f->id == p->fragment_id &&
+	       f->proto == p->proto && addr_equal(&f->from, &p->from) &&
+	       addr_equal(&f->to, &p->to);
 }
 
-/* A free or late place; the oldest of this port where it has too many. */
 static struct fragment_place *
 place_for(struct lan *lan, const struct port *port, const struct packet *p)
 {
-	struct fragment_place *empty = NULL, *oldest = NULL;
-	unsigned count = 0;
+	const struct share_table t = {.places = lan->fragments,
+	    .size = sizeof(struct fragment_place),
+	    .count = FRAGMENTS_MAX,
+	    .limit = FRAGMENTS_PER_PORT,
+	    .renews = true};
+	struct fragment_place *f;
 
 	for (unsigned i = 0; i < FRAGMENTS_MAX; i++) {
-		struct fragment_place *f = &lan->fragments[i];
-
-		if (f->used && lan->loop.now_ms - f->since_ms > FRAGMENT_MS)
-			f->used = false;
-		if (same(f, p) && f->port == port->index)
+		f = &lan->fragments[i];
+		if (lan->loop.now_ms - f->share.since_ms > FRAGMENT_MS)
+			f->share.used = false;
+		if (same(f, p) && f->share.port == port->index)
 			return f;
-		if (!f->used) {
-			empty = f;
-		} else if (f->port == port->index) {
-			count++;
-			if (!oldest || f->since_ms < oldest->since_ms)
-				oldest = f;
-		}
 	}
-	if (!empty || count >= FRAGMENTS_PER_PORT)
-		empty = oldest;
-	if (!empty)
+	f = share_place(&t, port->index);
+	if (!f)
 		return NULL;
-	empty->used = true;
-	empty->port = port->index;
-	empty->since_ms = lan->loop.now_ms;
-	empty->from = p->from;
-	empty->to = p->to;
-	empty->id = p->fragment_id;
-	empty->proto = p->proto;
-	empty->total = empty->have = empty->count = 0;
-	return empty;
+	f->share = (struct share){true, port->index, lan->loop.now_ms};
+	f->from = p->from;
+	f->to = p->to;
+	f->id = p->fragment_id;
+	f->proto = p->proto;
+	f->total = f->have = f->count = 0;
+	return f;
 }
 
 /* Returns false where the datagram is void. A piece that came before is no
@@ -94,13 +87,13 @@ fragment_input(struct lan *lan, struct port *port, struct packet *p)
 	if (!f)
 		return false;
 	if (!add_piece(f, p)) {
-		f->used = false;
+		f->share.used = false;
 		port->count.malformed++;
 		return false;
 	}
 	if (!f->total || f->have != f->total)
 		return false;
-	f->used = false;
+	f->share.used = false;
 	p->body = f->body;
 	p->body_len = f->total;
 	p->hop_limit = f->hop_limit;
@@ -112,8 +105,8 @@ void
 fragments_of_port_forget(struct lan *lan, const struct port *port)
 {
 	for (unsigned i = 0; i < FRAGMENTS_MAX; i++)
-		if (lan->fragments[i].port == port->index)
-			lan->fragments[i].used = false;
+		if (lan->fragments[i].share.port == port->index)
+			lan->fragments[i].share.used = false;
 }
 
 /* One piece in a frame of its own. */

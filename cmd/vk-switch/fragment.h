@@ -12,6 +12,7 @@
 #define VK_SWITCH_FRAGMENT_H
 
 #include "cmd/vk-switch/packet.h"
+#include "cmd/vk-switch/share.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -29,9 +30,7 @@ struct fragment_piece {
 };
 
 struct fragment_place {
-	bool used;
-	uint32_t port;
-	uint64_t since_ms;
+	struct share share;
 	struct addr from, to;
 	uint32_t id;
 	uint8_t proto, hop_limit;

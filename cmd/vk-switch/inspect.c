@@ -251,21 +251,18 @@ inspect_bytes(const uint8_t *data, size_t len, char name[NAME_MAX_TEXT + 1])
 bool
 inspect_start(struct lan *lan, struct flow *f)
 {
-	struct inspect_place *place = NULL;
-	unsigned count = 0;
+	const struct share_table t = {.places = lan->inspections,
+	    .size = sizeof(struct inspect_place),
+	    .count = INSPECTIONS_MAX,
+	    .limit = INSPECTIONS_PER_PORT};
+	struct inspect_place *place = share_place(&t, f->port);
 
-	for (uint16_t i = 0; i < INSPECTIONS_MAX; i++) {
-		struct inspect_place *p = &lan->inspections[i];
-
-		if (!p->used)
-			place = p;
-		else if (p->port == f->port)
-			count++;
-	}
-	if (!place || count >= INSPECTIONS_PER_PORT)
+	if (!place)
 		return false;
-	place->used = true;
-	place->port = f->port;
+	if (place->share.used)
+		flow_evict(lan, &lan->flows.flows[place->flow]);
+	place->share = (struct share){true, f->port, lan->loop.now_ms};
+	place->flow = flow_index(lan, f);
 	place->have = 0;
 	f->tcp.inspect = (uint16_t)(place - lan->inspections + 1);
 	return true;
@@ -275,7 +272,7 @@ void
 inspect_free(struct lan *lan, struct flow *f)
 {
 	if (f->tcp.inspect)
-		lan->inspections[f->tcp.inspect - 1].used = false;
+		lan->inspections[f->tcp.inspect - 1].share.used = false;
 	f->tcp.inspect = 0;
 }
 

@@ -15,13 +15,14 @@
 #define VK_SWITCH_INSPECT_H
 
 #include "cmd/vk-switch/policy.h"
+#include "cmd/vk-switch/share.h"
 
 #include <stddef.h>
 #include <stdint.h>
 
 /* Connections that show their name at the same moment. */
 #define INSPECTIONS_MAX 256
-/* Of one VM, so that it cannot keep others from showing theirs. */
+/* Of one VM. */
 #define INSPECTIONS_PER_PORT 64
 /* A ClientHello with post-quantum keys has 2 KiB; servers cap headers at 8. */
 #define INSPECT_SIZE 16384
@@ -34,8 +35,8 @@ enum inspection {
 };
 
 struct inspect_place {
-	bool used;
-	uint32_t port; /* index */
+	struct share share;
+	uint32_t flow; /* index */
 	size_t have;
 	uint8_t data[INSPECT_SIZE];
 };

@@ -208,7 +208,7 @@ static void
 send_answer(
     struct lan *lan, struct query *q, const uint8_t *message, size_t len)
 {
-	struct port *port = &lan->ports[q->port];
+	struct port *port = &lan->ports[q->share.port];
 	struct dns_answer cut = {.truncated = true};
 	uint8_t shorter[DNS_QUERY_MAX];
 	struct udp_reply r = {.from = q->asked,
@@ -232,14 +232,14 @@ static void
 query_free(struct query *q)
 {
 	fd_close(&q->fd);
-	q->used = false;
+	q->share.used = false;
 	q->generation++;
 }
 
 static bool
 query_has_port(const struct lan *lan, const struct query *q)
 {
-	const struct port *p = &lan->ports[q->port];
+	const struct port *p = &lan->ports[q->share.port];
 
 	return p->fd >= 0 && p->generation == q->port_generation;
 }
@@ -284,7 +284,7 @@ query_send(struct lan *lan, struct query *q)
 		return;
 	len = dns_put_query(message, sizeof(message), &q->query, q->id);
 	q->fd = descriptor_socket(
-	    lan, &lan->ports[q->port], ss.ss_family, SOCK_DGRAM, 0);
+	    lan, &lan->ports[q->share.port], ss.ss_family, SOCK_DGRAM, 0);
 	if (q->fd < 0 || connect(q->fd, (struct sockaddr *)&ss, slen) < 0 ||
 	    loop_watch(&lan->loop, q->fd, &w, EPOLLIN) < 0 ||
 	    send(q->fd, message, len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
@@ -297,7 +297,7 @@ resolver_retry(struct lan *lan)
 	for (uint32_t i = 0; i < QUERIES_MAX; i++) {
 		struct query *q = &lan->resolver.queries[i];
 
-		if (!q->used)
+		if (!q->share.used)
 			continue;
 		if (!query_has_port(lan, q))
 			query_free(q);
@@ -316,7 +316,7 @@ query_event(struct lan *lan, const struct watch *w, uint32_t events)
 	size_t len;
 
 	(void)events;
-	if (!q->used || (q->generation & 0xffffff) != w->generation)
+	if (!q->share.used || (q->generation & 0xffffff) != w->generation)
 		return;
 	n = recv(q->fd, message, sizeof(message), MSG_DONTWAIT);
 	if (n < 0 && errno == EAGAIN)
@@ -328,8 +328,8 @@ query_event(struct lan *lan, const struct watch *w, uint32_t events)
 	if (n < DNS_HEADER || dns_id(message) != q->id ||
 	    !query_has_port(lan, q))
 		return;
-	len = resolver_accept(
-	    lan, &lan->ports[q->port], &q->query, message, (size_t)n, true);
+	len = resolver_accept(lan, &lan->ports[q->share.port], &q->query,
+	    message, (size_t)n, true);
 	if (!len)
 		return;
 	/* A server that fails is no answer while there are others. */
@@ -346,32 +346,28 @@ query_event(struct lan *lan, const struct watch *w, uint32_t events)
 static struct query *
 query_new(struct lan *lan, const struct port *port)
 {
-	struct query *free = NULL;
-	unsigned count = 0;
+	const struct share_table t = {.places = lan->resolver.queries,
+	    .size = sizeof(struct query),
+	    .count = QUERIES_MAX,
+	    .limit = QUERIES_PER_PORT};
+	struct query *q = share_place(&t, port->index);
 
-	for (uint32_t i = 0; i < QUERIES_MAX; i++) {
-		struct query *q = &lan->resolver.queries[i];
-
-		if (!q->used)
-			free = q;
-		else if (q->port == port->index)
-			count++;
-	}
-	return count < QUERIES_PER_PORT ? free : NULL;
+	if (q && q->share.used)
+		query_free(q);
+	return q;
 }
 
 void
 resolver_input(struct lan *lan, struct port *port, const struct packet *p,
     const struct udp_datagram *u)
 {
-	struct query now = {.port = port->index,
+	struct query now = {.share = {true, port->index, lan->loop.now_ms},
 	    .port_generation = port->generation,
 	    .vm_mac = p->from_mac,
 	    .vm = p->from,
 	    .asked = p->to,
 	    .vm_port = u->from,
-	    .fd = -1,
-	    .used = true};
+	    .fd = -1};
 	uint8_t message[DNS_UDP_MAX];
 	enum dns_code code;
 	struct query *q;

@@ -18,11 +18,12 @@
 
 #include "cmd/vk-switch/dns.h"
 #include "cmd/vk-switch/packet.h"
+#include "cmd/vk-switch/share.h"
 #include "common/err.h"
 
 /* glibc knows three; stubs in front of more are usual. */
 #define SERVERS_MAX 8
-/* At the same moment; a VM has QUERIES_PER_PORT of them. */
+/* At the same moment; a VM has QUERIES_PER_PORT of them at most. */
 #define QUERIES_MAX      256
 #define QUERIES_PER_PORT 64
 #define RETRY_MS         1500
@@ -35,10 +36,10 @@
 #define CACHE_NEGATIVE_S 60
 
 struct query {
-	bool used;
+	struct share share;
 	int fd;
 	uint32_t generation;
-	uint32_t port, port_generation;
+	uint32_t port_generation;
 	struct mac vm_mac;
 	struct addr vm, asked; /* asked: which of the gateway's addresses */
 	uint16_t vm_port;
