@@ -19,6 +19,9 @@
 
 /* A name that is freed and taken by others all the time is given up on. */
 #define TRIES 16
+/* How long a lock is waited for that is no VM's. */
+#define CLEARED_MS 500
+#define LOOKED_MS  10000
 
 bool
 run_name_valid(const char *name)
@@ -152,18 +155,28 @@ run_folder_leave(struct run_folder *folder)
 	folder->path[0] = '\0';
 }
 
-/* Whoever lists the VMs holds a lock for microseconds to learn whether it is
- * held; a VM holds it for good. */
+/*
+ * A VM holds its lock for good. Others hold one for moments, which a machine
+ * under load makes long: who clears the folder of one that was killed, alone;
+ * who looks whether there is one, with others, and so is told from a VM.
+ */
 static int
 lock_patiently(int lock)
 {
 	const struct timespec moment = {.tv_nsec = 2000000};
+	int cleared = CLEARED_MS / 2, looked = LOOKED_MS / 2;
 
-	for (int i = 0; i < 5; i++) {
+	while (cleared > 0 && looked > 0) {
 		if (flock(lock, LOCK_EX | LOCK_NB) == 0)
 			return 0;
 		if (errno != EWOULDBLOCK)
 			return -1;
+		if (flock(lock, LOCK_SH | LOCK_NB) == 0) {
+			flock(lock, LOCK_UN);
+			looked--;
+		} else {
+			cleared--;
+		}
 		nanosleep(&moment, NULL);
 	}
 	errno = EWOULDBLOCK;

@@ -8,8 +8,10 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static struct err e;
@@ -99,6 +101,33 @@ test_kill(void)
 	run_folder_release(&f);
 }
 
+/* Who only looks whether a VM is there does not keep it from starting. */
+static void
+test_looker(void)
+{
+	const struct timespec moment = {.tv_nsec = 200000000};
+	struct run_folder f;
+	int ends[2], status = pipe(ends), lock;
+	pid_t pid;
+	char byte;
+
+	(void)status;
+	run_folder_create(&f, "seen", &e);
+	pid = fork();
+	if (pid == 0) {
+		lock = openat(f.dir, "lock", O_RDONLY);
+		run_folder_leave(&f);
+		if (flock(lock, LOCK_SH) == 0 && write(ends[1], "x", 1) == 1)
+			nanosleep(&moment, NULL);
+		_exit(0);
+	}
+	run_folder_leave(&f);
+	is_int(read(ends[0], &byte, 1), 1, "somebody looks at it for long");
+	is_int(run_folder_create(&f, "seen", &e), 0, "the name is free");
+	waitpid(pid, NULL, 0);
+	run_folder_release(&f);
+}
+
 static void
 test_foreign(const char *base)
 {
@@ -123,6 +152,7 @@ main(void)
 	test_names();
 	test_life();
 	test_kill();
+	test_looker();
 	test_foreign(base);
 	snprintf(path, sizeof(path), "%s/vk", base);
 	rmdir(path);
