@@ -46,6 +46,8 @@ take_eof(struct session *s, const struct frame *f)
 		s->in_open = false; /* the command reads no more */
 		return 0;
 	}
+	if (o->eof)
+		return 0; /* that was known */
 	o->eof = true;
 	session_output_finish(s, o);
 	return 0;
@@ -57,8 +59,9 @@ take_started(struct session *s, const struct frame *f)
 	struct cursor c = cursor_of(f->data, f->len);
 	uint32_t id = get_le32(&c), pid = get_le32(&c);
 
-	if (c.bad || s->result->id != 0)
-		return err_set(s->e, EX_PROTOCOL, "the guest started it twice");
+	if (c.bad || id == 0 || s->result->id != 0)
+		return err_set(s->e, EX_PROTOCOL,
+		    "the guest started it twice, or as no session");
 	s->result->id = id;
 	s->result->pid = pid;
 	if (s->request->started)

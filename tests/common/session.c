@@ -136,6 +136,16 @@ twice_started(int fd)
 }
 
 static void
+no_session(int fd)
+{
+	static const uint8_t started[8] = {0, 0, 0, 0, 2, 0, 0, 0};
+
+	greet(fd);
+	for (;;)
+		say(fd, FRAME_STARTED, 0, started, sizeof(started));
+}
+
+static void
 twice_exited(int fd)
 {
 	greet(fd);
@@ -222,6 +232,7 @@ test_breaches(void)
 	    {"writes to stdin", wrong_stream, "out of turn"},
 	    {"gives credit without end", much_credit, "credit"},
 	    {"starts twice", twice_started, "twice"},
+	    {"starts no session", no_session, "no session"},
 	    {"ends twice", twice_exited, "status"},
 	    {"tells an odd status", odd_status, "status"},
 	    {"accepts uninvited", uninvited, "nobody asked"},
