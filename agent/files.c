@@ -78,7 +78,7 @@ files_add_search(const char *domain)
 static void
 read_image_name(void)
 {
-	cleanup_fd int fd = open("/etc/hostname", O_RDONLY | O_CLOEXEC);
+	cleanup_fd int fd = io_open_regular("/etc/hostname", 0);
 	char text[HOST_MAX + 1];
 	ssize_t n = fd < 0 ? 0 : io_read(fd, text, sizeof(text) - 1);
 
@@ -102,8 +102,9 @@ files_hostname(const struct config *config, char *into)
 static int
 write_file(const char *path, const struct buf *b)
 {
-	cleanup_fd int fd = open(
-	    path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+	cleanup_fd int fd = open(path,
+	    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
+	    0644);
 
 	return fd < 0 || fchmod(fd, 0644) < 0 || b->failed
 		   ? -1

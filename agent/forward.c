@@ -237,7 +237,9 @@ listener_ready(struct watch *w, uint32_t events)
 	int fd;
 
 	(void)events;
-	while ((fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC)) >= 0)
+	/* One a turn, as there may be no end of them. */
+	fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC);
+	if (fd >= 0)
 		accept_one(l, fd);
 	connection_flush(l->connection);
 }

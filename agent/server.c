@@ -297,7 +297,7 @@ say_image(struct agent *a)
 
 	snprintf(path, sizeof(path), "%s/.vk/image.json",
 	    a->policy.root ? a->policy.root : "");
-	fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	fd = io_open_regular(path, O_NOFOLLOW);
 	if (fd >= 0 && text)
 		n = io_read(fd, text, FRAME_IMAGE_MAX);
 	frame_add(&server.out, FRAME_IMAGE, 0, text, n > 0 ? (size_t)n : 0);

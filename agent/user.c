@@ -3,6 +3,7 @@
 #include "agent/user.h"
 
 #include "common/buf.h"
+#include "common/io.h"
 #include "common/scope.h"
 #include "common/size.h"
 
@@ -27,7 +28,7 @@ struct lines {
 static void
 lines_open(struct lines *l, const char *path)
 {
-	l->fd = open(path, O_RDONLY | O_CLOEXEC);
+	l->fd = io_open_regular(path, 0);
 	l->at = l->have = 0;
 	buf_init(&l->line, LINE_MAX_BYTES);
 }

@@ -12,6 +12,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* Opens a regular file for reading, by a name that somebody else has given:
+ * nothing that waits (a FIFO), or acts (a device), is opened. flags: more of
+ * open(2). Returns the descriptor, -1 with errno. */
+int io_open_regular(const char *path, int flags);
+
 /* Reads until len bytes or end of file. Returns the count, -1 with errno. */
 ssize_t io_read(int fd, void *into, size_t len);
 

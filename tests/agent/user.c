@@ -5,6 +5,7 @@
 #include "tests/tap.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static char passwd[] = "/tmp/vk-test.XXXXXX", group[] = "/tmp/vk-test.XXXXXX";
@@ -56,6 +57,12 @@ main(void)
 	check("app:nogroup", -1, 0, 0, "");
 	check("4294967295", -1, 0, 0, "");
 	check("-1", -1, 0, 0, "");
+	unlink(passwd);
+	/* Where an image has something else there, nobody waits for it. */
+	alarm(60);
+	ok(mkfifo(passwd, 0600) == 0, "(a FIFO)");
+	check("root", -1, 0, 0, "");
+	check("1000", 1000, 0, 0, "/");
 	unlink(passwd);
 	unlink(group);
 	return tap_done();

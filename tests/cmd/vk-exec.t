@@ -646,6 +646,21 @@ for copy in "$tmp/fat t:$tmp/cut2/" "t:$tmp/fat $tmp/cut2/"; do
 done
 rm "$tmp/fat"
 
+# ---- an image that has no file where one is looked for ----------------------
+
+mkdir -p "$tmp/image/.vk"
+mkfifo "$tmp/image/.vk/image.json"
+socat -u "UNIX-LISTEN:$tmp/announce" "OPEN:$tmp/announced,creat" &
+at_exit "kill $! 2>/dev/null"
+await 5 test -S "$tmp/announce"
+vk-agent --root "$tmp/image" --announce "unix:$tmp/announce" \
+	--listen "unix:$tmp/image.sock" &
+fifo_agent=$!
+run vk-exec --socket "$tmp/image.sock" --wait-ready --timeout 20s
+is "$rc" 0 "a FIFO in its place holds nothing up" || diag "$(cat "$err")"
+kill "$fifo_agent"
+wait "$fifo_agent"
+
 # ---- nobody answers ---------------------------------------------------------
 
 socat "UNIX-LISTEN:$tmp/silent.sock" 'SYSTEM:sleep 30' &
