@@ -11,7 +11,7 @@
 #
 # Gives: $top (checkout), $build (what is tested; from $BUILD, made absolute),
 # $tmp (a folder of the test's own, removed at its end), PATH with $build in
-# front. A test ends only what it started: at_exit 'kill "$pid"'.
+# front. A test ends only what it started: at_exit 'end "$pid"'.
 #
 # Marks in a test's header, read by scripts/check:
 #	# needs: kvm     runs where /dev/kvm runs kernels: directly, or in the lab
@@ -46,6 +46,21 @@ tap_at_exit=
 at_exit() {
 	tap_at_exit="$1
 $tap_at_exit"
+}
+
+# end [-SIGNAL] PID|-GROUP: a child of ours, or the group that it leads. Who has
+# ended already is let be: there are 32768 numbers, which a check uses up again
+# and again, so that its own may be that of another test's.
+end() {
+	tap_signal=-TERM
+	[ $# -eq 1 ] || {
+		tap_signal=$1
+		shift
+	}
+	{ read -r tap_stat <"/proc/${1#-}/stat"; } 2>/dev/null || return 0
+	tap_stat=${tap_stat##*) } # its state, and its parent
+	tap_stat=${tap_stat#* }
+	[ "${tap_stat%% *}" != $$ ] || kill "$tap_signal" "$1"
 }
 
 tap_end() {

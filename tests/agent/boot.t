@@ -43,7 +43,7 @@ boot() {
 	: >"$tmp/agent.log"
 	timeout 60 socat -u "UNIX-LISTEN:$tmp/share/announce" \
 		"CREATE:$tmp/announced" &
-	at_exit "kill $! 2>/dev/null"
+	at_exit "end $!"
 	await 5 test -S "$tmp/share/announce"
 	{
 		echo "root /image none bind"
@@ -70,7 +70,7 @@ boot() {
 	END
 	unshare -fpmuni --kill-child sh "$tmp/stage" 2>"$tmp/stage.log" &
 	guest=$!
-	at_exit "kill -9 $guest 2>/dev/null"
+	at_exit "end -9 $guest"
 	vk-exec --wait-ready --timeout 10s --socket "$tmp/share/vsock"
 }
 in_guest() { timeout 20 vk-exec --socket "$tmp/share/vsock" -- "$@"; }
@@ -242,7 +242,7 @@ fi
 
 rm -f "$tmp/share/vsock" "$tmp/share/announce" "$tmp/announced"
 timeout 60 socat -u "UNIX-LISTEN:$tmp/share/announce" "CREATE:$tmp/announced" &
-at_exit "kill $! 2>/dev/null"
+at_exit "end $!"
 await 5 test -S "$tmp/share/announce"
 sed -i 's|^root.*|root /nowhere none bind|' "$tmp/config"
 timeout 10 unshare -fpmuni --kill-child sh "$tmp/stage" 2>/dev/null

@@ -167,7 +167,7 @@ boot() {
 		"$@" root.ext4 -- sleep 1000 3>ready 4>status </dev/null \
 		>"$name.out" 2>"$name.err" &
 	vm=$!
-	at_exit "kill -9 $vm 2>/dev/null"
+	at_exit "end -9 $vm"
 	timeout 60 head -n 1 <ready >/dev/null
 	vk-exec --wait-ready --timeout 30s "$name"
 }
@@ -217,7 +217,7 @@ timeout 20 head -n 1 <forwarding >/dev/null
 is "$(echo there | timeout 20 socat -t 10 - "UNIX:$tmp/in")" there \
 	"-L to a port of the guest's"
 socat -u "UNIX-LISTEN:$tmp/host" "OPEN:$tmp/came,creat" &
-at_exit "kill $! 2>/dev/null"
+at_exit "end $!"
 await 5 test -S "$tmp/host"
 in_vm sh -c 'echo here | nc 127.0.0.1 7000'
 await 5 grep -q here came

@@ -30,7 +30,7 @@ gone() { ! kill -0 "$vm" 2>/dev/null; }
 
 boot --name sys --status-fd 3 root.ext4 3>status </dev/null >o 2>e &
 vm=$!
-at_exit "kill -9 $vm 2>/dev/null"
+at_exit "end -9 $vm"
 await 180 grep -q '"event":"init-ready"' status
 ok $? "systemd tells that all is up" || {
 	tail -n 5 status e | diag
@@ -79,7 +79,7 @@ like "$(tail -n 1 status)" '"why":"power-off"' "which is told"
 
 boot --name sys --status-fd 3 root.ext4 3>status </dev/null >o 2>e &
 vm=$!
-at_exit "kill -9 $vm 2>/dev/null"
+at_exit "end -9 $vm"
 await 180 grep -q '"event":"init"\|init-ready' status
 kill -TERM "$vm"
 # At worst by what follows the 50 s: a service that is being started just then
@@ -97,7 +97,7 @@ run timeout 120 vk-boot --engine uml -m 768M root.ext4 -- sh -ec '
 is "$rc $(cat "$out")" "0 42" "PostgreSQL by its own tools; nginx -t"
 boot --name web root.ext4 -- nginx -g 'daemon off;' </dev/null >o 2>e &
 vm=$!
-at_exit "kill -9 $vm 2>/dev/null"
+at_exit "end -9 $vm"
 inside --wait-ready web
 await 30 inside web sh -c 'test -s /run/nginx.pid'
 like "$(get | inside -W 80 web | tr -d '\r')" "^HTTP/1.1 200 OK" \

@@ -22,7 +22,7 @@ unset LANG LC_ALL TZ
 mkdir -m 700 "$tmp/run" "$tmp/run/vk" "$tmp/run/vk/t"
 vk-agent --listen "unix:$tmp/run/vk/t/vsock" 2>"$tmp/agent.log" &
 agent=$!
-at_exit "kill $agent 2>/dev/null; wait $agent"
+at_exit "end $agent; wait $agent"
 run vk-exec --wait-ready --timeout 10s t
 is "$rc" 0 "--wait-ready waits until commands can be run"
 run vk-exec --wait-ready --timeout 200ms nobody-of-that-name
@@ -160,7 +160,7 @@ is "$(vk-exec t yes | head -1)" y "a reader that goes away"
 mkfifo "$tmp/full"
 sleep 60 <>"$tmp/full" &
 sleeper=$!
-at_exit "kill $sleeper 2>/dev/null"
+at_exit "end $sleeper"
 exec 4<>"$tmp/full"
 vk-exec -n t sh -c 'yes | head -c 1000000 & sleep 0.2; echo here >&2; wait' \
 	>"$tmp/full" 2>"$tmp/e" &
@@ -664,7 +664,7 @@ wait "$fifo_agent"
 # ---- nobody answers ---------------------------------------------------------
 
 socat "UNIX-LISTEN:$tmp/silent.sock" 'SYSTEM:sleep 30' &
-at_exit "kill $! 2>/dev/null"
+at_exit "end $!"
 await 5 test -S "$tmp/silent.sock"
 rc=0
 timeout --foreground --preserve-status -k 5 -s INT 0.3 \

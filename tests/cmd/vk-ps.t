@@ -21,7 +21,7 @@ vm() {
 	exec 9>"$vms/$1/lock"
 	flock 9
 	sleep 1000 >/dev/null 2>&1 &
-	at_exit "kill $!"
+	at_exit "end $!"
 	exec 9>&-
 }
 vm good <<END

@@ -179,11 +179,11 @@ mkfifo "$tmp/hold"
 let_go() { timeout 5 sh -c 'echo >"$1"' sh "$tmp/hold"; }
 HOLD=$tmp/hold "$tmp/project/kernel/build" 2>"$tmp/one" &
 one=$!
-at_exit "kill $one 2>/dev/null"
+at_exit "end $one"
 await 20 test -e "$made.hold"
 BUILD=$tmp/b5 "$tmp/project/kernel/build" 2>"$tmp/two" &
 two=$!
-at_exit "kill $two 2>/dev/null"
+at_exit "end $two"
 await 20 grep -q waiting "$tmp/two"
 ok $? "a second builder of the same kernel waits"
 let_go

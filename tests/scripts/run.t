@@ -281,7 +281,7 @@ interrupt() {
 vk purge
 socat -d -d TCP-LISTEN:0,bind=127.0.0.1,fork EXEC:'sleep 1000' 2>"$tmp/socat" &
 listener=$!
-at_exit "kill $listener"
+at_exit "end $listener"
 await 5 grep -q 'listening on' "$tmp/socat"
 port=$(sed -n 's/.*listening on .*:\([0-9]*\)$/\1/p' "$tmp/socat")
 runs() { pgrep -g "$pid" -f "$1"; }

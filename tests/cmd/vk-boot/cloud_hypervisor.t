@@ -68,7 +68,7 @@ like "$(head -n 1 status)" '"engine":"cloud-hypervisor"' 'it is told who runs it
 
 vk-boot --no-probe --name one -v root.ext4 -- true </dev/null >said 2>&1 &
 vm=$!
-at_exit "kill $vm 2>/dev/null"
+at_exit "end $vm"
 await 20 grep -aq "^API" "$XDG_RUNTIME_DIR/vk/one/console.log"
 ok $? 'it has an API if it has a name' || diag "$(cat said)"
 vk-control one power-button

@@ -28,7 +28,7 @@ start() {
 		-- sh -c 'trap "exit 7" TERM; echo up; while :; do sleep 1; done' \
 		3>"$name.ready" </dev/null >"$name.out" 2>&1 &
 	vm=$!
-	at_exit "kill -9 $vm 2>/dev/null"
+	at_exit "end -9 $vm"
 	read -r _ <"$name.ready"
 	await 60 grep -q up "$name.out" || diag "$name does not come up"
 }

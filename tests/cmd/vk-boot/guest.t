@@ -64,7 +64,7 @@ vk-boot --boot-timeout 180s --name one -c $cpus -m 300M --ready-fd 3 --status-fd
 	-u root -w / root.ext4 -- sh -c 'trap "echo term; exit 7" TERM
 	while :; do sleep 1; done' 3>ready 4>status >main.out 2>main.err &
 vm=$!
-at_exit 'kill $vm 2>/dev/null'
+at_exit 'end $vm'
 read -r line <ready
 is "$line" '' 'one newline when the guest is up'
 

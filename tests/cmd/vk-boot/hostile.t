@@ -15,9 +15,9 @@
 # bytes are counted until they end.
 peers() {
 	socat -u "UNIX-LISTEN:$tmp/net,fork" OPEN:/dev/null 2>/dev/null &
-	at_exit "kill $! 2>/dev/null"
+	at_exit "end $!"
 	socat "UNIX-LISTEN:$tmp/counter,fork" EXEC:'wc -c' 2>/dev/null &
-	at_exit "kill $! 2>/dev/null"
+	at_exit "end $!"
 	await 5 test -S "$tmp/net" -a -S "$tmp/counter"
 }
 
@@ -38,7 +38,7 @@ start() { # program parameter
 		--vsock-port "7=unix:$tmp/counter" -i "$tmp/none" \
 		-a hold=1 -a "$2" </dev/null >"$out" 2>"$err" &
 	vm=$!
-	at_exit "kill -9 $vm 2>/dev/null"
+	at_exit "end -9 $vm"
 	# It may plug half of what it could.
 	await 10 env XDG_RUNTIME_DIR="$tmp/run" vk-control guest memory size=96M
 }

@@ -32,7 +32,7 @@ start() { # NAME [OPTION...]
 		root.ext4 -- sh -c 'trap "exit 7" TERM; while :; do sleep 1; done' \
 		3>"$name.ready" </dev/null >"$name.out" 2>&1 &
 	vm=$!
-	at_exit "kill -9 $vm 2>/dev/null"
+	at_exit "end -9 $vm"
 	read -r _ <"$name.ready"
 }
 

@@ -26,7 +26,7 @@ start() { # option...
 		-d "$tmp/disk,format=raw,overlay=$tmp/overlay" "$@" \
 		</dev/null 3>"$tmp/events" >"$out" 2>"$err" &
 	vm=$!
-	at_exit "kill -9 $vm 2>/dev/null"
+	at_exit "end -9 $vm"
 }
 events() { grep -c "\"event\":\"$1\"" "$tmp/events"; }
 lives() { grep -ac '^life' "$log"; }
@@ -116,7 +116,8 @@ parent=$!
 await 30 grep -aq '^life 1' "$log"
 ok $? 'a guest with a parent'
 vm=$(cat "$tmp/pid")
-at_exit "kill -9 $vm 2>/dev/null"
+# Not our child, but it alone has this disk.
+at_exit "pkill -9 -f -- '-d $tmp/disk,'"
 kill -9 "$parent"
 await 10 sh -c "! kill -0 $vm"
 ok $? '--die-with-parent: it ends with it'

@@ -28,7 +28,7 @@ start() { # NAME option...
 		-i "$tmp/none" -d "$tmp/disk,format=raw" --name "$name" \
 		-a hold=1 "$@" </dev/null >"$out" 2>"$err" &
 	vm=$!
-	at_exit "kill -9 $vm 2>/dev/null"
+	at_exit "end -9 $vm"
 	await 30 grep -aq '^good: the disk' "$tmp/run/vk/$name/console.log"
 }
 # What a process takes in KiB, of a kind that smaps knows.

@@ -76,13 +76,13 @@ mkfifo switch.ready ready
 unshare --user --map-root-user vk-switch -l lan --ready-fd 3 \
 	3>switch.ready 2>switch.err &
 switch=$!
-at_exit "kill $switch 2>/dev/null"
+at_exit "end $switch"
 read -r _ <switch.ready || diag "$(cat switch.err)"
 vk-boot --boot-timeout 120s --name one -c 2 -m 200M -n lan -u root \
 	--status-fd 4 root.ext4 -- sh /life </dev/null >one.out 2>one.err \
 	4>one.status &
 vm=$!
-at_exit "kill $vm 2>/dev/null"
+at_exit "end $vm"
 await 100 grep -q second one.out
 ok $? 'reboot -f: the guest comes again' || diag "$(cat one.err one.status)"
 is "$(cat one.out)" 'first

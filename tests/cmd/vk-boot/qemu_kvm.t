@@ -41,7 +41,7 @@ mkfifo switch.ready
 unshare --user --map-root-user vk-switch -l lan --ready-fd 3 \
 	3>switch.ready 2>switch.err &
 switch=$!
-at_exit "kill $switch 2>/dev/null"
+at_exit "end $switch"
 read -r _ <switch.ready || diag "$(cat switch.err)"
 run timeout 200 vk-boot --boot-timeout 180s -n lan -u root --status-fd 4 \
 	root.ext4 -- sh /look </dev/null 4>status

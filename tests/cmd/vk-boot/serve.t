@@ -26,7 +26,7 @@ serve() {
 	vk-boot --serve "$2" --socket "$1.sock" --ready-fd 3 \
 		3>"$1.ready" 2>"$1.err" &
 	eval "$1=$!"
-	at_exit "kill $! 2>/dev/null"
+	at_exit "end $!"
 	read -r _ <"$1.ready"
 }
 truncate -s 16M disk
@@ -61,7 +61,7 @@ writer() {
 		con=null con0=null,fd:1 uml_dir="$tmp" quiet \
 		"virtio_uml.device=$tmp/hit.sock:2" >writer.out 2>&1 </dev/null &
 	writer=$!
-	at_exit "kill -KILL -$writer 2>/dev/null"
+	at_exit "end -KILL -$writer"
 	await 20 grep -q writing writer.out
 }
 module=$(find /usr/lib/uml/modules -name virtio_blk.ko 2>/dev/null | head -n 1)

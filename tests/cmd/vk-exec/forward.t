@@ -13,7 +13,7 @@ export XDG_RUNTIME_DIR
 mkdir -m 700 "$tmp/run" "$tmp/run/vk" "$tmp/run/vk/t"
 vk-agent --listen "unix:$tmp/run/vk/t/vsock" 2>"$tmp/agent.log" &
 agent=$!
-at_exit "kill $agent 2>/dev/null; wait $agent"
+at_exit "end $agent; wait $agent"
 vk-exec --wait-ready --timeout 10s t
 descriptors=$(find "/proc/$agent/fd" -type l | wc -l)
 
@@ -43,7 +43,7 @@ through() { echo "$1" | timeout 30 socat -t 20 - "$2"; }
 # accepted the others come again only seconds later.
 serve() {
 	socat "$1,fork,backlog=64" EXEC:cat &
-	at_exit "kill $! 2>/dev/null"
+	at_exit "end $!"
 }
 
 serve "UNIX-LISTEN:$tmp/echo"
@@ -151,7 +151,7 @@ end_forward
 # then waits for it as a program in the guest would.
 socat "UNIX-LISTEN:$tmp/slow,fork,max-children=1,backlog=1" \
 	SYSTEM:"until [ -e $tmp/go ]; do sleep 0.02; done; cat" &
-at_exit "kill $! 2>/dev/null"
+at_exit "end $!"
 await 5 test -S "$tmp/slow"
 i=0
 pids=
@@ -174,7 +174,7 @@ free_port
 early=$port
 socat "TCP4-LISTEN:$early,bind=127.0.0.1,reuseaddr" \
 	"SYSTEM:echo bye; exec >&-; cat >$tmp/late" &
-at_exit "kill $! 2>/dev/null"
+at_exit "end $!"
 await 5 grep -q ":$(printf %04X "$early") .* 0A " /proc/net/tcp
 forward -L "$tmp/l:$early"
 is "$( (
@@ -243,9 +243,9 @@ is "$rc" 124 "SIGINT ends it"
 free_port
 bye=$port
 socat "UNIX-LISTEN:$tmp/bye" 'SYSTEM:echo bye' &
-at_exit "kill $! 2>/dev/null"
+at_exit "end $!"
 socat "TCP4-LISTEN:$bye,bind=127.0.0.1,reuseaddr" 'SYSTEM:echo bye' &
-at_exit "kill $! 2>/dev/null"
+at_exit "end $!"
 await 5 test -S "$tmp/bye"
 await 5 grep -q ":$(printf %04X "$bye") .* 0A " /proc/net/tcp
 mkfifo "$tmp/heard"
@@ -271,7 +271,7 @@ if [ "$(id -u)" -eq 0 ] && command -v ssh >/dev/null &&
 	unshare -m sh -ec "mount --bind '$tmp/home' ~root
 		exec socat 'UNIX-LISTEN:$tmp/ssh,fork' \
 			'EXEC:dropbear -i -r $tmp/host'" 2>"$tmp/ssh.log" &
-	at_exit "kill $! 2>/dev/null"
+	at_exit "end $!"
 	await 5 test -S "$tmp/ssh"
 	rc=0
 	head -c 3000000 /dev/zero | timeout 20 ssh -F none -i "$tmp/key" \
@@ -293,9 +293,9 @@ ok $? "no descriptor is left in the agent" || ls -l "/proc/$agent/fd"
 forward -L "$a:$tmp/echo" -R "$b:$tmp/echo"
 exec 4<>"$tmp/endless"
 socat -u - "TCP4:127.0.0.1:$a" <&4 &
-at_exit "kill $! 2>/dev/null"
+at_exit "end $!"
 socat -u - "TCP4:127.0.0.1:$b" <&4 &
-at_exit "kill $! 2>/dev/null"
+at_exit "end $!"
 exec 4<&-
 ours() { pgrep -f "^vk-exec --ready-fd 3 -L $a:$tmp/echo" | wc -l; }
 four() { [ "$(ours)" -eq 4 ]; }

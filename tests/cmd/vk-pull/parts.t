@@ -32,7 +32,7 @@ vk-pull "oci:$tmp/image:1" >"$tmp/right.tar"
 far() {
 	mkfifo "$tmp/port"
 	"$lag" "${address#*:}" "$1" "$2" >"$tmp/port" &
-	at_exit "kill $! 2>/dev/null"
+	at_exit "end $!"
 	read -r port <"$tmp/port"
 	rm "$tmp/port"
 	far=127.0.0.1:$port

@@ -86,7 +86,7 @@ qemu-system-x86_64 -accel tcg -M q35 -m 128 -display none -nodefaults \
 	-device virtio-net-pci,netdev=n,mac=52:54:00:00:00:01 \
 	</dev/null >"$tmp/console" 2>&1 &
 qemu=$!
-at_exit "kill $qemu 2>/dev/null"
+at_exit "end $qemu"
 await 120 grep -q 'said ready' "$tmp/console"
 ok $? 'the guest is up' || diag "$(cat "$tmp/console")"
 said() { tr -d '\r' <"$tmp/console" | sed -n "s/^said $1 //p"; }

@@ -38,7 +38,7 @@ start() { # NAME OPTION...
 		--status-fd 3 "$@" </dev/null 3>"$name.events" >"$name.out" \
 		2>"$name.err" &
 	vm=$!
-	at_exit "kill -9 $vm 2>/dev/null"
+	at_exit "end -9 $vm"
 	await 30 vk-control "$name" status
 }
 said() { grep -aq "^$1" "$log"; }
