@@ -41,6 +41,8 @@ rc=
 tap_count=0
 tap_failed=0
 tap_at_exit=
+await_times=6
+[ -z "${VK_LAB:-}" ] || await_times=10
 
 # Runs a command line when the test ends, last registered first.
 at_exit() {
@@ -131,14 +133,18 @@ run() {
 	"$@" >"$out" 2>"$err" || rc=$?
 }
 
-# await SECONDS CMD…: until CMD succeeds; for what has no event to wait on.
-# An emulated machine has ten times as long.
+# await SECONDS CMD…: until CMD succeeds; for what has no event to wait on. So
+# long it may take where little else runs: beside other suites it has six times
+# as long, on an emulated machine ten times. Only what never comes costs that.
 await() {
-	await_left=$(($1 * 20${VK_LAB:+0}))
+	await_left=$(($1 * 20 * await_times))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		await_left=$((await_left - 1))
-		[ "$await_left" -gt 0 ] || return 1
+		[ "$await_left" -gt 0 ] || {
+			diag "waited in vain: $*"
+			return 1
+		}
 		sleep 0.05
 	done
 }
