@@ -37,7 +37,8 @@ traced=$(pgrep -P "$(cat "$tmp/tracer")" -x vk-switch)
 net_vm web
 serve_http web "$tmp/www" 80
 ip netns exec web socat UDP-LISTEN:53,fork EXEC:cat &
-await 5 curl -sS -m 1 -o /dev/null http://127.0.0.1:8080/big
+await 5 listens web udp 53
+await 5 curl -sS -m 20 -o /dev/null http://127.0.0.1:8080/big
 run vm web curl -sS -m 20 -o /dev/null http://198.51.100.1/big
 is "$rc" 0 'TCP'
 run vm web ping -c 1 -W 20 198.51.100.1

@@ -31,7 +31,7 @@ ok $? 'a switch that may have 1000 files open'
 PATH=$path
 net_vm web
 serve_http web "$tmp/www" 80
-await 5 curl -sS -m 1 -o /dev/null http://127.0.0.1:8080/small
+await 5 curl -sS -m 5 -o /dev/null http://127.0.0.1:8080/small
 
 counter() { # NAME
 	control '{"command":"counters"}' | grep -o "\"$1\":[0-9]*" |
@@ -66,19 +66,19 @@ await 20 is_full
 ok $? "a VM that wants more than there are gets them ($(open_files))"
 rests 'then'
 
-is "$(vm web curl -sS -m 5 http://198.51.100.1/small)" hello \
+is "$(vm web curl -sS -m 20 http://198.51.100.1/small)" hello \
 	'another VM gets a connection'
-is "$(vm web curl -sS -m 5 -Z --parallel-immediate \
+is "$(vm web curl -sS -m 20 -Z --parallel-immediate \
 	"http://198.51.100.1/small?[1-40]" 2>/dev/null | grep -c hello)" 40 \
 	'and forty'
 is "$(vm web dig +short @10.76.0.1 www.example.org)" 198.51.100.1 'a name'
 is "$(vm web dig +short +tcp @10.76.0.1 www.example.org)" 198.51.100.1 \
 	'one by TCP'
-is "$(echo there | vm web socat -t 2 - TCP:10.76.0.1:71)" there 'a service'
-is "$(curl -sS -m 5 http://127.0.0.1:8080/small)" hello 'a published port'
-is "$(curl -sS -m 5 http://127.0.0.1:20000/small)" hello 'any of them'
+is "$(echo there | vm web socat -t 20 - TCP:10.76.0.1:71)" there 'a service'
+is "$(curl -sS -m 20 http://127.0.0.1:8080/small)" hello 'a published port'
+is "$(curl -sS -m 20 http://127.0.0.1:20000/small)" hello 'any of them'
 net_vm late
-is "$(vm late curl -sS -m 5 http://198.51.100.1/small)" hello \
+is "$(vm late curl -sS -m 20 http://198.51.100.1/small)" hello \
 	'a VM that comes only now'
 evicted=$(counter flows_evicted)
 [ "$evicted" -gt 0 ]
@@ -89,7 +89,7 @@ wait "$flood" 2>/dev/null
 came_back() { [ "$(open_files)" -le $((before + 4)) ]; }
 await 10 came_back
 ok $? "all come back ($(open_files))"
-is "$(vm web curl -sS -m 5 http://198.51.100.1/small)" hello 'all is as before'
+is "$(vm web curl -sS -m 20 http://198.51.100.1/small)" hello 'all is as before'
 
 # Published ports until there is nothing left, and no connection to take from.
 port=21000
@@ -107,7 +107,7 @@ held=$!
 is_held() { [ "$(open_files)" -ge 1000 ]; }
 await 5 is_held
 ok $? 'and one connection is the last'
-run curl -sS -m 5 http://127.0.0.1:8080/small
+run curl -sS -m 20 http://127.0.0.1:8080/small
 like "$rc" '^(52|56)$' 'the next is ended at once'
 rests 'and'
 kill -0 "$held"

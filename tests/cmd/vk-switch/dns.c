@@ -45,12 +45,13 @@ walk(const struct writer *w, struct dns_records *r)
 	return dns_walk_answer(message, writer_len(w), &query, 0, r);
 }
 
+/* What was computed so far. */
 static double
-now_s(void)
+spent_s(void)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
@@ -131,9 +132,9 @@ chain(void)
 		put_be(&w, 0xc000 | before, 2);
 		put_record(&w, 16, 60, "", 0);
 	}
-	start = now_s();
+	start = spent_s();
 	walk(&w, &r);
-	ok(!w.bad && now_s() - start < 0.5,
+	ok(!w.bad && spent_s() - start < 0.5,
 	    "a chain of thousands of pointers costs little");
 }
 
@@ -159,10 +160,10 @@ bombs(void)
 		put_be(&w, 0xc00c, 2);
 		put_record(&w, DNS_A, 60, addr, 4);
 	}
-	start = now_s();
+	start = spent_s();
 	ok(walk(&w, &r) == 0 && r.addr_count == 64 && !r.complete,
 	    "of 3,000 addresses some, and it is known that there are more");
-	ok(now_s() - start < 0.5, "quickly");
+	ok(spent_s() - start < 0.5, "quickly");
 
 	w = begin(2);
 	put_be(&w, 0xc00c, 2);

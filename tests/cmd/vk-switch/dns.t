@@ -27,7 +27,7 @@ net_vm one
 net_probes=1 # whose address by SLAAC is known for it
 net_vm two
 net_probes=0
-d() { vm one dig +time=3 +tries=2 @10.76.0.1 "$@"; }
+d() { vm one dig +time=10 +tries=2 @10.76.0.1 "$@"; }
 two=$(lease two ip)
 
 is "$(d +short two.lan)" "$two" 'a VM with its domain'
@@ -53,7 +53,7 @@ like "$(d two.lan MX)" 'status: NOERROR.*' 'another type is no error'
 # the first server does not answer: there is a second one
 net_switch_stop
 net_switch --control "$tmp/control"
-kill "$tap"
+net_untap
 net_vm one
 is "$(d +short www.example.org)" 198.51.100.1 'the world by UDP'
 is "$(d +short +tcp www.example.org)" 198.51.100.1 'by TCP'
@@ -95,17 +95,19 @@ net_switch_dead() {
 	read -r _ <"$tmp/r2"
 }
 net_switch_dead
-kill "$tap" 2>/dev/null
+net_untap
 net_vm one
 is "$(d +short www.example.org)" 198.51.100.1 'past a server that is dead'
 net_switch_stop
 
 # the host's own servers, and others at run time
 echo 'nameserver 198.51.100.66' >"$tmp/resolv.conf"
+rm "$tmp/r2"
+mkfifo "$tmp/r2"
 vk-switch -v -l "$tmp/lan" --ready-fd 9 9>"$tmp/r2" 2>"$tmp/switch.log" &
 switch=$!
 read -r _ <"$tmp/r2"
-kill "$tap" 2>/dev/null
+net_untap
 net_vm one
 is "$(d +short +time=1 +tries=1 www.example.org | grep -v '^;')" '' \
 	'a host whose server is dead has no names'

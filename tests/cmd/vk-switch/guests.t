@@ -39,7 +39,7 @@ END_SERVE
 # get HOST PATH
 cat >"$root/get" <<'END_GET'
 #!/bin/sh
-printf 'GET %s HTTP/1.0\r\nHost: x\r\n\r\n' "$2" | nc -w 10 "$1" 80 | sed '1,/^\r$/d'
+printf 'GET %s HTTP/1.0\r\nHost: x\r\n\r\n' "$2" | nc -w 20 "$1" 80 | sed '1,/^\r$/d'
 END_GET
 chmod +x "$root/serve" "$root/get"
 echo '{"architecture":"amd64","os":"linux","config":{"Env":["PATH=/bin"]}}' \
@@ -66,7 +66,7 @@ done
 in_guest() { # NAME COMMAND…
 	guest_name=$1
 	shift
-	timeout 30 vk-exec "$guest_name" -- "$@"
+	timeout 60 vk-exec "$guest_name" -- "$@"
 }
 for name in web db client; do
 	await 10 in_guest $name sh -c "ip addr show dev eth0 | grep -q 'inet ' &&
@@ -89,13 +89,13 @@ for from in web db client; do
 done
 is "$(in_guest client /get web.lan /name)" web \
 	'with the domain'
-run in_guest client ping -c 2 -W 2 db
+run in_guest client ping -c 2 -W 20 db
 is "$rc" 0 'ping'
 six=$(in_guest client nslookup -type=aaaa web.lan |
 	sed -n 's/^Address: \(fd.*\)/\1/p')
 is "$(in_guest client /get "$six" /name)" web \
 	"by IPv6 ($six)"
-run in_guest client ping -6 -c 2 -W 2 db
+run in_guest client ping -6 -c 2 -W 20 db
 is "$rc" 0 'ping by IPv6'
 is "$(in_guest client sh -c '/get web /big | sha256sum')" \
 	"$sum" 'a large file comes whole'
@@ -106,7 +106,7 @@ is "$(in_guest client /get 198.51.100.1 /)" world \
 	'the world'
 is "$(in_guest client /get 2001:db8:1::1 /)" world \
 	'by IPv6'
-run in_guest client ping -c 2 -W 2 198.51.100.1
+run in_guest client ping -c 2 -W 20 198.51.100.1
 is "$rc" 0 'ping of the world'
 is "$(curl -sS -m 20 http://127.0.0.1:8080/name)" web 'a published port'
 is "$(curl -sS -m 20 'http://[::1]:8080/name')" web 'by IPv6'

@@ -7,6 +7,7 @@
 #include "tests/tap.h"
 
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/resource.h>
 
 static struct addr vm4, vm6, local6;
@@ -409,9 +410,12 @@ tcp_options(void)
 	ok(lan.ports[0].fd >= 0, "options of all kinds and lengths");
 }
 
+/* How long is waited for what is not to come, and for what is. */
+enum { NEVER_TURNS = 20, SOON_TURNS = 2000, TURN_MS = 5 };
+
 /* Sends and gives the flags of the answer; -1: none. Takes its numbers. */
 static int
-say(uint8_t flags, const void *data, size_t len)
+say_for(int turns, uint8_t flags, const void *data, size_t len)
 {
 	uint8_t frame[2048], got[65536];
 	struct packet p = {.len = 0};
@@ -423,8 +427,8 @@ say(uint8_t flags, const void *data, size_t len)
 	ours.len = len;
 	wire_drain(vm);
 	wire_send(vm, frame, wire_tcp(frame, sizeof(frame), &ours));
-	for (int quiet = 0; quiet < 20;) {
-		lan_turn(&lan, 5);
+	for (int quiet = 0; quiet < turns;) {
+		lan_turn(&lan, TURN_MS);
 		n = wire_take(vm, got, sizeof(got));
 		if (n < 0) {
 			quiet++;
@@ -442,6 +446,20 @@ say(uint8_t flags, const void *data, size_t len)
 	return -1;
 }
 
+/* What may be answered, or not. */
+static int
+say(uint8_t flags, const void *data, size_t len)
+{
+	return say_for(NEVER_TURNS, flags, data, len);
+}
+
+/* What has an answer. */
+static int
+ask(uint8_t flags, const void *data, size_t len)
+{
+	return say_for(SOON_TURNS, flags, data, len);
+}
+
 static void
 tcp_opens(uint16_t port)
 {
@@ -453,7 +471,7 @@ tcp_opens(uint16_t port)
 	if (ours.from_port < 5000)
 		ours.from_port = 5000;
 	addr_parse("127.0.0.1", &ours.to);
-	is_int(say(TCP_SYN, NULL, 0), TCP_SYN | TCP_ACK, "SYN is answered");
+	is_int(ask(TCP_SYN, NULL, 0), TCP_SYN | TCP_ACK, "SYN is answered");
 	ours.seq++;
 	say(TCP_ACK, NULL, 0);
 	peer = accept(listener, NULL, NULL);
@@ -461,28 +479,29 @@ tcp_opens(uint16_t port)
 }
 
 static size_t
-peer_has(char *into, size_t size)
+peer_has(char *into, size_t size, int turns)
 {
+	struct pollfd p = {.fd = peer, .events = POLLIN};
 	ssize_t n;
 
-	usleep(2000);
+	poll(&p, 1, turns * TURN_MS);
 	n = recv(peer, into, size, MSG_DONTWAIT);
 	return n > 0 ? (size_t)n : 0;
 }
 
-/* Data that comes to the VM within 100 ms, which acknowledges none of it. */
+/* Data that comes to the VM, which acknowledges none of it. */
 static size_t
-vm_gets(size_t want)
+vm_gets(size_t want, int turns)
 {
 	uint8_t got[65536];
 	size_t have = 0;
 
-	for (int quiet = 0; quiet < 20 && have < want;) {
+	for (int quiet = 0; quiet < turns && have < want;) {
 		struct packet p = {.len = 0};
 		struct tcp_segment t;
 		ssize_t n;
 
-		lan_turn(&lan, 5);
+		lan_turn(&lan, TURN_MS);
 		n = wire_take(vm, got, sizeof(got));
 		if (n < 0)
 			quiet++;
@@ -500,47 +519,49 @@ tcp_rules(uint16_t port)
 
 	tcp_opens(port);
 	say(TCP_ACK, "hello", 5);
-	is_int(peer_has(got, sizeof(got)), 5, "data arrives");
+	is_int(peer_has(got, sizeof(got), SOON_TURNS), 5, "data arrives");
 	ours.seq += 3;
 	say(TCP_ACK, "loWORLD", 7);
-	is_int(peer_has(got, sizeof(got)), 5, "of an overlap only what is new");
+	is_int(peer_has(got, sizeof(got), SOON_TURNS), 5,
+	    "of an overlap only what is new");
 	ok(memcmp(got, "WORLD", 5) == 0, "and in its place");
 	ours.seq += 100;
-	is_int(say(TCP_ACK, "later", 5), TCP_ACK, "a gap is answered at once");
-	is_int(peer_has(got, sizeof(got)), 0, "and waits");
-	is_int(say(TCP_RST, NULL, 0), TCP_ACK,
+	is_int(ask(TCP_ACK, "later", 5), TCP_ACK, "a gap is answered at once");
+	is_int(peer_has(got, sizeof(got), NEVER_TURNS), 0, "and waits");
+	is_int(ask(TCP_RST, NULL, 0), TCP_ACK,
 	    "RST elsewhere in the window is challenged (RFC 5961)");
-	is_int(say(TCP_SYN, NULL, 0), TCP_ACK, "SYN too");
+	is_int(ask(TCP_SYN, NULL, 0), TCP_ACK, "SYN too");
 	ours.seq -= 100 - 7;
 	ours.urgent = 0xffff;
 	say(TCP_ACK | 0x20, "urgent", 6);
-	is_int(peer_has(got, sizeof(got)), 6, "urgent data is in line");
+	is_int(peer_has(got, sizeof(got), SOON_TURNS), 6,
+	    "urgent data is in line");
 	ours.urgent = 0;
 	ours.seq += 6;
 	ours.ack += 1 << 30;
-	is_int(say(TCP_ACK, NULL, 0), TCP_ACK,
+	is_int(ask(TCP_ACK, NULL, 0), TCP_ACK,
 	    "an ACK of what was not sent is answered");
 	ours.ack -= 1 << 30;
 	ours.seq--;
-	is_int(say(TCP_ACK, "t", 1), TCP_ACK, "a keepalive is answered");
+	is_int(ask(TCP_ACK, "t", 1), TCP_ACK, "a keepalive is answered");
 	ours.seq++;
 	ours.window = 0;
 	say(TCP_ACK, NULL, 0);
 	ok(write(peer, "to the VM", 9) == 9, "data for a window of 0");
 	wire_drain(vm);
-	is_int(vm_gets(1), 0, "stays here");
+	is_int(vm_gets(1, NEVER_TURNS), 0, "stays here");
 	ours.window = 60000;
-	is_int(say(TCP_ACK, NULL, 0), TCP_ACK | TCP_PSH,
+	is_int(ask(TCP_ACK, NULL, 0), TCP_ACK | TCP_PSH,
 	    "and comes when it opens");
 	ours.ack += 9;
-	is_int(say(TCP_FIN | TCP_ACK, NULL, 0), TCP_ACK, "FIN is acknowledged");
+	is_int(ask(TCP_FIN | TCP_ACK, NULL, 0), TCP_ACK, "FIN is acknowledged");
 	is_int(recv(peer, got, sizeof(got), 0), 0, "and is an end there");
 	ours.seq++;
 	ok(write(peer, "half", 4) == 4, "the other half goes on");
-	is_int(say(TCP_ACK, NULL, 0) & TCP_PSH, TCP_PSH, "and arrives");
+	is_int(ask(TCP_ACK, NULL, 0) & TCP_PSH, TCP_PSH, "and arrives");
 	ours.ack += 4;
 	is_int(say(TCP_RST, NULL, 0), -1, "RST at the right place ends it");
-	is_int(say(TCP_ACK, "x", 1), TCP_RST, "and nothing is left");
+	is_int(ask(TCP_ACK, "x", 1), TCP_RST, "and nothing is left");
 	close(peer);
 }
 
@@ -554,7 +575,7 @@ urgent_comes(uint16_t port)
 	ok(write(peer, "before", 6) == 6 && send(peer, "!", 1, MSG_OOB) == 1 &&
 		write(peer, "behind", 6) == 6,
 	    "the far end has urgent data");
-	is_int(vm_gets(13), 13, "and all of it comes");
+	is_int(vm_gets(13, SOON_TURNS), 13, "and all of it comes");
 	ours.ack += 13;
 	say(TCP_RST, NULL, 0);
 	close(peer);

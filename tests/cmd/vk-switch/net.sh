@@ -73,7 +73,8 @@ fi
 
 # net_switch [OPTION…]: starts it on $tmp/lan; $switch is its process.
 net_switch() {
-	mkfifo "$tmp/ready" 2>/dev/null || :
+	rm -f "$tmp/ready" # the one before may have its end open yet
+	mkfifo "$tmp/ready"
 	vk-switch -v -l "$tmp/lan" --dns 198.51.100.1 --ready-fd 9 "$@" 2>"$tmp/switch.log" \
 		9>"$tmp/ready" &
 	switch=$!
@@ -125,10 +126,16 @@ net_tap() {
 
 tap_is_gone() { ! ip -n "$1" link show dev eth0; }
 
+# Its end; the switch hears of that before it hears from those who come then.
+net_untap() {
+	kill "$tap"
+	wait "$tap"
+} 2>/dev/null
+
 # net_vm NAME [SOCKET [OPTION…]]: that, an address by DHCP and one by SLAAC.
 net_vm() {
 	net_tap "$@" || return 1
-	net_dhcp "$tap_name" -t 20 ||
+	net_dhcp "$tap_name" ||
 		diag "$tap_name: no lease: $(cat "$tmp/udhcpc.log")"
 	await 5 slaac_done "$tap_name"
 }
@@ -160,20 +167,28 @@ esac
 END
 chmod +x "$tmp/udhcpc"
 
-# net_dhcp NAME [udhcpc's OPTION…]: what was got is in $tmp/lease.NAME.
+# net_dhcp NAME [udhcpc's OPTION…]: what was got is in $tmp/lease.NAME. It asks
+# for longer than anything takes, but for those who are to get none: -t 2.
 net_dhcp() {
 	dhcp_name=$1
 	shift
-	LEASE=$tmp/lease.$dhcp_name vm "$dhcp_name" busybox udhcpc -f -q -n -t 5 \
+	LEASE=$tmp/lease.$dhcp_name vm "$dhcp_name" busybox udhcpc -f -q -n -t 30 \
 		-T 1 -i eth0 -s "$tmp/udhcpc" -x "hostname:$dhcp_name" "$@" \
 		>"$tmp/udhcpc.log" 2>&1
 }
 lease() { sed -n "s/^$2=//p" "$tmp/lease.$1"; }
 
 # control JSON: one request to the socket $tmp/control, one line back.
-control() { printf '%s\n' "$1" | socat -t 2 - "UNIX-CONNECT:$tmp/control"; }
+control() { printf '%s\n' "$1" | socat -t 20 - "UNIX-CONNECT:$tmp/control"; }
+
+# listens NAME tcp|udp PORT: somebody does, in that namespace.
+listens() {
+	ip netns exec "$1" sh -c 'cat "/proc/net/$1" "/proc/net/${1}6"' sh "$2" |
+		grep -q ":$(printf %04X "$3") 0\{8,32\}:0000 0[7A] "
+}
 
 # serve_http NAME DIR PORT [ADDR]: busybox httpd in that namespace.
 serve_http() {
 	ip netns exec "$1" busybox httpd -f -p "${4:-[::]}:$3" -h "$2" &
+	await 10 listens "$1" tcp "$3"
 }

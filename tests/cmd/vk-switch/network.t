@@ -23,42 +23,44 @@ is "$(lease one router)" 192.168.50.1 'its gateway'
 is "$(lease one domain)" corp 'its domain'
 like "$(ip -n one -6 addr show dev eth0 scope global)" \
 	'fd12:3456:789a:1:' 'and by IPv6'
-d() { vm one dig +short +time=2 +tries=1 @192.168.50.1 "$@"; }
+d() { vm one dig +short +time=10 +tries=2 @192.168.50.1 "$@"; }
 is "$(d one.corp)" "$(lease one ip)" 'a name with the domain'
 is "$(d -x "$(lease one ip)")" one.corp. 'and back'
 is "$(d one.lan)" '' 'the domain that it was is none of ours'
-is "$(vm one curl -sS -m 5 http://198.51.100.1/small)" hello 'the world'
-is "$(vm one curl -sS -m 5 'http://[2001:db8:1::1]/small')" hello 'by IPv6'
+is "$(vm one curl -sS -m 20 http://198.51.100.1/small)" hello 'the world'
+is "$(vm one curl -sS -m 20 'http://[2001:db8:1::1]/small')" hello 'by IPv6'
 
 # a second MAC behind one port, as with a bridge in the VM; no third
-behind() { # NUMBER
+behind() { # NUMBER TRIES
 	ip -n one link add "mac$1" link eth0 address 02:00:00:00:01:0"$1" \
 		type macvlan mode private
 	ip -n one link set "mac$1" up
-	LEASE=$tmp/lease.mac$1 vm one busybox udhcpc -f -q -n -t 2 -T 1 \
+	LEASE=$tmp/lease.mac$1 vm one busybox udhcpc -f -q -n -t "$2" -T 1 \
 		-i "mac$1" -s /bin/true >"$tmp/udhcpc.log" 2>&1
 }
-behind 1
+behind 1 30
 ok $? 'a second MAC is one of --macs 2'
-behind 2
+behind 2 2
 is $? 1 'a third is not'
 
 # a socket for one MAC
 net_tap pinned "$tmp/pinned" -a 02:00:00:00:00:0b
 net_dhcp pinned -t 1
 is $? 1 'another MAC than that of its socket does not speak'
-kill "$tap"
+net_untap
 net_tap pinned "$tmp/pinned" -a 02:00:00:00:00:0a
 net_dhcp pinned
 ok $? 'that one does'
 
 # the end of the pool: five addresses
-i=0
-while [ $i -lt 5 ] && net_tap "more$i" && net_dhcp "more$i" -t 2; do
-	i=$((i + 1))
+for name in more1 more2; do
+	net_tap $name && net_dhcp $name
+	ok $? "of the five, $name has one"
 done
-is $i 2 'there are no more addresses than the network has'
-is "$(vm one curl -sS -m 5 http://198.51.100.1/small)" hello \
+net_tap more3
+net_dhcp more3 -t 2
+is $? 1 'there are no more addresses than the network has'
+is "$(vm one curl -sS -m 20 http://198.51.100.1/small)" hello \
 	'who has one keeps it'
 net_switch_stop
 
@@ -72,11 +74,11 @@ for way in down up; do
 	up) vm slow socat -t 20 - TCP:198.51.100.1:9 <"$tmp/www/big" >"$out" ;;
 	esac
 	took=$((($(date +%s%N) - start) / 1000000))
-	[ "$took" -gt 900 ] && [ "$took" -lt 8000 ]
+	[ "$took" -gt 900 ] && [ "$took" -lt 20000 ]
 	ok $? "$way: 2.5 MB at a MiB a second and one at once ($took ms)"
 done
 is "$(cat "$out")" 2500000 'all of them'
-run vm slow ping -c 1 -W 3 198.51.100.1
+run vm slow ping -c 1 -W 20 198.51.100.1
 is "$rc" 0 'and others are not lost for it'
 net_switch_stop
 unlike "$(cat "$tmp/switch.log")" 'Sanitizer|runtime error' 'no report'

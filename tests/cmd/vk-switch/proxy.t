@@ -24,7 +24,7 @@ in_world socat TCP6-LISTEN:9,fork,reuseaddr \
 in_world socat UDP4-LISTEN:7,fork EXEC:cat 2>/dev/null &
 in_world microsocks -i 198.51.100.1 -p 1080 2>/dev/null &
 in_world microsocks -i 198.51.100.1 -p 1081 -u user -P secret 2>/dev/null &
-printf 'Port 8888\nListen 198.51.100.1\nMaxClients 20\nTimeout 60\n' \
+printf 'Port 8888\nListen 198.51.100.1\nMaxClients 100\nTimeout 60\n' \
 	>"$tmp/tinyproxy"
 in_world tinyproxy -d -c "$tmp/tinyproxy" >"$tmp/tinyproxy.log" 2>&1 &
 # One that takes connections and says nothing.
@@ -43,7 +43,7 @@ same() { # what every proxy does
 	is "$(cat "$tmp/got")" "$sum" "$kind: and goes whole"
 	is "$(vm one curl -sS -m 20 'http://[2001:db8:2::5]/small')" hello \
 		"$kind: by IPv6"
-	like "$(sleep 1 | vm one socat -t 5 - TCP:203.0.113.5:22)" \
+	like "$(sleep 1 | vm one socat -t 20 - TCP:203.0.113.5:22)" \
 		'SSH-2.0-test' "$kind: the far end may speak first"
 	run vm one curl -sS -m 20 http://203.0.113.5:81/
 	is "$rc" 7 "$kind: a port that is closed is refused"

@@ -12,8 +12,8 @@ static int vm;
 static struct addr vm4;
 static struct sockaddr_in published = {.sin_family = AF_INET};
 
-static void
-publish(int type, const char *to)
+static bool
+publish_once(int type, const char *to)
 {
 	socklen_t len = sizeof(published);
 	int fd = socket(AF_INET, type, 0);
@@ -28,10 +28,18 @@ publish(int type, const char *to)
 		exit(1);
 	close(fd);
 	snprintf(text, sizeof(text), "%u:%s", ntohs(published.sin_port), to);
-	if (publish_open_all(&lan, &e) < 0 || publish_add(&lan, text, &e) < 0) {
-		fprintf(stderr, "%s\n", e.text);
-		exit(1);
-	}
+	if (publish_open_all(&lan, &e) == 0 && publish_add(&lan, text, &e) == 0)
+		return true;
+	printf("# %s\n", e.text);
+	return false;
+}
+
+static void
+publish(int type, const char *to)
+{
+	for (int tries = 0; !publish_once(type, to); tries++)
+		if (tries == 10)
+			exit(1);
 }
 
 static void

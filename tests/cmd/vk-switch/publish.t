@@ -20,12 +20,12 @@ net_switch --control "$tmp/control" -p 8080:web:80 \
 ok $? 'ports, ranges, unix sockets, services'
 net_vm web
 serve_http web "$tmp/www" 80
-await 5 curl -sS -m 1 http://127.0.0.1:8080/name
+await 5 curl -sS -m 5 http://127.0.0.1:8080/name
 is "$(curl -sS -m 20 http://127.0.0.1:8080/name)" 'from web' 'a port of loopback'
 is "$(curl -sS -m 20 http://127.0.0.1:8080/big | sha256sum)" "$sum" 'a large file'
 is "$(in_world curl -sS -m 20 http://198.51.100.2:8081/name)" 'from web' \
 	'a port for the world'
-run in_world curl -sS -m 2 http://198.51.100.2:8080/name
+run in_world curl -sS -m 20 http://198.51.100.2:8080/name
 is "$rc" 7 'the other is not'
 is "$(curl -sS -m 20 'http://[::1]:8082/name')" 'from web' 'IPv6'
 is "$(curl -sS -m 20 --unix-socket "$tmp/web.sock" http://x/name)" 'from web' \
@@ -41,8 +41,9 @@ like "$rc" '^(7|52|55|56)$' 'and so is what leads to nobody'
 ip netns exec web socat TCP-LISTEN:9002,fork \
 	SYSTEM:'echo "$SOCAT_PEERADDR"; cat >/dev/null' &
 ip netns exec web socat UDP-LISTEN:53,fork EXEC:cat &
-await 5 sh -c 'echo | socat -t 2 - TCP:127.0.0.1:9002 | grep -q .'
-like "$(echo | socat -t 2 - TCP:127.0.0.1:9002)" '^10\.76\.0\.1$' \
+await 5 listens web tcp 9002
+await 5 listens web udp 53
+like "$(echo | socat -t 20 - TCP:127.0.0.1:9002)" '^10\.76\.0\.1$' \
 	'a client on the host is seen as the gateway'
 is "$(echo datagram | socat -t 20 - UDP:127.0.0.1:5300,readbytes=9)" datagram \
 	'UDP'
@@ -52,10 +53,10 @@ done | tr -d '\n')" 123 'from several clients'
 
 is "$(echo there | vm web socat -t 20 - TCP:10.76.0.1:70)" there \
 	'a unix socket at the gateway'
-is "$(vm web socat -t 10 - TCP:10.76.0.1:70 <"$tmp/www/big" | sha256sum)" \
+is "$(vm web socat -t 20 - TCP:10.76.0.1:70 <"$tmp/www/big" | sha256sum)" \
 	"$sum" 'with a lot through it'
-is "$(echo there | vm web socat -t 2 - TCP:echo:70)" there 'by its name'
-is "$(echo loop | vm web socat -t 2 - TCP:10.76.0.1:71)" loop \
+is "$(echo there | vm web socat -t 20 - TCP:echo:70)" there 'by its name'
+is "$(echo loop | vm web socat -t 20 - TCP:10.76.0.1:71)" loop \
 	'a port of loopback at the gateway'
 run vm web curl -sS -m 20 http://10.76.0.1:72/
 is "$rc" 7 'a service that is not there is refused'
@@ -73,7 +74,7 @@ like "$(control '{"command":"publish","what":"7000:web:80"}')" \
 	'Address already in use' 'a taken one is told'
 is "$(control '{"command":"unpublish","what":"8100:web:80"}')" '{"ok":true}' \
 	'and it goes'
-run curl -sS -m 2 http://127.0.0.1:8100/name
+run curl -sS -m 20 http://127.0.0.1:8100/name
 is "$rc" 7 'and is gone'
 like "$(control "{\"command\":\"publish\",\"what\":\"unix:$tmp/u:web:80\"}")" \
 	'at start only' 'a unix socket is not'
@@ -81,12 +82,11 @@ like "$(control 'nonsense')" '"ok":false' 'nonsense is an error'
 like "$(control '{"command":"dance"}')" 'unknown command' 'so is the unknown'
 
 # a VM that goes and comes back
-kill "$tap"
-await 5 sh -c "! curl -s -m 1 http://127.0.0.1:8080/name"
-ip netns exec web "$helpers/vk-tap" "$tmp/lan" eth0 >/dev/null &
-await 5 ip -n web link show eth0
+net_untap
+await 5 sh -c "! curl -s -m 5 http://127.0.0.1:8080/name"
+net_tap web "$tmp/lan" -a 02:00:00:00:00:33
 net_dhcp web
-await 5 curl -s -m 1 http://127.0.0.1:8080/name
+await 5 curl -s -m 5 http://127.0.0.1:8080/name
 ok $? 'a VM that comes back is found'
 
 # before anything starts: a conflict names its owner

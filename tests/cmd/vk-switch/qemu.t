@@ -46,7 +46,7 @@ for module in /modules/*; do
 done
 ip link set lo up
 ip link set eth0 up
-udhcpc -f -q -n -t 10 -T 1 -i eth0 -s /lease -x hostname:guest >/dev/null 2>&1
+udhcpc -f -q -n -t 60 -T 1 -i eth0 -s /lease -x hostname:guest >/dev/null 2>&1
 echo 'nameserver 10.76.0.1
 search lan' >/etc/resolv.conf
 until ip -6 addr show dev eth0 scope global | grep -v tentative |
@@ -55,14 +55,14 @@ until ip -6 addr show dev eth0 scope global | grep -v tentative |
 done
 # get ADDRESS: what is there under the path /name
 get() {
-	printf 'GET /name HTTP/1.0\r\n\r\n' | nc -w 10 "$1" 80 | sed '1,/^\r$/d'
+	printf 'GET /name HTTP/1.0\r\n\r\n' | nc -w 20 "$1" 80 | sed '1,/^\r$/d'
 }
 echo "said world $(get 198.51.100.1)"
 echo "said world6 $(get 2001:db8:1::1)"
 echo "said neighbour $(get one.lan)"
 six=$(nslookup -type=aaaa one.lan | sed -n 's/^Address: \(fd.*\)/\1/p')
 echo "said neighbour6 $(get "$six")"
-ping -c 1 -W 2 one >/dev/null && echo 'said ping yes'
+ping -c 1 -W 20 one >/dev/null && echo 'said ping yes'
 echo 'said ready yes'
 httpd -f -p '[::]:80' -h /www
 END_INIT
@@ -76,7 +76,7 @@ mkdir "$tmp/one"
 echo one >"$tmp/one/name"
 serve_http one "$tmp/one" 80
 # The switch knows an address by SLAAC once it was used.
-run vm one ping -c 1 -W 2 fd76:6b00::1
+run vm one ping -c 1 -W 20 fd76:6b00::1
 is "$rc" 0 'a neighbour'
 
 qemu-system-x86_64 -accel tcg -M q35 -m 128 -display none -nodefaults \

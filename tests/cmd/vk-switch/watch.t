@@ -25,7 +25,7 @@ net_vm one "$tmp/one"
 one_tap=$tap
 net_vm two
 got() { # NAME PORT: what it gets of the world
-	vm "$1" curl -sS -m 3 "http://198.51.100.1:$2/$1" 2>/dev/null
+	vm "$1" curl -sS -m 20 "http://198.51.100.1:$2/$1" 2>/dev/null
 }
 
 # ---- one VM's own rules ----
@@ -40,7 +40,7 @@ is "$(got one 80)" '' 'what only the old ones did'
 is "$(got two 80)" two 'the other keeps what it had'
 is "$(control '{"command":"policy","vm":"one","rules":"allow any"}')" \
 	'{"ok":true}' 'wider ones'
-run vm one curl -sS -m 3 http://203.0.113.5/
+run vm one curl -sS -m 20 http://203.0.113.5/
 is "$rc" 7 'are no wider than those of all'
 like "$(control '{"command":"policy","vm":"two","rules":"allow any"}')" \
 	'two: no VM with a policy of its own' 'a VM that has none is told'
@@ -77,15 +77,15 @@ is "$(control '{"command":"publish","what":"9100-9103:two:80"}')" \
 	'{"ok":true}' 'a range'
 serve_http two "$tmp/www" 80
 serve_http two "$tmp/www" 83
-await 5 curl -sS -m 1 -o /dev/null http://127.0.0.1:9103/two
-is "$(curl -sS -m 3 http://127.0.0.1:9103/two)" two 'its last leads to the last'
+await 5 curl -sS -m 5 -o /dev/null http://127.0.0.1:9103/two
+is "$(curl -sS -m 20 http://127.0.0.1:9103/two)" two 'its last leads to the last'
 like "$(control '{"command":"publish","what":"9099-9101:two:80"}')" \
 	'published already' 'one that overlaps is refused'
-run curl -sS -m 3 http://127.0.0.1:9099/two
+run curl -sS -m 20 http://127.0.0.1:9099/two
 is "$rc" 7 'whole'
 like "$(control '{"command":"unpublish","what":"9102-9105:two:82"}')" \
 	'not published' 'what is not there in part is not taken away'
-is "$(curl -sS -m 3 http://127.0.0.1:9103/two)" two 'nor any of it'
+is "$(curl -sS -m 20 http://127.0.0.1:9103/two)" two 'nor any of it'
 like "$(control '{"command":"unpublish","what":"9103:one:83"}')" \
 	'not published' 'nor what leads elsewhere'
 is "$(control '{"command":"unpublish","what":"9100-9103:two:80"}')" \
