@@ -23,7 +23,7 @@ cd "$tmp" || exit 1
 
 # In the background only: $! is vk-boot itself.
 boot() { exec vk-boot --engine uml -m 768M --stop-timeout 50s "$@"; }
-inside() { timeout -k 1 60 vk-exec "$@"; }
+inside() { timeout -k 1 120 vk-exec "$@"; }
 gone() { ! kill -0 "$vm" 2>/dev/null; }
 
 # ---- systemd ----------------------------------------------------------------
@@ -90,7 +90,7 @@ ok $? "SIGTERM to vk-boot powers it off, while it starts yet" ||
 
 # ---- the same without an init -----------------------------------------------
 
-run timeout 120 vk-boot --engine uml -m 768M root.ext4 -- sh -ec '
+run timeout 300 vk-boot --engine uml -m 768M root.ext4 -- sh -ec '
 	pg_ctlcluster 15 main start
 	setpriv --reuid postgres --init-groups psql -Atqc "select 40 + 2"
 	exec nginx -t' </dev/null
@@ -106,7 +106,7 @@ kill -TERM "$vm"
 wait "$vm"
 is "$?" 0 "SIGTERM is its orderly end"
 
-run timeout 60 vk-boot --engine uml -u 1000 -w /tmp root.ext4 -- \
+run timeout 180 vk-boot --engine uml -u 1000 -w /tmp root.ext4 -- \
 	sh -c 'id -u; id -g; pwd; echo x >mine && cat mine; echo "$HOME"' \
 	</dev/null
 is "$rc $(tr '\n' ' ' <"$out")" "0 1000 0 /tmp x / " "user 1000 in /tmp"

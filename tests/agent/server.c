@@ -103,18 +103,18 @@ await_traps(const char *unready)
 {
 	const struct timespec moment = {.tv_nsec = 20000000};
 
-	for (int i = 0; i < 500 && access(unready, F_OK) == 0; i++)
+	for (int i = 0; i < 3000 && access(unready, F_OK) == 0; i++)
 		nanosleep(&moment, NULL);
 }
 
-/* Waits for the agent's end. Returns its status; -1 after 5 s. */
+/* Waits for the agent's end. Returns its status; -1 after half a minute. */
 static int
 agent_end(void)
 {
 	const struct timespec moment = {.tv_nsec = 10000000};
 	int status = -1;
 
-	for (int i = 0; i < 500; i++) {
+	for (int i = 0; i < 3000; i++) {
 		if (waitpid(agent_pid, &status, WNOHANG) == agent_pid) {
 			announce_release(&announce);
 			fd_close(&host);
@@ -246,7 +246,7 @@ test_defaults_and_stop(void)
 	r.argv = (char *const *)argv;
 	r.env = (char *const *)own;
 	r.flags = OPEN_DEFAULTS;
-	for (int i = 0; i < 100; i++) { /* until the main one was opened */
+	for (int i = 0; i < 1000; i++) { /* until the main one was opened */
 		run(&r, &result, text, sizeof(text));
 		if (strncmp(text, "main", 4) == 0)
 			break;
@@ -298,7 +298,7 @@ test_deadlines(void)
 	free(result);
 	is_int(agent_end(), 0, "the deadline ends what ignores TERM");
 	clock_gettime(CLOCK_MONOTONIC, &after);
-	ok(after.tv_sec - before.tv_sec < 3, "in time");
+	ok(after.tv_sec - before.tv_sec < 8, "before ten seconds are over");
 
 	start_agent();
 	await_ready();
