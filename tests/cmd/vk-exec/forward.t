@@ -14,7 +14,7 @@ mkdir -m 700 "$tmp/run" "$tmp/run/vk" "$tmp/run/vk/t"
 vk-agent --listen "unix:$tmp/run/vk/t/vsock" 2>"$tmp/agent.log" &
 agent=$!
 at_exit "end $agent; wait $agent"
-vk-exec --wait-ready --timeout 10s t
+vk-exec --wait-ready --timeout 60s t
 descriptors=$(find "/proc/$agent/fd" -type l | wc -l)
 
 # free_port: $port is one that nobody has, another one each time.
@@ -26,11 +26,13 @@ free_port() {
 	done 2>/dev/null
 }
 # forward ARGUMENT...: in the background, as $forward, until it is ready.
-mkfifo "$tmp/ready"
 forward() {
+	# The one before may have connections that have its end open yet.
+	rm -f "$tmp/ready"
+	mkfifo "$tmp/ready"
 	vk-exec --ready-fd 3 "$@" t 3>"$tmp/ready" 2>"$err" &
 	forward=$!
-	timeout 10 head -n 1 "$tmp/ready" >"$tmp/line"
+	timeout 60 head -n 1 "$tmp/ready" >"$tmp/line"
 	is "$(od -An -c "$tmp/line" | tr -d ' ')" '\n' "ready: $*"
 }
 end_forward() {
@@ -38,7 +40,7 @@ end_forward() {
 	rc=0
 	wait "$forward" 2>/dev/null || rc=$?
 }
-through() { echo "$1" | timeout 30 socat -t 20 - "$2"; }
+through() { echo "$1" | timeout 60 socat -t 20 - "$2"; }
 # serve ADDRESS: what echoes there. Of socat's own five who may wait to be
 # accepted the others come again only seconds later.
 serve() {
@@ -130,7 +132,7 @@ forward -L "$a:$echo" -R "$b:$echo"
 head -c 20000000 /dev/urandom >"$tmp/much"
 sum=$(cksum <"$tmp/much")
 for to in "$a" "$b"; do
-	is "$(timeout 30 socat -t 20 - "TCP4:127.0.0.1:$to" <"$tmp/much" |
+	is "$(timeout 120 socat -t 60 - "TCP4:127.0.0.1:$to" <"$tmp/much" |
 		cksum)" "$sum" "half close: all that was sent comes back"
 done
 rm "$tmp/much"
@@ -180,7 +182,7 @@ forward -L "$tmp/l:$early"
 is "$( (
 	sleep 0.3
 	echo late
-) | timeout 10 socat -t 5 - "UNIX:$tmp/l")" bye "a server that says all at once"
+) | timeout 60 socat -t 20 - "UNIX:$tmp/l")" bye "a server that says all at once"
 await 5 grep -q late "$tmp/late"
 ok $? "hears what is said after that"
 
@@ -194,9 +196,11 @@ for to in "TCP4:127.0.0.1:$a" "TCP4:127.0.0.1:$b" "UNIX:$tmp/l"; do
 	start=$(date +%s%N)
 	is "$(through x "$to" 2>/dev/null)" "" "a target that refuses: an end"
 	end=$(date +%s%N)
-	ok $(((end - start) / 1000000 >= 2000)) \
+	ok $(((end - start) / 1000000 >= 10000)) \
 		"at once ($(((end - start) / 1000000)) ms)"
 done
+three_said() { [ "$(wc -l <"$err")" -ge 3 ]; }
+await 5 three_said
 like "$(cat "$err")" "^vk-exec: t: $nobody: Connection refused" \
 	"which is said, of the guest's targets"
 like "$(cat "$err")" "^vk-exec: $nobody: Connection refused" "and of ours"
@@ -208,7 +212,7 @@ is "$rc" 143 "the forward outlived it"
 for where in "-L $echo:1" "-R $echo:1" "-L $tmp/echo:1" "-R $tmp/echo:1" \
 	"-L $a:1 -R $echo:1"; do
 	# shellcheck disable=SC2086 # words
-	run timeout 10 vk-exec $where t
+	run timeout 60 vk-exec $where t
 	is "$rc" 69 "$where: it is in use"
 	like "$(cat "$err")" \
 		"^vk-exec: (t: )?($echo|$tmp/echo): (Address )?(already )?in use( by another program)?$" \
@@ -217,12 +221,12 @@ for where in "-L $echo:1" "-R $echo:1" "-L $tmp/echo:1" "-R $tmp/echo:1" \
 done
 is "$(through still "UNIX:$tmp/echo")" still "whose it is keeps it"
 for what in nonsense 1 1: :1 0:1 70000:1 example.org:1:1 "$tmp/x"; do
-	run timeout 10 vk-exec -L "$what" t
+	run timeout 60 vk-exec -L "$what" t
 	is "$rc" 64 "-L $what: usage"
 done
-run timeout 10 vk-exec -R 1:example.org:1 t
+run timeout 60 vk-exec -R 1:example.org:1 t
 is "$rc" 64 "-R to a name: usage"
-run timeout 10 vk-exec -L "$a:1" nobody-of-that-name
+run timeout 60 vk-exec -L "$a:1" nobody-of-that-name
 is "$rc" 66 "no such VM"
 like "$(cat "$err")" "nobody-of-that-name: no such VM runs" "which is said"
 
@@ -236,7 +240,7 @@ like "$(cat "$err")" "^vk-exec: t: $nobody: Connection refused" "and why"
 mkfifo "$tmp/endless"
 rc=0
 exec 4<>"$tmp/endless"
-timeout --foreground -k 5 -s INT 0.3 vk-exec -W "$tmp/echo" t <&4 || rc=$?
+timeout --foreground -k 60 -s INT 0.3 vk-exec -W "$tmp/echo" t <&4 || rc=$?
 exec 4<&-
 is "$rc" 124 "SIGINT ends it"
 # A server that goes while there is more to be said.
@@ -250,11 +254,11 @@ await 5 test -S "$tmp/bye"
 await 5 grep -q ":$(printf %04X "$bye") .* 0A " /proc/net/tcp
 mkfifo "$tmp/heard"
 exec 4<>"$tmp/endless"
-is "$(timeout 10 vk-exec -W "$tmp/bye" t <&4; echo $?)" "bye
+is "$(timeout 60 vk-exec -W "$tmp/bye" t <&4; echo $?)" "bye
 0" "-W ends with a socket's other end"
 vk-exec -W "$bye" t <&4 >"$tmp/heard" &
 pid=$!
-is "$(timeout 10 cat "$tmp/heard"; echo $?)" "bye
+is "$(timeout 60 cat "$tmp/heard"; echo $?)" "bye
 0" "whoever reads it sees the end of a port's"
 exec 4<&-
 kill $pid 2>/dev/null
@@ -274,7 +278,7 @@ if [ "$(id -u)" -eq 0 ] && command -v ssh >/dev/null &&
 	at_exit "end $!"
 	await 5 test -S "$tmp/ssh"
 	rc=0
-	head -c 3000000 /dev/zero | timeout 20 ssh -F none -i "$tmp/key" \
+	head -c 3000000 /dev/zero | timeout 120 ssh -F none -i "$tmp/key" \
 		-o BatchMode=yes -o StrictHostKeyChecking=no \
 		-o UserKnownHostsFile="$tmp/hosts" \
 		-o ProxyCommand="vk-exec -W $tmp/ssh %h" \
@@ -305,7 +309,7 @@ none() { [ "$(ours)" -eq 0 ]; }
 kill -9 "$forward"
 wait "$forward" 2>/dev/null
 await 2 none
-ok $? "kill -9: nothing of it is left after 2 s"
+ok $? "kill -9: nothing of it is left"
 await 5 sh -c "[ \$(ls /proc/$agent/fd | wc -l) -le $descriptors ]"
 ok $? "in the agent neither"
 is "$(cat "$tmp/agent.log")" "" "which had nothing to complain about"
