@@ -20,7 +20,7 @@ echo 'this is no image' >text
 refuses() {
 	want_status=$1 want_text=$2 name=$3
 	shift 3
-	run timeout 10 vk-boot "$@"
+	run timeout 60 vk-boot "$@"
 	is "$rc" "$want_status" "$name: status $want_status"
 	like "$(head -n 1 "$err")" "^vk-boot: $want_text" "$name: says so"
 	[ "$(wc -l <"$err")" -le 2 ]
@@ -58,7 +58,7 @@ if [ -r /dev/kvm ] && [ -w /dev/kvm ]; then
 	refuses 66 'nowhere: No such file' 'no such kernel' \
 		--engine kvm --no-probe -k nowhere good.ext4
 	[ ! -e "$XDG_RUNTIME_DIR/vk" ] || rmdir "$XDG_RUNTIME_DIR/vk"
-	run timeout 10 vk-boot --engine kvm --no-probe --name x -k text good.ext4
+	run timeout 60 vk-boot --engine kvm --no-probe --name x -k text good.ext4
 	is "$rc" 65 'with a name'
 	is "$(ls "$XDG_RUNTIME_DIR/vk")" '' 'nothing of it is left'
 else

@@ -123,7 +123,7 @@ await 10 grep -q ready told
 ok $? 'events that have been are told'
 # It has asked when it is in its poll(2), that is call 7.
 await 10 grep -q '^7 ' "/proc/$waiter/syscall"
-is "$(vk-control -w -o status,why one stop timeout=20s)" '7	stopped' \
+is "$(vk-control -w -o status,why one stop timeout=60s)" '7	stopped' \
 	'stop, and wait: the command ended in order'
 is "$(ls "$XDG_RUNTIME_DIR/vk")" '' 'the name is free then'
 wait "$vm"
@@ -141,7 +141,7 @@ is "$(tr '\n' ' ' <told | tr '\t' ' ')" \
 rm one.ready
 start one
 vk-control one pause
-is "$(vk-control -w -o status one stop timeout=20s)" 7 \
+is "$(vk-control -w -o status one stop timeout=60s)" 7 \
 	'stop lets a guest that is held go on'
 wait "$vm"
 

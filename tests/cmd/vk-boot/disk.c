@@ -262,7 +262,7 @@ test_lock_waits(void)
 	is_int(open_disk(&held, NULL, true, false), 0, "a VM has it");
 	pid = fork(); /* the lock is of the copy as well */
 	if (pid == 0) {
-		usleep(100000);
+		usleep(20000);
 		_exit(0);
 	}
 	disk_close(&held);

@@ -181,7 +181,9 @@ kill -KILL "$vm"
 wait "$vm" 2>/dev/null
 await 10 sh -c '! ls "$XDG_RUNTIME_DIR/vk" | grep -q .'
 ok $? 'kill -9: the run folder is gone'
-is "$(pgrep -f "^vk-boot.*--name two-$$ ")" '' 'and no process is left'
+no_process() { ! pgrep -f "^vk-boot.*--name two-$$ "; }
+await 10 no_process
+ok $? 'and no process is left'
 
 run boot --name two-$$ --overlay kept -u root root.ext4 -- \
 	sh -c 'echo kept >/root/note; cat' <<'END'

@@ -186,5 +186,7 @@ kill -KILL "$vm"
 wait "$vm" 2>/dev/null
 await 10 sh -c '! ls "$XDG_RUNTIME_DIR/vk" | grep -q .'
 ok $? 'kill -9: the run folder is gone'
-is "$(pgrep -f '^vk-boot.*--name stock -m 192M,max')" '' 'and no process is left'
+no_process() { ! pgrep -f '^vk-boot.*--name stock -m 192M,max'; }
+await 10 no_process
+ok $? 'and no process is left'
 done_testing

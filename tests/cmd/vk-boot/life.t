@@ -37,7 +37,7 @@ finish() { # status what
 
 # Who was shown the console has seen enough.
 {
-	timeout 30 vk-boot --engine kvm --no-probe -m 64M -i "$tmp/none" \
+	timeout 120 vk-boot --engine kvm --no-probe -m 64M -i "$tmp/none" \
 		-k "$build/tests/bare/first" -a hold=1 --console stdio \
 		</dev/null 2>"$err"
 	echo $? >"$tmp/status"

@@ -175,7 +175,7 @@ END
 chmod +x root/init
 (cd root && find . | cpio -o -H newc --quiet) >initrd
 head -c 4M /dev/urandom | dd of=disk bs=1M seek=8 conv=notrunc status=none
-run timeout 60 qemu-system-x86_64 -nodefaults -no-user-config -display none \
+run timeout 240 qemu-system-x86_64 -nodefaults -no-user-config -display none \
 	-no-reboot -accel tcg,thread=multi -cpu max -M q35 -m 192M \
 	-object memory-backend-memfd,id=mem,size=192M,share=on \
 	-machine memory-backend=mem -kernel "$kernel/vmlinuz" -initrd initrd \

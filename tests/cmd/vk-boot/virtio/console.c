@@ -175,9 +175,9 @@ test_flood(struct driver *d)
 	double start, spent;
 	unsigned turns = 0;
 
-	driver_start(d, ~0ull);
 	said_bytes = 0;
 	start = now();
+	driver_start(d, ~0ull);
 	while ((spent = now() - start) < 0.3) {
 		while (driver_add(d, TX, &part, 1) >= 0)
 			;

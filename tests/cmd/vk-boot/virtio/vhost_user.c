@@ -368,7 +368,7 @@ test_deaf(void)
 	say(21, 0, NULL, 0, ends[0]);
 	offer_buffer();
 	memcpy(memory + DESC, nowhere, sizeof(nowhere));
-	alarm(10);
+	alarm(60);
 	say_pair(18, 0, 1);
 	ok(device->failed, "a deaf front end is not waited for");
 	alarm(0);

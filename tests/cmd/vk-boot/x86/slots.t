@@ -102,10 +102,10 @@ is "$rc" 69 'no more'
 like "$(cat "$err")" 'disk-add: disk9: no slot is free' 'which is said'
 held disk9
 is $? 1 'and its file is let go'
-run vk-control --timeout 1s kept disk-remove id=disk1 timeout=1100ms
+run vk-control --timeout 3s kept disk-remove id=disk1 timeout=3100ms
 is "$rc" 75 'a guest that keeps its disk has its time'
 like "$(head -n 1 "$err")" \
-	'disk-remove: disk1: the guest did not give it up within 1100 ms' \
+	'disk-remove: disk1: the guest did not give it up within 3100 ms' \
 	'which is said'
 held disk1
 ok $? 'and the disk stays'
