@@ -157,6 +157,13 @@ struct children {
 	int result;
 };
 
+static bool
+is_dots(const struct name *n)
+{
+	return n->length > 0 && n->length <= 2 &&
+	       memcmp(n->at, "..", n->length) == 0;
+}
+
 static int
 child(ext2_ino_t dir, int which, struct ext2_dir_entry *d, int offset,
     int blocksize, char *block, void *with)
@@ -166,10 +173,12 @@ child(ext2_ino_t dir, int which, struct ext2_dir_entry *d, int offset,
 	struct name n = {c->folder, d->name, (size_t)ext2fs_dirent_name_len(d)};
 
 	(void)dir, (void)offset, (void)blocksize, (void)block;
-	if (which != DIRENT_OTHER_FILE)
+	/* Wherever they stand: as names of something they would lead out. */
+	if (which != DIRENT_OTHER_FILE || is_dots(&n))
 		return 0;
 	l->path.len = c->length;
-	if (memchr(n.at, '/', n.length) || memchr(n.at, 0, n.length))
+	if (n.length == 0 || memchr(n.at, '/', n.length) ||
+	    memchr(n.at, 0, n.length))
 		c->result = err_set(l->err, EX_DATAERR,
 		    "%s: %.*s: holds a name that cannot be", l->image,
 		    (int)c->length, l->path.data);

@@ -120,6 +120,8 @@ gather_attributes(struct pour *p, const struct view *v, struct err *e)
 		add_text(p, "SCHILY.fflags");
 	}
 	code = ext2fs_xattrs_open(v->fs, v->inode, &handle);
+	if (code == EXT2_ET_MISSING_EA_FEATURE)
+		return 0;
 	if (code)
 		return view_error(code, v->path, e);
 	code = ext2fs_xattrs_read(handle);

@@ -75,6 +75,15 @@ is "$(extract /nothing | tar -xO | wc -c)" 2097152 "all of it"
 unlike "$(extract /inline | tr '\0' '\n')" system.data \
 	"which is no attribute of it"
 
+mkdir -p "$folder/inside/deeper"
+make holes 64M -t ext4 -O inline_data -I 512
+is "$(vk-mkext --list "$image" /inside | sed 's/.* //')" ".
+./deeper" "a folder inside of its inode"
+rmdir "$folder/inside/deeper" "$folder/inside"
+
+make holes 64M -t ext2 -O none -r 0
+check_holes 'the oldest of them' 9500000
+
 # Room that was given to a file and never written to.
 make holes 64M -t ext4
 change 'fallocate /nothing 0 400'
@@ -116,6 +125,13 @@ like "$(cat "$out")" "$(printf '/x.302.233y\302\251.134$')" \
 is "$(extract /a | TZ=UTC tar -tv --full-time -f - | awk '{ print $5 }')" \
 	"$(sed -n 's/.*T\([0-9:]*\)Z .\/a$/\1/p' "$out")" \
 	"of which no second has more than 999,999,999 nanoseconds"
+
+mkdir -p "$tmp/out/qq" "$tmp/out/a"
+echo x | tee "$tmp/out/qq/x" >"$tmp/out/a/qq"
+make out 5M -t ext4 -O ^has_journal,^metadata_csum
+sed -i 's/qq/../g' "$image"
+is "$(extract | tar -tf - | sort | paste -sd ' ')" './ ./a/ ./lost+found/' \
+	"a name that would lead out is none"
 
 # ---- deep and wide ----------------------------------------------------------
 
