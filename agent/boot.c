@@ -269,21 +269,42 @@ empty_dir(int dir, dev_t device)
 /* ---- a root that cannot be written to ---------------------------------------
  */
 
-/* Where something is mounted later, or a link is made. */
 static bool
-lacks_places(void)
+lacks(const char *place)
 {
-	static const char *const places[] = {"dev", "proc", "sys", "run", "tmp",
-	    "etc/hosts", "etc/hostname", "etc/resolv.conf"};
 	struct stat st;
-	char path[64];
+	char path[512];
 
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		snprintf(path, sizeof(path), NEW_ROOT "/%s", places[i]);
-		if (lstat(path, &st) < 0)
+	snprintf(path, sizeof(path), NEW_ROOT "/%s", place);
+	return lstat(path, &st) < 0;
+}
+
+/* The same of what the word of that number is in any of the lines. */
+static bool
+lacks_any(const struct config_list *list, size_t number)
+{
+	char text[512], *words[CONFIG_WORDS_MAX + 1];
+
+	for (size_t i = 0; i < list->count; i++) {
+		snprintf(text, sizeof(text), "%s", list->lines[i]);
+		if (config_words(text, words) > number && lacks(words[number]))
 			return true;
 	}
 	return false;
+}
+
+/* Where something is mounted later, or a link is made. */
+static bool
+lacks_places(const struct config *config)
+{
+	static const char *const places[] = {"dev", "proc", "sys", "run", "tmp",
+	    "etc/hosts", "etc/hostname", "etc/resolv.conf"};
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+		if (lacks(places[i]))
+			return true;
+	return lacks_any(&config->mounts, 1) || lacks_any(&config->tmpfs, 0) ||
+	       lacks_any(&config->symlinks, 1);
 }
 
 /* Puts a file system in memory over the root, in which the missing places can
@@ -316,13 +337,13 @@ cover_root(struct err *e)
 }
 
 static void
-make_places(void)
+make_places(const struct config *config)
 {
 	struct err e = ERR_INIT;
 	struct statvfs fs;
 
 	if (statvfs(NEW_ROOT, &fs) < 0 || !(fs.f_flag & ST_RDONLY) ||
-	    !lacks_places())
+	    !lacks_places(config))
 		return;
 	if (cover_root(&e) < 0)
 		log_warn("the read-only root lacks folders: %s", e.text);
@@ -381,6 +402,6 @@ boot_root(const struct config *config, struct err *e)
 	mkdir(NEW_ROOT, 0755);
 	if (boot_mount(config->root, NEW_ROOT, e) < 0)
 		return err_prefix(e, "cannot mount root");
-	make_places();
+	make_places(config);
 	return switch_root(e);
 }

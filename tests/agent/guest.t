@@ -431,6 +431,16 @@ like "$(cat "$out")" '^vk' "read-only: /etc/hostname is there"
 like "$(cat "$out")" '/proc/1/comm' "so is /proc"
 like "$(cat "$err")" 'touch: /x: Read-only' "and nothing can be written"
 
+mkdir -p bare/dev bare/proc bare/sys bare/run bare/tmp bare/etc
+touch bare/etc/hosts bare/etc/hostname bare/etc/resolv.conf
+tar -C bare --owner=0 --group=0 -cf - . | vk-mkext >places.ext4
+run timeout 60 vk-boot --engine "$VK_ENGINE" --read-only -d data,mount=/data \
+	-a vk.tmpfs=/scratch places.ext4 -- sh -c 'cat /data/bye
+	touch /scratch/x && echo scratched; touch /x' </dev/null
+is "$(cat "$out")" "bye
+scratched" "read-only: places are made for disks"
+like "$(cat "$err")" 'touch: /x: Read-only' "and no others"
+
 boot ward -a 'vk.exec-wrapper="env WRAPPED=7"' -a vk.exec-allow=s? \
 	-a vk.cgroup=hybrid
 like "$(in_vm sh -c 'grep cgroup2 /proc/mounts')" \
