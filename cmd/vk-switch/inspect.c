@@ -9,6 +9,9 @@
 #include <strings.h>
 #include <sys/socket.h>
 
+/* The longest registered one has 17 letters. */
+#define METHOD_MAX 32
+
 /* ---- TLS ---------------------------------------------------------------- */
 
 static enum inspection
@@ -120,20 +123,51 @@ inspect_tls(const uint8_t *data, size_t len, char *name)
 
 /* ---- HTTP/1 ------------------------------------------------------------- */
 
-static const char *const methods[] = {"GET ", "HEAD ", "POST ", "PUT ",
-    "DELETE ", "OPTIONS ", "PATCH ", "TRACE ", "CONNECT ", "PRI "};
+static bool
+is_blank(uint8_t c)
+{
+	return c == ' ' || c == '\t';
+}
 
-/* -1: no method; 0: may become one; 1: is one. */
+/* RFC 9110, 5.6.2 */
+static bool
+is_token(uint8_t c)
+{
+	return isalnum(c) || (c && strchr("!#$%&'*+-.^_`|~", c));
+}
+
+/*
+ * A request line, of any method and written as servers take it (RFC 9112, 3):
+ * -1: it is none; 0: it may become one; 1: it is one. Lines of other protocols
+ * have ended by then, or something is in them that is in none of these.
+ */
 static int
 is_http(const uint8_t *data, size_t len)
 {
-	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
-		size_t n = strlen(methods[i]);
+	static const char version[] = "HTTP/";
+	size_t i = 0, target, n = sizeof(version) - 1;
 
-		if (memcmp(data, methods[i], len < n ? len : n) == 0)
-			return len >= n;
-	}
-	return -1;
+	while (i < len && i < METHOD_MAX && is_token(data[i]))
+		i++;
+	if (i == len)
+		return 0;
+	if (i == 0 || !is_blank(data[i]))
+		return -1;
+	while (i < len && is_blank(data[i]))
+		i++;
+	for (target = i; i < len && data[i] > ' '; i++)
+		continue;
+	if (i == len)
+		return 0;
+	if (i == target || !is_blank(data[i]))
+		return -1;
+	while (i < len && is_blank(data[i]))
+		i++;
+	if (n > len - i)
+		n = len - i;
+	if (memcmp(data + i, version, n) != 0)
+		return -1;
+	return n == sizeof(version) - 1;
 }
 
 /* "host", "host:port" or "[v6]:port"; takes the host. */
@@ -238,6 +272,11 @@ inspect_bytes(const uint8_t *data, size_t len, char name[NAME_MAX_TEXT + 1])
 	if (data[0] == 22)
 		return len > 1 && data[1] != 3 ? INSPECT_FOREIGN
 					       : inspect_tls(data, len, name);
+	/* RFC 9112, 2.2: a server passes over empty lines. */
+	while (len > 0 && (*data == '\r' || *data == '\n')) {
+		data++;
+		len--;
+	}
 	http = is_http(data, len);
 	if (http < 0)
 		return INSPECT_FOREIGN;

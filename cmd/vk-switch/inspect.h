@@ -4,10 +4,10 @@
  *
  * A flow that is allowed only for its name has its first bytes held back until
  * they show what is wanted: the server name of a TLS ClientHello (RFC 6066, 3;
- * over any number of records) or the Host of an HTTP/1 request (and the
- * authority of an absolute request target). With that the rules are asked again
- * (policy.h). On the ports where TLS and HTTP are at home what is neither has
- * no name; on others it passes as it is.
+ * over any number of records) or the Host of an HTTP/1 request, of any method
+ * (and the authority of an absolute request target). With that the rules are
+ * asked again (policy.h). On the ports where TLS and HTTP are at home what is
+ * neither has no name; on others it passes as it is.
  *
  * Left out: later requests on one HTTP connection; what is inside TLS.
  */

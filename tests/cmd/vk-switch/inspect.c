@@ -109,6 +109,23 @@ test_http(void)
 	    "CONNECT to another");
 	is_int(HTTP("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), INSPECT_BAD,
 	    "HTTP/2 without TLS");
+	is_int(HTTP("PROPFIND / HTTP/1.1\r\nHost: a.example\r\n\r\n"),
+	    INSPECT_NAME, "any method");
+	is_int(HTTP("m-search * HTTP/1.1\r\nHost: a.example\r\n\r\n"),
+	    INSPECT_NAME, "in any case");
+	is_int(HTTP("\r\n\nGET / HTTP/1.1\r\nHost: a.example\r\n\r\n"),
+	    INSPECT_NAME, "behind empty lines");
+	is_str(name, "a.example", "its host");
+	is_int(HTTP("\r\n"), INSPECT_MORE, "which say nothing yet");
+	is_int(HTTP("GET \t/ HTTP/1.1\r\nHost: a\r\n\r\n"), INSPECT_BAD,
+	    "more blanks than one");
+	is_int(HTTP("PATCH / HTT"), INSPECT_MORE, "part of a version");
+	is_int(HTTP("EHLO a.example\r"), INSPECT_FOREIGN, "a line of SMTP");
+	is_int(HTTP("GET / GOPHER/1"), INSPECT_FOREIGN, "another version");
+	is_int(HTTP("PING\r\n"), INSPECT_FOREIGN, "a word");
+	is_int(HTTP("0123456789abcdef0123456789abcdef0"), INSPECT_FOREIGN,
+	    "a word too long for a method");
+	is_int(HTTP("\0\0\0\10"), INSPECT_FOREIGN, "what is no text");
 }
 
 int
