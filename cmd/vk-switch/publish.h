@@ -38,12 +38,20 @@ struct published {
 	uint16_t vm_port;
 };
 
+struct published_range {
+	struct published first;
+	uint16_t count;
+};
+
 struct publisher {
 	bool running; /* new ones are opened at once */
 	struct published entries[PUBLISHED_MAX];
 };
 
 struct lan;
+
+/* The text form; nothing is opened. Returns 0, -1. */
+int publish_parse(const char *text, struct published_range *, struct err *);
 
 void publish_init(struct lan *);
 /* Adds one or a range; opens them where the switch runs already. */
