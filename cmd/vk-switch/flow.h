@@ -99,7 +99,7 @@ struct datagram {
 	bool one_by_one;            /* the kernel takes no datagrams as one */
 	uint16_t echo_id, echo_seq; /* the VM's; of what failed */
 	uint16_t published, client_port; /* where a client came in, and who */
-	struct addr client;
+	struct addr client, at;          /* at: which address of the host */
 };
 
 struct flow {

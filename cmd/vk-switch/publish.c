@@ -63,8 +63,13 @@ open_inet(struct published *p, bool running, struct err *e)
 		return -1;
 	}
 	/* Only now: what was asked is whether the port is free. */
-	if (p->proto == PROTO_UDP)
+	if (p->proto == PROTO_UDP) {
+		bool four = family == AF_INET;
+
 		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
+		setsockopt(fd, four ? IPPROTO_IP : IPPROTO_IPV6,
+		    four ? IP_PKTINFO : IPV6_RECVPKTINFO, &one, sizeof(one));
+	}
 	p->fd = steal_fd(&fd);
 	return 0;
 }
@@ -341,17 +346,23 @@ accept_stream(struct lan *lan, struct published *p)
 	tcp_call(lan, f);
 }
 
-/* A socket for this client of that VM alone, on the same port. */
+/* A socket for this client of that VM alone: on the same port, at the address
+ * that it spoke to, from which alone it takes answers. */
 static int
 client_socket(struct lan *lan, const struct station *s,
-    const struct published *p, const struct sockaddr_storage *client)
+    const struct datagram *from, const struct sockaddr_storage *client)
 {
 	cleanup_fd int fd = descriptor_socket(
 	    lan, &lan->ports[s->port], client->ss_family, SOCK_DGRAM, 0);
+	const struct published *p = &lan->publisher.entries[from->published];
 	static const int one = 1;
 	struct sockaddr_storage own;
-	socklen_t len = addr_to_sock(&p->addr, p->port, &own);
+	socklen_t len = addr_to_sock(&from->at, p->port, &own);
 
+	/* RFC 4007, 6: such an address is one on this link only. */
+	if (addr_is_link_local(&from->at))
+		((struct sockaddr_in6 *)&own)->sin6_scope_id =
+		    ((const struct sockaddr_in6 *)client)->sin6_scope_id;
 	if (fd < 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) < 0 ||
 	    bind(fd, (struct sockaddr *)&own, len) < 0 ||
@@ -367,21 +378,23 @@ is_from(const struct flow *f, const struct datagram *from)
 {
 	return f->inbound && f->datagram.published == from->published &&
 	       f->datagram.client_port == from->client_port &&
-	       addr_equal(&f->datagram.client, &from->client);
+	       addr_equal(&f->datagram.client, &from->client) &&
+	       addr_equal(&f->datagram.at, &from->at);
 }
 
 static struct flow *
-new_client(struct lan *lan, const struct station *s, const struct published *p,
-    struct flow_key *k, const struct sockaddr_storage *client)
+new_client(struct lan *lan, const struct station *s, struct flow_key *k,
+    const struct datagram *from, const struct sockaddr_storage *client)
 {
 	struct watch w = {.kind = WATCH_FLOW};
-	int fd = free_key(lan, k) ? client_socket(lan, s, p, client) : -1;
+	int fd = free_key(lan, k) ? client_socket(lan, s, from, client) : -1;
 	struct flow *f =
 	    fd < 0 ? NULL : flow_new(lan, k, s, FLOWS_DATAGRAM_NEW, fd);
 
 	if (!f)
 		return NULL;
 	f->inbound = true;
+	f->datagram = *from;
 	w.index = flow_index(lan, f);
 	w.generation = f->generation;
 	if (loop_watch(&lan->loop, f->fd, &w, EPOLLIN) == 0)
@@ -390,46 +403,71 @@ new_client(struct lan *lan, const struct station *s, const struct published *p,
 	return NULL;
 }
 
+/* Into spill[0]; *at is changed where the kernel says what it was sent to. */
+static ssize_t
+receive(struct lan *lan, int fd, struct sockaddr_storage *from, struct addr *at)
+{
+	union {
+		struct cmsghdr head;
+		uint8_t bytes[CMSG_SPACE(sizeof(struct in6_pktinfo))];
+	} control;
+	struct iovec iov = {lan->spill[0], sizeof(lan->spill[0])};
+	struct msghdr m = {.msg_name = from,
+	    .msg_namelen = sizeof(*from),
+	    .msg_iov = &iov,
+	    .msg_iovlen = 1,
+	    .msg_control = &control,
+	    .msg_controllen = sizeof(control)};
+	ssize_t n = recvmsg(fd, &m, MSG_DONTWAIT);
+	struct cmsghdr *c = n < 0 ? NULL : CMSG_FIRSTHDR(&m);
+	struct in_pktinfo four;
+	struct in6_pktinfo six;
+
+	if (c && c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+		memcpy(&four, CMSG_DATA(c), sizeof(four));
+		*at = addr_of4((const uint8_t *)&four.ipi_spec_dst);
+	} else if (c && c->cmsg_level == IPPROTO_IPV6 &&
+		   c->cmsg_type == IPV6_PKTINFO) {
+		memcpy(&six, CMSG_DATA(c), sizeof(six));
+		memcpy(at->b, &six.ipi6_addr, sizeof(at->b));
+	}
+	return n;
+}
+
 static void take_strangers(
     struct lan *, struct published *, struct flow *, unsigned depth);
 
-/* Takes a datagram of whomever out of a socket of the port; false: none. */
+/* Takes a datagram of whomever out of the port's socket, or (via) out of one
+ * that a client has; false: none. */
 static bool
-accept_datagram(struct lan *lan, struct published *p, int fd, unsigned depth)
+accept_datagram(struct lan *lan, struct published *p, const struct flow *via,
+    unsigned depth)
 {
 	struct flow_key k = {.proto = PROTO_UDP, .vm_port = p->vm_port};
 	struct sockaddr_storage ss;
-	socklen_t len = sizeof(ss);
 	struct udp_reply r = {.data = lan->spill[0]};
-	struct datagram from;
+	struct datagram from = {
+	    .published = (uint16_t)(p - lan->publisher.entries),
+	    .at = via ? via->datagram.at : p->addr};
 	struct station *s;
-	struct addr client;
-	uint16_t port;
 	struct flow *f;
 	bool fresh;
-	ssize_t n = recvfrom(fd, lan->spill[0], sizeof(lan->spill[0]),
-	    MSG_DONTWAIT, (struct sockaddr *)&ss, &len);
+	ssize_t n = receive(lan, via ? via->fd : p->fd, &ss, &from.at);
 
 	if (n < 0)
 		return false;
-	if (addr_from_sock(&ss, &client, &port) < 0)
+	if (addr_from_sock(&ss, &from.client, &from.client_port) < 0)
 		return true;
 	s = target(lan, p);
-	if (!s || !target_addr(lan, s, p, addr_is4(&client), &k.vm))
+	if (!s || !target_addr(lan, s, p, addr_is4(&from.client), &k.vm))
 		return true;
-	from = (struct datagram){
-	    .published = (uint16_t)(p - lan->publisher.entries),
-	    .client = client,
-	    .client_port = port};
-	far_end(lan, &k, &client, port);
+	far_end(lan, &k, &from.client, from.client_port);
 	f = flow_find(lan, &k);
 	fresh = !f || !is_from(f, &from);
-	if (fresh) {
-		f = new_client(lan, s, p, &k, &ss);
-		if (!f)
-			return true;
-		f->datagram = from;
-	}
+	if (fresh)
+		f = new_client(lan, s, &k, &from, &ss);
+	if (!f)
+		return true;
 	r.from = k.far;
 	r.to = k.vm;
 	r.from_port = k.far_port;
@@ -451,8 +489,7 @@ take_strangers(
 	uint32_t generation = f->generation;
 
 	/* A flow for one of them may take the place of this one. */
-	while (f->generation == generation &&
-	       accept_datagram(lan, p, f->fd, depth))
+	while (f->generation == generation && accept_datagram(lan, p, f, depth))
 		continue;
 }
 
@@ -468,5 +505,5 @@ publish_event(struct lan *lan, const struct watch *w, uint32_t events)
 	if (p->proto == PROTO_TCP)
 		accept_stream(lan, p);
 	else
-		accept_datagram(lan, p, p->fd, 0);
+		accept_datagram(lan, p, NULL, 0);
 }

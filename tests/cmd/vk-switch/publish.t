@@ -14,6 +14,7 @@ socat UNIX-LISTEN:"$tmp/host-service",fork EXEC:cat 2>/dev/null &
 socat TCP-LISTEN:7000,bind=127.0.0.1,fork,reuseaddr EXEC:cat &
 net_switch --control "$tmp/control" -p 8080:web:80 \
 	-p 198.51.100.2:8081:web:80 -p 9000-9003:web:9000 -p 5300:web:53/udp \
+	-p 0.0.0.0:5301:web:53/udp -p '[::]:5301:web:53/udp' \
 	-p "unix:$tmp/web.sock:web:80" -p '[::1]:8082:web:80' -p 8090:other:80 \
 	-s "echo:70=unix:$tmp/host-service" -s 71=tcp:127.0.0.1:7000 \
 	-s 72=unix:/nonexistent/socket
@@ -50,6 +51,13 @@ is "$(echo datagram | socat -t 20 - UDP:127.0.0.1:5300,readbytes=9)" datagram \
 is "$(for i in 1 2 3; do
 	echo "$i" | socat -t 20 - UDP:127.0.0.1:5300,readbytes=2
 done | tr -d '\n')" 123 'from several clients'
+# A port of all addresses answers from the one that a client has spoken to.
+ip addr add 198.51.100.3/24 dev wan
+ip addr add 2001:db8:1::3/64 dev wan nodad
+for at in 198.51.100.2 198.51.100.3 '[2001:db8:1::2]' '[2001:db8:1::3]'; do
+	is "$(echo datagram | in_world socat -t 20 - \
+		"UDP:$at:5301,sourceport=5301,readbytes=9")" datagram "UDP at $at"
+done
 
 is "$(echo there | vm web socat -t 20 - TCP:10.76.0.1:70)" there \
 	'a unix socket at the gateway'
