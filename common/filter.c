@@ -23,6 +23,7 @@ const struct filter_call filter_libc[] = {
     CALL(brk),
     CALL_WITHOUT(mmap, 2, PROT_EXEC),
     CALL(munmap),
+    CALL_RARE(mremap, "a buffer of more than 128 KiB grows"),
     CALL(rt_sigprocmask), /* a thread's end */
     CALL(madvise),        /* its stack */
     CALL(exit),

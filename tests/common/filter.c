@@ -3,6 +3,7 @@
  * forbids end by SIGSYS. */
 #include "common/filter.h"
 
+#include "common/buf.h"
 #include "common/confine.h"
 #include "tests/tap.h"
 
@@ -135,6 +136,35 @@ test_limits(void)
 	filter_release(&full);
 }
 
+/* What the C library does by itself: buffers grow, of any size. */
+static void
+test_memory(void)
+{
+	struct err e = ERR_INIT;
+	int status = -1;
+	pid_t pid;
+
+	filter_init(&filter, "memory", 20);
+	filter_add(&filter, filter_libc);
+	filter_add(&filter, more);
+	ok(filter_compile(&filter, &e) == 0, "of the C library");
+	pid = fork();
+	if (pid == 0) {
+		struct buf b = BUF_INIT(1 << 20);
+
+		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+		if (filter_load(&filter, &e) < 0)
+			_exit(99);
+		while (buf_puts(&b, "a line for one who does not read\n") == 0)
+			continue;
+		buf_release(&b);
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+	is_int(status, 0, "a buffer grows");
+	filter_release(&filter);
+}
+
 int
 main(void)
 {
@@ -151,5 +181,6 @@ main(void)
 	test_arguments();
 	test_union();
 	test_limits();
+	test_memory();
 	return tap_done();
 }

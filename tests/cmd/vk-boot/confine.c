@@ -348,7 +348,7 @@ main(void)
 	filter_add(&reboot, kvm_again_calls);
 	filter_add(&reboot, loader_calls);
 	ok(filter_compile(&reboot, &e) == 0, "what a reboot adds: %s", e.text);
-	test_filter(&reboot, 14);
+	test_filter(&reboot, 15);
 	test_filter(loop_filter(vm.device_loop), 40);
 	snprintf(command, sizeof(command), "rm -rf %s", base);
 	return system(command) != 0 || tap_done();
