@@ -33,6 +33,7 @@ const struct filter_call control_calls[] = {
     CALL(fcntl), /* the spare descriptor */
     CALL(recvmsg),
     CALL(sendto),
+    CALL(shutdown), /* of who has gone deaf */
     CALL(unlinkat), /* the socket, at the end */
     CALLS_END,
 };
