@@ -28,7 +28,7 @@ int
 tarout_init(struct tarout *o, int fd, const char *name, struct err *e)
 {
 	*o = (struct tarout){.fd = fd, .name = name};
-	buf_init(&o->records, 4 * TARIN_PAX_MAX);
+	buf_init(&o->records, TARIN_PAX_MAX);
 	buf_init(&o->map, TARIN_SEGMENTS_MAX * 42 + BLOCK);
 	o->buffer = malloc(TAROUT_BUFFER);
 	return o->buffer ? 0 : err_set(e, EX_OSERR, "out of memory");
@@ -262,7 +262,8 @@ put_pax(struct tarout *o, const struct tar_entry *n, struct err *e)
 
 	if (b->failed)
 		return err_set(e, EX_DATAERR,
-		    "%s: attributes too large to be written", n->path);
+		    "%s: names and attributes too large to be written",
+		    n->path);
 	copy_name(h.name, sizeof(h.name), "PaxHeaders/");
 	copy_name(h.name + 11, sizeof(h.name) - 11, n->path);
 	octal(h.mode, sizeof(h.mode), 0644);

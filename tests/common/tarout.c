@@ -3,6 +3,7 @@
 #include "common/tarout.h"
 
 #include "common/io.h"
+#include "common/pax.h"
 #include "common/scope.h"
 #include "tests/tap.h"
 
@@ -228,6 +229,35 @@ test_names(void)
 	ok(right, "names of every length and of any bytes");
 }
 
+/* What would not be read is not written. */
+static void
+test_attributes(void)
+{
+	static const char key[] = "SCHILY.xattr.user.large";
+	static char value[TARIN_PAX_MAX];
+	struct buf attrs = BUF_INIT(2 * TARIN_PAX_MAX);
+	struct tar_entry n = {.type = TAR_FILE, .path = "file", .link = ""};
+
+	for (size_t over = 0; over < 2; over++) {
+		/* "1048576 ", "=" and a newline are the rest of it. */
+		size_t len = TARIN_PAX_MAX - strlen(key) - 10 + over;
+
+		buf_drop(&attrs, attrs.len);
+		pax_add_attr(&attrs, key, strlen(key), value, len);
+		n.attrs = (const uint8_t *)attrs.data;
+		n.attrs_len = attrs.len;
+		if (over == 0)
+			ok(through(&n, NULL, 0) > 0 &&
+				seen.attrs_len == attrs.len,
+			    "attributes that are just not too large");
+		else
+			ok(through(&n, NULL, 0) < 0 &&
+				strstr(e.text, "too large to be written"),
+			    "those of a byte more are");
+	}
+	buf_release(&attrs);
+}
+
 int
 main(void)
 {
@@ -235,5 +265,6 @@ main(void)
 	test_many_pieces();
 	test_numbers();
 	test_names();
+	test_attributes();
 	return tap_done();
 }
