@@ -32,17 +32,12 @@
 
 #include "cmd/vk-pull/tree.h"
 #include "cmd/vk-pull/walk.h"
+#include "cmd/vk-pull/whiteout.h"
 #include "common/buf.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define WHITEOUT     ".wh."
-#define WHITEOUT_LEN 4
-#define AUFS         ".wh..wh."
-#define AUFS_LEN     8
-#define OPAQUE       ".wh..wh..opq"
 
 struct waiting { /* a hard link whose target is not there yet */
 	uint32_t node;
@@ -122,104 +117,6 @@ static struct tree_node *
 node_at(struct merge *m, uint32_t node)
 {
 	return &m->tree.nodes[node];
-}
-
-/* ---- whiteouts ---------------------------------------------------------- */
-
-/*
- * Takes out everything below folder that came with a layer below this one.
- * Folders that keep something of this layer are as if it had not named them.
- * A folder is purged once a layer: what is added afterwards is this layer's.
- */
-static void
-purge(struct merge *m, uint32_t folder)
-{
-	struct tree *t = &m->tree;
-	uint32_t at = folder, next;
-	bool entered = true; /* coming from above; false: leaving it */
-
-	for (;;) {
-		struct tree_node *n = &t->nodes[at];
-		bool is_folder = n->type == TAR_DIR;
-
-		if (entered && is_folder &&
-		    n->purged != (uint32_t)m->layer + 1) {
-			n->purged = (uint32_t)m->layer + 1;
-			if (n->first != TREE_NONE) {
-				at = n->first;
-				continue;
-			}
-		}
-		if (at == folder)
-			return;
-		next = n->next;
-		entered = next != TREE_NONE;
-		if (!entered)
-			next = n->parent;
-		if (n->layer < m->layer) {
-			if (!is_folder || n->first == TREE_NONE) {
-				tree_remove(t, at);
-			} else {
-				n->layer = m->layer;
-				n->extra = 0;
-			}
-		}
-		at = next;
-	}
-}
-
-static void
-hide(struct merge *m, uint32_t node)
-{
-	struct tree_node *n = node_at(m, node);
-	bool lower = n->layer < m->layer;
-
-	if (n->type == TAR_DIR) {
-		purge(m, node);
-		if (!lower)
-			return;
-		if (n->first != TREE_NONE) {
-			n->layer = m->layer;
-			n->extra = 0;
-			return;
-		}
-	}
-	if (lower)
-		tree_remove(&m->tree, node);
-}
-
-/* name is what follows ".wh."; path the whole. */
-static int
-whiteout(struct merge *m, const char *path, const char *name, size_t len,
-    struct err *e)
-{
-	uint32_t folder, node;
-	const char *last;
-	size_t last_len;
-	int rc;
-
-	if (len == 0 || path_is(name, len, ".") || path_is(name, len, ".."))
-		return err_set(e, EX_DATAERR, "whiteout of nothing");
-	rc = walk_to(&m->walk, path, false, &folder, &last, &last_len, e);
-	if (rc <= 0)
-		return rc;
-	node = tree_find(&m->tree, folder, name, len);
-	if (node != TREE_NONE)
-		hide(m, node);
-	return 0;
-}
-
-static int
-opaque(struct merge *m, const char *path, struct err *e)
-{
-	uint32_t folder;
-	const char *last;
-	size_t len;
-	int rc = walk_to(&m->walk, path, false, &folder, &last, &len, e);
-
-	if (rc > 0)
-		purge(m, folder);
-	return rc < 0 ? -1 : 0;
 }
 
 /* ---- entries ------------------------------------------------------------ */
@@ -344,7 +241,7 @@ add_name(struct merge *m, size_t i, const char *path, struct err *e)
 	if (node == TREE_NONE &&
 	    walk_add(&m->walk, folder, name, len, &node, e) < 0)
 		return -1;
-	if (path_starts(name, len, AUFS, AUFS_LEN) &&
+	if (whiteout_is_aufs(name, len) &&
 	    vector_add(&m->hidden, &node, sizeof(node)) < 0)
 		return err_set(e, EX_OSERR, "out of memory");
 	return type == TAR_DIR ? set_folder(m, node, i, e)
@@ -359,8 +256,7 @@ check_folders(const char *path, const char *last, struct err *e)
 	size_t len;
 
 	for (; (len = path_component(&at)) > 0 && at < last; at += len)
-		if (path_starts(at, len, WHITEOUT, WHITEOUT_LEN) &&
-		    !path_starts(at, len, AUFS, AUFS_LEN))
+		if (whiteout_is(at, len))
 			return err_set(
 			    e, EX_DATAERR, "below a whiteout's name");
 	return 0;
@@ -379,12 +275,10 @@ add_entry(struct merge *m, size_t i, struct err *e)
 		}
 	if (check_folders(path, last, e) < 0)
 		return -1;
-	if (path_is(last, last_len, OPAQUE))
-		return opaque(m, path, e);
-	if (path_starts(last, last_len, WHITEOUT, WHITEOUT_LEN) &&
-	    !path_starts(last, last_len, AUFS, AUFS_LEN))
-		return whiteout(
-		    m, path, last + WHITEOUT_LEN, last_len - WHITEOUT_LEN, e);
+	if (whiteout_is_opaque(last, last_len))
+		return whiteout_apply_opaque(&m->walk, path, e);
+	if (whiteout_is(last, last_len))
+		return whiteout_apply(&m->walk, path, e);
 	return add_name(m, i, path, e);
 }
 
