@@ -99,6 +99,15 @@ files_hostname(const struct config *config, char *into)
 	memcpy(into, hostname, sizeof(hostname));
 }
 
+void
+files_dns(const struct config *config)
+{
+	for (size_t i = 0; i < config->dns.count; i++)
+		files_add_dns(config->dns.lines[i]);
+	for (size_t i = 0; i < config->searches.count; i++)
+		files_add_search(config->searches.lines[i]);
+}
+
 static int
 write_file(const char *path, const struct buf *b)
 {
@@ -212,10 +221,6 @@ files_write(const struct config *config)
 	buf_printf(&b, "%s\n", hostname);
 	place(HOSTNAME, &b);
 	write_hosts(config);
-	for (size_t i = 0; i < config->dns.count; i++)
-		files_add_dns(config->dns.lines[i]);
-	for (size_t i = 0; i < config->searches.count; i++)
-		files_add_search(config->searches.lines[i]);
 	written = true;
 	files_write_dns();
 }

@@ -14,6 +14,9 @@
 /* Sets the host name and the loopback's entry; into holds 65 bytes. */
 void files_hostname(const struct config *, char *into);
 
+/* The servers and domains of the configuration, before all that is found. */
+void files_dns(const struct config *);
+
 /* What DHCP found out is kept for files_write, or for files_write_dns where it
  * was found later. Text is copied. */
 void files_add_dns(const char *address);

@@ -105,6 +105,7 @@ boot(void)
 		give_up(&e);
 	server_stage("mounts");
 	files_hostname(&config, agent.policy.hostname);
+	files_dns(&config);
 	net_start(&agent, &config);
 	files_write(&config);
 	notify_listen(&agent);

@@ -215,6 +215,7 @@ if command -v ip >/dev/null && busybox --list | grep -q '^udhcpd$'; then
 	ln -s ../busybox "$tmp/tree/bin/cat"
 	boot "$tmp/net" <<-'END'
 		verbose
+		dns 192.0.2.1
 		net eth7 dhcp
 		net eth8 mtu 1300
 		net eth8 address 192.168.9.2/24
@@ -227,7 +228,8 @@ if command -v ip >/dev/null && busybox --list | grep -q '^udhcpd$'; then
 	like "$(in_guest ip addr show eth7)" "mtu 1400" "DHCP: MTU"
 	like "$(in_guest ip route)" "default via 10.77.0.1" "DHCP: router"
 	is "$(in_guest cat /etc/resolv.conf | tr '\n' ' ')" \
-		"search test.example nameserver 10.77.0.9 " "DHCP: DNS"
+		"search test.example nameserver 192.0.2.1 nameserver 10.77.0.9 " \
+		"DHCP: DNS, after what is configured"
 	like "$(in_guest ip addr show lan)" "192.168.9.2/24" "static address"
 	like "$(in_guest ip addr show lan)" "fd00:9::2/64" "IPv6 address"
 	like "$(in_guest ip addr show lan)" "mtu 1300" "MTU"
