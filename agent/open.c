@@ -90,7 +90,7 @@ open_attach(struct connection *c, const struct request *r)
 	if (!s || s->pid == 0)
 		connection_failed(c, 125, "there is no session %u", r->id);
 	else
-		session_attach(c, s);
+		session_attach(c, s, r);
 }
 
 static void

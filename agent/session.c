@@ -193,6 +193,27 @@ take_eof(struct session *s, const struct frame *f)
 	return 0;
 }
 
+static void
+resize(struct session *s, const struct winsize *size)
+{
+	if (s->is_tty && s->out[STREAM_OUT].open)
+		ioctl(s->out[STREAM_OUT].watch.fd, TIOCSWINSZ, size);
+}
+
+static int
+take_window(struct session *s, struct cursor *c)
+{
+	struct winsize size = {.ws_row = get_le16(c)};
+
+	size.ws_col = get_le16(c);
+	size.ws_xpixel = get_le16(c);
+	size.ws_ypixel = get_le16(c);
+	if (c->bad)
+		return -1;
+	resize(s, &size);
+	return 0;
+}
+
 static int
 take_frame(void *context, const struct frame *f)
 {
@@ -208,9 +229,7 @@ take_frame(void *context, const struct frame *f)
 		session_kill(s, get_u8(&c) % NSIG);
 		return c.bad ? -1 : 0;
 	case FRAME_WINDOW:
-		if (s->is_tty && s->in.watch.fd >= 0)
-			terminal_resize(s->in.watch.fd, &c);
-		return c.bad ? -1 : 0;
+		return take_window(s, &c);
 	default:
 		return -1;
 	}
@@ -453,8 +472,9 @@ session_socket(struct connection *c, struct request *request, int fd)
 }
 
 void
-session_attach(struct connection *c, struct session *s)
+session_attach(struct connection *c, struct session *s, const struct request *r)
 {
+	const struct winsize size = terminal_size(r);
 	uint64_t at = 0;
 	unsigned stream;
 	uint8_t *into;
@@ -468,6 +488,8 @@ session_attach(struct connection *c, struct session *s)
 	s->in.granted = STREAM_WINDOW - (uint32_t)s->in.waiting.len;
 	s->in.consumed = 0;
 	s->in.eof = s->in.watch.fd < 0;
+	if (r->rows)
+		resize(s, &size);
 	connection_use(c, &session_user, s);
 	say_started(s);
 	if (s->in.eof)

@@ -66,8 +66,10 @@ void session_exec(struct connection *, struct request *,
 /* A session around a connected socket; taken over. */
 void session_socket(struct connection *, struct request *, int fd);
 
-/* Joins a session that has no client. */
-void session_attach(struct connection *, struct session *);
+/* Joins a session that has no client. A terminal gets the new one's size, if
+ * the request tells that. */
+void session_attach(
+    struct connection *, struct session *, const struct request *);
 
 struct session *session_find(struct agent *, uint32_t id);
 

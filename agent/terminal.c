@@ -9,16 +9,21 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <termios.h>
+
+struct winsize
+terminal_size(const struct request *r)
+{
+	return (struct winsize){.ws_row = r->rows ? r->rows : 24,
+	    .ws_col = r->columns ? r->columns : 80,
+	    .ws_xpixel = r->x_pixels,
+	    .ws_ypixel = r->y_pixels};
+}
 
 int
 terminal_open(const struct request *r, int *slave)
 {
-	struct winsize size = {.ws_row = r->rows ? r->rows : 24,
-	    .ws_col = r->columns ? r->columns : 80,
-	    .ws_xpixel = r->x_pixels,
-	    .ws_ypixel = r->y_pixels};
+	const struct winsize size = terminal_size(r);
 	cleanup_fd int master =
 	    open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
 	int unlocked = 0;
@@ -33,18 +38,6 @@ terminal_open(const struct request *r, int *slave)
 		return -1;
 	ioctl(*slave, TIOCSWINSZ, &size);
 	return steal_fd(&master);
-}
-
-void
-terminal_resize(int master, struct cursor *c)
-{
-	struct winsize size = {.ws_row = get_le16(c)};
-
-	size.ws_col = get_le16(c);
-	size.ws_xpixel = get_le16(c);
-	size.ws_ypixel = get_le16(c);
-	if (!c->bad)
-		ioctl(master, TIOCSWINSZ, &size);
 }
 
 struct wanted {

@@ -410,6 +410,14 @@ if command -v tmux >/dev/null; then
 		await 5 seen "^left 0"
 		ok $? "and gives it back" || screen | diag
 	fi
+	id=$(vk-exec -d -i -t t sh -c "read -r _; stty size >$tmp/size" </dev/null)
+	tmux -L "vk$$" resize-window -t 0 -x 61 -y 17
+	keys "clear; vk-exec -t --attach $id t" Enter
+	await 10 sh -c "vk-exec --list t | grep -q '^ *$id .*attached'"
+	keys Enter
+	await 10 test -s "$tmp/size"
+	is "$(cat "$tmp/size")" '17 61' "--attach brings the size along"
+	await 5 prompted
 	keys "vk-exec -t t sleep 62.$$" Enter
 	await 5 naps
 	kill -9 "$(pgrep -o -f "^vk-exec -t t sleep 62.$$\$")"
