@@ -7,7 +7,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -36,9 +38,10 @@ int
 tree_receiver_init(
     struct tree_receiver *r, const char *destination, bool into, struct err *e)
 {
-	char parent[TREE_PATH_MAX + 1];
+	char parent[TREE_PATH_MAX + 1], real[PATH_MAX];
 	size_t len = strlen(destination);
 	const char *slash;
+	struct stat st;
 
 	memset(r, 0, sizeof(*r));
 	r->file = -1;
@@ -49,6 +52,14 @@ tree_receiver_init(
 	if (into || len == 0 || len > TREE_PATH_MAX ||
 	    destination[len - 1] == '/')
 		return err_errno(e, EX_CANTCREAT, "%s", destination);
+	if (stat(destination, &st) == 0) {
+		/* Nothing may take the place of /dev/null. */
+		if (!S_ISREG(st.st_mode))
+			return err_set(e, EX_CANTCREAT,
+			    "%s: neither a file nor a folder", destination);
+		if (realpath(destination, real)) /* of a link to a file */
+			destination = real;
+	}
 	slash = strrchr(destination, '/');
 	snprintf(parent, sizeof(parent), "%.*s",
 	    slash ? (int)(slash - destination) + 1 : 1,

@@ -490,6 +490,17 @@ is "$rc" 1 "a directory needs -r"
 echo new >"$tmp/dst/old"
 run vk-exec cp "t:$tmp/src/a/file" "$tmp/dst/old"
 is "$rc $(cat "$tmp/dst/old")" "0 text" "a file replaces a file"
+ln -s old "$tmp/dst/link to old"
+echo other >"$tmp/dst/old"
+run vk-exec cp "t:$tmp/src/a/file" "$tmp/dst/link to old"
+is "$rc $(cat "$tmp/dst/old") $(readlink "$tmp/dst/link to old")" \
+	"0 text old" "through a link to it"
+mkfifo "$tmp/fifo"
+for to in "$tmp/fifo" "t:$tmp/fifo"; do
+	run vk-exec cp "t:$tmp/src/a/file" "$to"
+	[ -p "$tmp/fifo" ]
+	is "$rc $?" "1 0" "nothing takes a device's place: ${to%%/*}"
+done
 tar cf - -C "$tmp/src" . | vk-exec cp - "t:$tmp/dst/"
 is "$(cd "$tmp/dst" && find a -printf '%p %y %m %s %n %l\n' | sort)" \
 	"$(cd "$tmp/src" && find a -printf '%p %y %m %s %n %l\n' | sort)" \
