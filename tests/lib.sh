@@ -149,6 +149,9 @@ await() {
 	done
 }
 
+# hears PATH: somebody listens at that unix socket, which is there before.
+hears() { grep -q " 00010000 .* $1\$" /proc/net/unix; }
+
 # An emulated processor takes a hundred times as long to make an image as to
 # look at it. So scripts/check runs what needs a guest twice: here, with $VK_MADE
 # for a folder that takes what was made, and then in the lab, to which that

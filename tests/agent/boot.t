@@ -45,7 +45,7 @@ hear_announcements() {
 		"CREATE:$tmp/announced" &
 	listener=$!
 	at_exit "end $listener"
-	await 5 test -S "$tmp/share/announce"
+	await 5 hears "$tmp/share/announce"
 }
 # boot CONFIG: starts an agent with it; $guest is its process.
 boot() {

@@ -218,7 +218,7 @@ is "$(echo there | timeout 60 socat -t 50 - "UNIX:$tmp/in")" there \
 	"-L to a port of the guest's"
 socat -u "UNIX-LISTEN:$tmp/host" "OPEN:$tmp/came,creat" &
 at_exit "end $!"
-await 5 test -S "$tmp/host"
+await 5 hears "$tmp/host"
 in_vm sh -c 'echo here | nc 127.0.0.1 7000'
 await 5 grep -q here came
 ok $? "-R from one"

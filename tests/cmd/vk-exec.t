@@ -580,7 +580,7 @@ lie() {
 	socat -u "FILE:$tmp/answer,ignoreeof" \
 		"UNIX-LISTEN:$tmp/run/vk/lie/vsock" &
 	liar=$!
-	await 5 test -S "$tmp/run/vk/lie/vsock"
+	await 5 hears "$tmp/run/vk/lie/vsock"
 }
 lied() { kill $liar 2>/dev/null; wait $liar 2>/dev/null; }
 mkdir "$tmp/home" "$tmp/home/.ssh"
@@ -597,7 +597,7 @@ for entries in '1 0644 .profile "" rm' '2 0755 .ssh "" ""' \
 	echo key >.ssh/key
 	eval "sent 1 0644 log '' newer; sent $entries" >"$tmp/entries"
 	lie
-	run timeout -k 1 20 vk-exec cp lie:/tmp/log .
+	run timeout -k 1 60 vk-exec cp lie:/tmp/log .
 	lied
 	is "$rc $(find . | sort | tr '\n' ' ')" \
 		"1 . ./.ssh ./.ssh/key ./log " "nothing else: $entries" ||
@@ -615,7 +615,7 @@ like "$(cat "$err")" 'profile: was not asked for' 'which is said'
 mkdir "$tmp/other"
 { sent 1 04755 log '' tool; sent 1 0600 .profile '' rm; } >"$tmp/entries"
 lie
-run timeout -k 1 20 vk-exec cp lie:/tmp/log "t:$tmp/other"
+run timeout -k 1 60 vk-exec cp lie:/tmp/log "t:$tmp/other"
 lied
 is "$rc $(ls -A "$tmp/other")" '1 ' 'nor into another VM'
 {
@@ -624,7 +624,7 @@ is "$rc $(ls -A "$tmp/other")" '1 ' 'nor into another VM'
 	sent 6 0666 dir/null '' ''
 } >"$tmp/entries"
 lie
-run timeout -k 1 20 vk-exec cp -r lie:/tmp/dir "t:$tmp/other"
+run timeout -k 1 60 vk-exec cp -r lie:/tmp/dir "t:$tmp/other"
 lied
 is "$rc $(cd "$tmp/other" && find . -type f -printf '%p %m ')" \
 	'1 ./dir/tool 755 ' 'without set-id bits and devices'
@@ -670,12 +670,12 @@ rm "$tmp/fat"
 mkdir -p "$tmp/image/.vk"
 mkfifo "$tmp/image/.vk/image.json"
 socat -u "UNIX-LISTEN:$tmp/announce" "OPEN:$tmp/announced,creat" &
-at_exit "kill $! 2>/dev/null"
-await 5 test -S "$tmp/announce"
+at_exit "end $!"
+await 5 hears "$tmp/announce"
 vk-agent --root "$tmp/image" --announce "unix:$tmp/announce" \
 	--listen "unix:$tmp/image.sock" &
 fifo_agent=$!
-run vk-exec --socket "$tmp/image.sock" --wait-ready --timeout 20s
+run vk-exec --socket "$tmp/image.sock" --wait-ready --timeout 60s
 is "$rc" 0 "a FIFO in its place holds nothing up" || diag "$(cat "$err")"
 kill "$fifo_agent"
 wait "$fifo_agent"
@@ -684,7 +684,7 @@ wait "$fifo_agent"
 
 socat "UNIX-LISTEN:$tmp/silent.sock" 'SYSTEM:sleep 30' &
 at_exit "end $!"
-await 5 test -S "$tmp/silent.sock"
+await 5 hears "$tmp/silent.sock"
 rc=0
 timeout --foreground --preserve-status -k 60 -s INT 0.3 \
 	vk-exec --socket "$tmp/silent.sock" true || rc=$?

@@ -155,7 +155,7 @@ if command -v socat >/dev/null; then
 	} >"$tmp/answer"
 	socat "UNIX-LISTEN:$tmp/engine.sock" \
 		"SYSTEM:sed /^.\$/q >$tmp/question; cat $tmp/answer" &
-	await 5 test -S "$tmp/engine.sock"
+	await 5 hears "$tmp/engine.sock"
 	DOCKER_HOST="unix://$tmp/engine.sock" vk-pull docker-daemon:busybox:1 |
 		cmp -s - "$tmp/docker.out"
 	ok $? 'docker-daemon: what the engine saves'
@@ -329,7 +329,7 @@ END
 	chmod +x "$tmp/connect"
 	socat -d -d TCP-LISTEN:0,bind=127.0.0.1,fork EXEC:"$tmp/connect" \
 		2>"$tmp/socat" &
-	at_exit "kill $! 2>/dev/null"
+	at_exit "end $!"
 	await 10 grep -q 'listening on' "$tmp/socat"
 	proxy=http://$(sed -n 's/.*listening on AF=2 //p' "$tmp/socat" | head -n 1)
 	run env https_proxy="$proxy" no_proxy=127.0.0.1 \

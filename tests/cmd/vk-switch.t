@@ -118,7 +118,7 @@ ok $? 'before there is a socket'
 sh -c 'ulimit -n 2048; exec "$@"' sh vk-switch -l "$tmp/few" --flows 60000 \
 	--control "$tmp/control" 2>"$tmp/few.log" &
 switch=$!
-await 5 test -S "$tmp/control"
+await 5 hears "$tmp/control"
 like "$(cat "$tmp/few.log")" \
 	'^vk-switch: 1494 connections at the same time, not 60000: 2048 files' \
 	'the limit on open files is told'

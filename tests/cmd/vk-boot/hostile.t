@@ -18,7 +18,8 @@ peers() {
 	at_exit "end $!"
 	socat "UNIX-LISTEN:$tmp/counter,fork" EXEC:'wc -c' 2>/dev/null &
 	at_exit "end $!"
-	await 5 test -S "$tmp/net" -a -S "$tmp/counter"
+	await 5 hears "$tmp/net"
+	await 5 hears "$tmp/counter"
 }
 
 resident_kib() {

@@ -52,7 +52,7 @@ serve "UNIX-LISTEN:$tmp/echo"
 free_port
 echo=$port
 serve "TCP4-LISTEN:$echo,bind=127.0.0.1,reuseaddr"
-await 5 test -S "$tmp/echo"
+await 5 hears "$tmp/echo"
 await 5 socat -u /dev/null "TCP4:127.0.0.1:$echo"
 six=
 if grep -q '^0\{31\}1 ' /proc/net/if_inet6 2>/dev/null; then
@@ -154,7 +154,7 @@ end_forward
 socat "UNIX-LISTEN:$tmp/slow,fork,max-children=1,backlog=1" \
 	SYSTEM:"until [ -e $tmp/go ]; do sleep 0.02; done; cat" &
 at_exit "end $!"
-await 5 test -S "$tmp/slow"
+await 5 hears "$tmp/slow"
 i=0
 pids=
 while [ $i -lt 6 ]; do
@@ -250,7 +250,7 @@ socat "UNIX-LISTEN:$tmp/bye" 'SYSTEM:echo bye' &
 at_exit "end $!"
 socat "TCP4-LISTEN:$bye,bind=127.0.0.1,reuseaddr" 'SYSTEM:echo bye' &
 at_exit "end $!"
-await 5 test -S "$tmp/bye"
+await 5 hears "$tmp/bye"
 await 5 grep -q ":$(printf %04X "$bye") .* 0A " /proc/net/tcp
 mkfifo "$tmp/heard"
 exec 4<>"$tmp/endless"
@@ -276,7 +276,7 @@ if [ "$(id -u)" -eq 0 ] && command -v ssh >/dev/null &&
 		exec socat 'UNIX-LISTEN:$tmp/ssh,fork' \
 			'EXEC:dropbear -i -r $tmp/host'" 2>"$tmp/ssh.log" &
 	at_exit "end $!"
-	await 5 test -S "$tmp/ssh"
+	await 5 hears "$tmp/ssh"
 	rc=0
 	head -c 3000000 /dev/zero | timeout 120 ssh -F none -i "$tmp/key" \
 		-o BatchMode=yes -o StrictHostKeyChecking=no \
