@@ -120,9 +120,13 @@ port_open(struct lan *lan, int fd, const struct listener *l)
 		fd_close(&fd);
 		return NULL;
 	}
+	/* The one before may have gone in this turn, with output that stood in
+	 * the list. */
 	*p = (struct port){.fd = fd,
 	    .index = p->index,
 	    .generation = p->generation + 1,
+	    .dirty = p->dirty,
+	    .next_dirty = p->next_dirty,
 	    .listener = l,
 	    .in = p->in,
 	    .out = p->out};
@@ -155,6 +159,7 @@ port_close(struct lan *lan, struct port *p, const char *why)
 	event_log(lan, "disconnected", port_name(lan, p), why ? why : "");
 	flows_of_port_close(lan, p);
 	stations_of_port_forget(lan, p);
+	fragments_of_port_forget(lan, p);
 	fd_close(&p->fd);
 	p->generation++;
 	p->in_start = p->in_have = p->out_start = p->out_end = 0;
