@@ -34,6 +34,19 @@ enum option {
 	OPTION_END = 255,
 };
 
+/* Programs ask for these by themselves, and believe what is there: how to reach
+ * the world (CERT VU#598349), a tunnel (RFC 5214), this very machine. */
+static bool
+is_believed(const char *name)
+{
+	static const char *const names[] = {"wpad", "isatap", "localhost"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return false;
+}
+
 /* A host name is a label: what else is in it is not taken (RFC 1123, 2.1). */
 static void
 take_name(struct dhcp_message *m, const uint8_t *value, size_t len)
@@ -50,6 +63,8 @@ take_name(struct dhcp_message *m, const uint8_t *value, size_t len)
 	if (n < len && value[n] != '.' && value[n] != 0)
 		n = 0;
 	m->name[n] = '\0';
+	if (is_believed(m->name))
+		m->name[0] = '\0';
 }
 
 static void

@@ -261,6 +261,38 @@ is_quick(void)
 	is_int(lease_at(text(&t.yours))->state, LEASE_BOUND, "bound at once");
 }
 
+/* What a client says that it is called, as it is taken. */
+static const char *
+taken_name(const char *name)
+{
+	static struct dhcp_message m;
+	uint8_t message[300];
+	struct writer w = writer_of(message, sizeof(message));
+
+	put_be(&w, 0x01010600, 4);
+	put_zeros(&w, 24);
+	put_bytes(&w, vm_mac.b, 6);
+	put_zeros(&w, 10 + 192);
+	put_be(&w, 0x63825363, 4);
+	put_be(&w, 0x350101, 3);
+	put_be(&w, 12, 1);
+	put_be(&w, strlen(name), 1);
+	put_bytes(&w, name, strlen(name));
+	put_be(&w, 0xff, 1);
+	return dhcp_parse(message, writer_len(&w), &m) < 0 ? NULL : m.name;
+}
+
+static void
+has_a_name(void)
+{
+	is_str(taken_name("Web.example.org"), "web", "a name: its first label");
+	is_str(taken_name("a b"), "", "no label, no name");
+	is_str(taken_name("WPAD"), "", "nor where programs look for a proxy");
+	is_str(taken_name("isatap.lan"), "", "or a tunnel");
+	is_str(taken_name("localhost"), "", "or themselves");
+	is_str(taken_name("wpad2"), "wpad2", "others are like all");
+}
+
 static void
 bound(unsigned place, uint8_t who, const char *at, int64_t until)
 {
@@ -305,6 +337,7 @@ main(void)
 	declines_all();
 	is_quick();
 	inherits();
+	has_a_name();
 	is_int(ask((struct said){.type = DHCP_OFFER}).type, 0,
 	    "what a server says is no request");
 	lan_release(&lan);
