@@ -40,7 +40,7 @@ tree_receiver_init(
 {
 	char parent[TREE_PATH_MAX + 1], real[PATH_MAX];
 	size_t len = strlen(destination);
-	const char *slash;
+	const char *slash, *name;
 	struct stat st;
 
 	memset(r, 0, sizeof(*r));
@@ -64,12 +64,11 @@ tree_receiver_init(
 	snprintf(parent, sizeof(parent), "%.*s",
 	    slash ? (int)(slash - destination) + 1 : 1,
 	    slash ? destination : ".");
-	snprintf(r->rename, sizeof(r->rename), "%s",
-	    slash ? slash + 1 : destination);
-	if (!tree_path_valid(r->rename) ||
-	    strcmp(r->rename, slash ? slash + 1 : destination) != 0)
+	name = slash ? slash + 1 : destination;
+	if (strlen(name) >= sizeof(r->rename) || !tree_path_valid(name))
 		return err_set(
 		    e, EX_CANTCREAT, "%s: not a file's name", destination);
+	memcpy(r->rename, name, strlen(name) + 1);
 	r->base = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return r->base < 0 ? err_errno(e, EX_CANTCREAT, "%s", parent) : 0;
 }
