@@ -23,6 +23,9 @@
 #define AGAIN_MS   20
 #define BACKLOG_MS 10000
 
+/* Connections that there is no descriptor for wait so long. */
+#define FULL_MS 100
+
 /* Where it is to be. Returns its length, 0 where the client was told. */
 static socklen_t
 target_of(struct connection *c, const struct request *r, union endpoint *a)
@@ -169,6 +172,7 @@ forward_connect(struct connection *c, struct request *r)
 struct listener {
 	struct agent *agent;
 	struct watch watch;
+	struct timer full;
 	struct connection *connection;
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 };
@@ -231,6 +235,14 @@ accept_one(struct listener *l, int fd)
 }
 
 static void
+listen_again(struct timer *full)
+{
+	struct listener *l = container_of(full, struct listener, full);
+
+	loop_want(&l->agent->loop, &l->watch, EPOLLIN);
+}
+
+static void
 listener_ready(struct watch *w, uint32_t events)
 {
 	struct listener *l = container_of(w, struct listener, watch);
@@ -239,8 +251,12 @@ listener_ready(struct watch *w, uint32_t events)
 	(void)events;
 	/* One a turn, as there may be no end of them. */
 	fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC);
-	if (fd >= 0)
+	if (fd >= 0) {
 		accept_one(l, fd);
+	} else if (errno != EAGAIN) { /* no descriptor is free */
+		loop_want(&l->agent->loop, w, 0);
+		loop_timer(&l->agent->loop, &l->full, FULL_MS, listen_again);
+	}
 	connection_flush(l->connection);
 }
 
@@ -256,6 +272,7 @@ listener_lost(void *context)
 {
 	struct listener *l = context;
 
+	loop_timer_stop(&l->agent->loop, &l->full);
 	loop_remove(&l->agent->loop, &l->watch);
 	if (l->path[0])
 		unlink(l->path);

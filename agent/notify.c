@@ -27,16 +27,13 @@ take_line(const char *line)
 static void
 ready(struct watch *w, uint32_t events)
 {
-	char message[4096], *at;
-	ssize_t n;
+	char message[4096], *at = message;
+	ssize_t n = recv(w->fd, message, sizeof(message) - 1, 0);
 
 	(void)events;
-	while ((n = recv(w->fd, message, sizeof(message) - 1, 0)) > 0) {
-		message[n] = '\0';
-		at = message;
-		while (at)
-			take_line(strsep(&at, "\n"));
-	}
+	message[n > 0 ? n : 0] = '\0';
+	while (at)
+		take_line(strsep(&at, "\n"));
 }
 
 void

@@ -41,14 +41,13 @@ static void
 ready(struct watch *w, uint32_t events)
 {
 	char record[RECORD_MAX], text[256];
-	ssize_t n;
+	ssize_t n = read(w->fd, record, sizeof(record));
 
 	(void)events;
-	/* EPIPE: records were lost, the next read goes on behind them. */
-	while ((n = read(w->fd, record, sizeof(record))) > 0 ||
-	       (n < 0 && errno == EPIPE))
-		if (n > 0 && oom_message(record, (size_t)n, text, sizeof(text)))
-			agent_event(agent, EVENT_OOM, "%s", text);
+	/* One a turn. EPIPE: records were lost, the next read goes on behind
+	 * them. */
+	if (n > 0 && oom_message(record, (size_t)n, text, sizeof(text)))
+		agent_event(agent, EVENT_OOM, "%s", text);
 }
 
 void

@@ -47,6 +47,8 @@
  * as fast as they are reaped. */
 #define TURN_CHILDREN 256
 #define TURN_MS       1
+/* No descriptor was free: then it is tried again. */
+#define FULL_MS 100
 /* How much the host may leave unread before events are dropped. */
 #define EVENTS_MAX (FRAME_IMAGE_MAX + 2 * FRAME_DATA_MAX)
 
@@ -55,7 +57,7 @@ static struct {
 	bool listener_is_unix;
 	struct frame_reader reader;
 	struct buf out; /* to the host */
-	struct timer deadline, again, reaping;
+	struct timer deadline, again, reaping, listening;
 	int stop_signal; /* what the main command is asked by */
 	enum { RUNNING, ASKED, KILLED, DOWN } state;
 	bool reboot;
@@ -106,15 +108,28 @@ is_host(const union address *a)
 	       a->vsock.svm_cid == VMADDR_CID_HOST;
 }
 
-/* One a turn: whoever knocks all the time does not keep the others waiting. */
+static void
+listen_again(struct timer *t)
+{
+	(void)t;
+	loop_want(&server.agent->loop, &server.listener, EPOLLIN);
+}
+
+/* One a turn: whoever knocks all the time does not keep the others waiting, and
+ * whoever cannot be let in, for want of descriptors, nobody at all. */
 static void
 listener_ready(struct watch *w, uint32_t events)
 {
+	struct loop *loop = &server.agent->loop;
 	union address from = {.any.sa_family = AF_UNSPEC};
 	socklen_t len = sizeof(from);
 	int fd = accept4(w->fd, &from.any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	(void)events;
+	if (fd < 0 && errno != EAGAIN) {
+		loop_want(loop, w, 0);
+		loop_timer(loop, &server.listening, FULL_MS, listen_again);
+	}
 	if (fd >= 0 && !is_host(&from))
 		close(fd);
 	else if (fd >= 0)

@@ -680,6 +680,38 @@ is "$rc" 0 "a FIFO in its place holds nothing up" || diag "$(cat "$err")"
 kill "$fifo_agent"
 wait "$fifo_agent"
 
+# ---- no descriptor is free ---------------------------------------------------
+
+vk-agent --listen "unix:$tmp/full.sock" 2>/dev/null &
+full=$!
+at_exit "kill $full 2>/dev/null"
+run vk-exec --socket "$tmp/full.sock" --wait-ready --timeout 20s
+if prlimit --pid "$full" --nofile=10:6000 2>/dev/null; then
+	pids=
+	for _ in 1 2 3 4 5 6 7 8 9 10 11 12; do
+		socat -u "UNIX:$tmp/full.sock" OPEN:/dev/null &
+		pids="$pids $!"
+	done
+	uses_all() { [ "$(find "/proc/$full/fd" -type l | wc -l)" -ge 10 ]; }
+	await 10 uses_all
+	ticks() { awk '{ print $14 + $15 }' "/proc/$full/stat"; }
+	before=$(ticks)
+	sleep 0.5 # as long, it waits
+	used=$(($(ticks) - before))
+	ok $((used > 5)) "who cannot be let in is not tried all the time ($used)"
+	# shellcheck disable=SC2086 # words
+	kill $pids
+	# shellcheck disable=SC2086
+	wait $pids
+	prlimit --pid "$full" --nofile=6000
+	run timeout 20 vk-exec --socket "$tmp/full.sock" true
+	is "$rc" 0 "but is once there is room"
+else
+	skip "no descriptor is free" "its limit cannot be set"
+fi
+kill "$full"
+wait "$full"
+
 # ---- nobody answers ---------------------------------------------------------
 
 socat "UNIX-LISTEN:$tmp/silent.sock" 'SYSTEM:sleep 30' &
