@@ -69,8 +69,11 @@ local_part(const struct lan *lan, const char *text, char *into, size_t size)
 		len -= domain + 1;
 	else if (strchr(text, '.'))
 		return false;
-	if (len >= size)
-		return false;
+	/* Longer than any that is known: one that nobody has. */
+	if (len >= size) {
+		text = "?";
+		len = 1;
+	}
 	memcpy(into, text, len);
 	into[len] = '\0';
 	return true;

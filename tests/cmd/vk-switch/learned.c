@@ -109,6 +109,22 @@ is_told_here(void)
 	    "and a rule for its name holds then");
 }
 
+/* A name of the LAN is asked of nobody else, however long it is. */
+static void
+stays_here(void)
+{
+	struct dns_query q = {.type = DNS_A, .class = 1};
+	uint8_t answer[DNS_UDP_MAX];
+
+	if (dns_name_of("a-name-of-thirty-two-characters-."
+			"a-name-of-thirty-two-characters-.lan",
+		&q.name) < 0)
+		exit(1);
+	ok(name_answer(&lan, &q, answer, sizeof(answer)) > 0 &&
+		(answer[3] & 15) == DNS_NXDOMAIN,
+	    "a long name of the LAN: there is none");
+}
+
 static void
 ends(void)
 {
@@ -138,6 +154,7 @@ main(void)
 	asks_for_many();
 	has_many();
 	is_told_here();
+	stays_here();
 	ends();
 	lan_release(&lan);
 	return tap_done();
