@@ -134,6 +134,11 @@ add_rule(struct policy *p, struct rule *r, const char *text, struct err *e)
 	if (parse_tail(target, r) < 0)
 		return err_set(e, EX_CONFIG, "%s: bad port or protocol", text);
 	if (r->by_name) {
+		size_t len = strlen(target);
+
+		/* As names are written that are whole. */
+		if (len > 1 && target[len - 1] == '.')
+			target[len - 1] = '\0';
 		if (!*target || strlen(target) > NAME_MAX_TEXT ||
 		    strspn(target, "abcdefghijklmnopqrstuvwxyz"
 				   "ABCDEFGHIJKLMNOPQRSTUVWXYZ"

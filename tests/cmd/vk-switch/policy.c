@@ -223,11 +223,11 @@ shown(void)
 	ok(opens_shown("203.0.113.7", "evil.example") &&
 		opens_shown("203.0.113.7", NULL),
 	    "or the default");
-	set_rules("allow-name good.example:443\ndefault deny", &e);
+	set_rules("allow-name Good.Example.:443\ndefault deny", &e);
 	ok(!opens_shown("203.0.113.7", "evil.example") &&
 		!opens_shown("203.0.113.7", NULL) &&
 		opens_shown("203.0.113.7", "good.example"),
-	    "whatever that is");
+	    "whatever that is; names with a dot at their end are the same");
 }
 
 /* A VM's own rules: what they do not name is denied. */
