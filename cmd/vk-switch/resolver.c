@@ -144,6 +144,17 @@ cache_answer(struct lan *lan, const struct port *port,
 
 /* ---- what can be said at once ------------------------------------------- */
 
+/* Once a second at most: a VM asks as often as it likes. */
+static bool
+may_tell(struct lan *lan)
+{
+	if (lan->name_refusal_ms &&
+	    lan->loop.now_ms - lan->name_refusal_ms < 1000)
+		return false;
+	lan->name_refusal_ms = lan->loop.now_ms;
+	return true;
+}
+
 size_t
 resolver_answer(struct lan *lan, const struct port *port,
     const struct dns_query *q, enum dns_code code, uint8_t *into, size_t size)
@@ -160,10 +171,9 @@ resolver_answer(struct lan *lan, const struct port *port,
 	}
 	if (!policy_allows_name(lan, port, q->name.text)) {
 		lan->names_refused++;
-		log_info(
-		    "%s: DNS: %s: refused", port_name(lan, port), q->name.text);
-		if (lan->loop.now_ms - lan->name_refusal_ms >= 1000) {
-			lan->name_refusal_ms = lan->loop.now_ms;
+		if (may_tell(lan)) {
+			log_info("%s: DNS: %s: refused", port_name(lan, port),
+			    q->name.text);
 			event_log(lan, "name-refused", port_name(lan, port),
 			    q->name.text);
 		}
@@ -190,8 +200,10 @@ resolver_accept(struct lan *lan, const struct port *port,
 		return 0;
 	for (size_t i = 0; i < r.addr_count; i++)
 		if (policy_guards(lan, &r.addrs[i])) {
-			log_info("%s: DNS: %s: points to this host: removed",
-			    port_name(lan, port), q->name.text);
+			if (may_tell(lan))
+				log_info("%s: DNS: %s: points to what is "
+					 "closed: removed",
+				    port_name(lan, port), q->name.text);
 			return dns_put_answer(message, len, q, &empty);
 		}
 	if (keep)

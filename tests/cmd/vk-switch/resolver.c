@@ -2,6 +2,7 @@
 /* resolver.c - which of the host's servers is asked, when one is dead */
 #include "cmd/vk-switch/resolver.h"
 
+#include "common/log.h"
 #include "tests/cmd/vk-switch/wire.h"
 #include "tests/tap.h"
 
@@ -73,6 +74,34 @@ time_passes(void)
 	resolver_retry(&lan);
 }
 
+/* Lines on stderr while a VM asks for what is refused, again and again. */
+static int
+lines_of_refusals(void)
+{
+	struct dns_query q = {.type = DNS_A, .class = 1};
+	uint8_t answer[DNS_UDP_MAX];
+	char text[65536];
+	int ends[2], before = dup(STDERR_FILENO), lines = 0;
+	ssize_t n;
+
+	if (before < 0 || pipe(ends) < 0 || dup2(ends[1], STDERR_FILENO) < 0 ||
+	    dns_name_of("secret.example", &q.name) < 0)
+		exit(1);
+	log_verbose = true;
+	for (int i = 0; i < 500; i++)
+		resolver_answer(&lan, &lan.ports[0], &q, DNS_NOERROR, answer,
+		    sizeof(answer));
+	log_verbose = false;
+	dup2(before, STDERR_FILENO);
+	close(before);
+	close(ends[1]);
+	while ((n = read(ends[0], text, sizeof(text))) > 0)
+		for (ssize_t i = 0; i < n; i++)
+			lines += text[i] == '\n';
+	close(ends[0]);
+	return lines;
+}
+
 int
 main(void)
 {
@@ -97,6 +126,8 @@ main(void)
 	lan_turn(&lan, 0);
 	is_int(served(dead, true), 1, "until the other is gone");
 	is_int(answers(), 1, "and it lives");
+	lan.policies[0].allow_rest = false;
+	is_int(lines_of_refusals(), 1, "refused names fill no log");
 	lan_release(&lan);
 	return tap_done();
 }
