@@ -11,8 +11,10 @@ for tool in socat ping; do have "$tool"; done
 net_world
 ip link add spare type veth peer name end
 ip -n world addr add 203.0.113.5/32 dev wire
-in_world socat TCP6-LISTEN:70,fork,reuseaddr EXEC:'echo world' &
-socat TCP6-LISTEN:70,fork,reuseaddr EXEC:'echo host' &
+in_world socat TCP6-LISTEN:70,fork,reuseaddr \
+	SYSTEM:'echo world; cat >/dev/null' &
+# One whose program ends at once may end before it has sent what that said.
+socat TCP6-LISTEN:70,fork,reuseaddr SYSTEM:'echo host; cat >/dev/null' &
 socat -u UDP6-RECV:70 "OPEN:$tmp/datagrams,creat,append" &
 await 10 sh -c 'ss -Htln | grep -q :70 && ss -Huln | grep -q :70'
 await 10 in_world sh -c 'ss -Htln | grep -q :70'

@@ -53,7 +53,7 @@ in_world dnsmasq -k -C /dev/null -p 53 --no-hosts --no-resolv --user= --group= \
 	--host-record=shared.example.net,198.51.100.10 \
 	--local=/org/ --local=/net/ --pid-file &
 # the host: services that listen on everything
-socat TCP6-LISTEN:8080,fork,reuseaddr EXEC:'echo HOST' &
+socat TCP6-LISTEN:8080,fork,reuseaddr SYSTEM:'echo HOST; cat >/dev/null' &
 socat UDP6-LISTEN:8080,fork EXEC:'echo HOST' &
 cat >"$tmp/policy" <<'END'
 # what the jobs of this host need
