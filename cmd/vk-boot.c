@@ -15,6 +15,7 @@
 #include "common/confine.h"
 #include "common/die.h"
 #include "common/io.h"
+#include "common/log.h"
 
 #include <stdio.h>
 
@@ -52,6 +53,7 @@ main(int argc, char **argv)
 		return status;
 	}
 	status_init(&vm.status, vm.options.ready_fd, vm.options.status_fd);
+	log_hold();
 	sandbox_begin(&vm);
 	if (vm_build(&vm, &e) < 0)
 		status = -1;
@@ -62,6 +64,9 @@ main(int argc, char **argv)
 	else
 		status = sandbox_close(&vm, &e) < 0 ? -1 : vm_run(&vm, &e);
 	vm_release(&vm);
+	if (log_waits())
+		guest_signals_over();
+	log_release();
 	if (status < 0)
 		die_err(&e);
 	return status;

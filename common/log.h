@@ -23,4 +23,20 @@ void log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Shown only with log_verbose. */
 void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* Always shown, as it is: lines, each with its newline. */
+void log_text(const char *text);
+
+/*
+ * For a program that must go on whoever reads its stderr: where that is a pipe
+ * or a terminal, nobody is waited for any more. What there is no room for
+ * waits, up to LOG_WAITING_MAX, and goes with the next line; log_release writes
+ * the rest, however long that takes, and all is as it was. For one thread,
+ * while there is no other, and /proc can be seen.
+ */
+#define LOG_WAITING_MAX (64u << 10)
+void log_hold(void);
+/* Whether anything waits. */
+bool log_waits(void);
+void log_release(void);
+
 #endif

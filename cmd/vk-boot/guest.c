@@ -316,6 +316,14 @@ guest_signals(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
+void
+guest_signals_over(void)
+{
+	sigset_t set = handled_signals();
+
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
 static int
 open_sources(struct guest *g, struct err *e)
 {

@@ -65,7 +65,9 @@ struct guest_config {          /* borrowed */
  */
 int guest_run(const struct guest_config *, struct err *);
 
-/* Blocks what guest_run takes by a descriptor; before any thread starts. */
+/* Blocks what guest_run takes by a descriptor; before any thread starts. Once
+ * there is no guest any more, they may end us again. */
 void guest_signals(void);
+void guest_signals_over(void);
 
 #endif

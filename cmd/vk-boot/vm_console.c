@@ -164,6 +164,6 @@ vm_console_last_words(void *owner)
 	struct vm *vm = owner;
 
 	if (ring_last(vm->ring, LAST_LINES, text, sizeof(text)) > 0)
-		fputs(text, stderr);
+		log_text(text);
 	return text;
 }

@@ -123,4 +123,22 @@ like "$(cat "$out")" '^root /dev/vda ext4' "and the agent's configuration"
 run vk-boot --console what root.ext4
 is "$rc" 64 'an unknown place is refused'
 like "$(cat "$err")" 'what: not log, none, stdio, pty or unix:PATH' 'by name'
+
+# ---- nobody reads what is said ----
+
+mkfifo stuck
+exec 8<>stuck
+head -c 65536 /dev/zero >&8 # all that it holds
+boot --name unheard --timeout 3s root.ext4 -- sleep 1000 </dev/null >/dev/null \
+	2>stuck &
+vm=$!
+await 60 test -e "$XDG_RUNTIME_DIR/vk/unheard/control"
+over() { [ ! -e "$XDG_RUNTIME_DIR/vk/unheard" ]; }
+await 60 over
+ok $? '--timeout: the VM ends, though nobody reads what is said of it'
+timeout 100 cat <stuck >stuck.seen &
+wait "$vm"
+is $? 124 'and vk-boot when it is read'
+await 10 grep -aq 'stopped after 3 s' stuck.seen
+ok $? 'which it is'
 done_testing
