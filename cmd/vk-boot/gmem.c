@@ -195,7 +195,10 @@ gmem_discard(const struct gmem *mem, void *hva, uint64_t len)
 			continue;
 		end = (start + len) & ~(page - 1);
 		start = (start + page - 1) & ~(page - 1);
-		if (start >= end)
+		/* A reserved page that is given back loses its reservation
+		 * (but with the newest hosts): others may take it, and the
+		 * guest ends where it wants it again. */
+		if (start >= end || mem->huge)
 			return 0;
 		/* Pages of a file are the file's: others may have it mapped. */
 		if (r->fd >= 0)

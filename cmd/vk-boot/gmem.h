@@ -88,7 +88,8 @@ void gmem_release(struct gmem *);
 void *gmem_at(const struct gmem *, uint64_t gpa, uint64_t len);
 
 /* Gives whole pages inside [hva, hva + len), which lies in one region, back to
- * the host; they read as zero afterwards. Returns the bytes given back. */
+ * the host; they read as zero afterwards. Huge pages stay. Returns the bytes
+ * given back. */
 uint64_t gmem_discard(const struct gmem *, void *hva, uint64_t len);
 
 /*

@@ -104,6 +104,24 @@ test_inflate(void)
 	ok(!d.needs_reset, "nothing of it is a breach");
 }
 
+/* Of the host's reserved pages none is given back: others could take it. */
+static void
+test_huge(void)
+{
+	static const uint32_t pages[] = {0x100, 0x101};
+	uint64_t before;
+
+	driver_start(&d, ~0ull);
+	fill(0x100000, 2);
+	before = stats().inflated;
+	d.mem.huge = true;
+	send_pages(INFLATE, pages, 2);
+	d.mem.huge = false;
+	ok(driver_used(&d, INFLATE, NULL) >= 0 && empty(0x100000, 2) == 0,
+	    "reserved pages stay");
+	is_int(stats().inflated, before, "and are not counted");
+}
+
 static void
 test_target(void)
 {
@@ -238,6 +256,7 @@ main(void)
 	assert(gmem_add(&d.mem, FAR, FAR_LEN, 1, &e) == 0);
 	driver_use(&d, balloon_new(d.loop, &d.mem, &e));
 	test_inflate();
+	test_huge();
 	test_target();
 	test_reporting(3, ~0ull);
 	test_reporting(4, ~0ull);
