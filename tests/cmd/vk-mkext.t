@@ -198,15 +198,20 @@ for signal in HUP TERM KILL; do
 	exec 9>&-
 	is "$(ls -A "$tmp/$signal")" "" "SIG$signal leaves nothing behind"
 done
+# It is written in pieces of some megabytes.
+head -c 12000000 /dev/urandom >"$tmp/pieces"
+tar -cf "$tmp/pieces.tar" -C "$tmp" pieces
 vk-mkext >"$tmp/in-place" <"$tmp/slow" 2>/dev/null &
 pid=$!
 exec 9>"$tmp/slow"
-cat "$tmp/a.tar" "$tmp/a.tar" >&9
+head -c 9000000 "$tmp/pieces.tar" >&9
 await 10 test -s "$tmp/in-place"
+ok $? "> file has something"
 kill -TERM "$pid"
 wait "$pid" 2>/dev/null
 exec 9>&-
 is "$(stat -c %s "$tmp/in-place")" 0 "SIGTERM cuts > file to nothing"
+rm "$tmp/pieces" "$tmp/pieces.tar"
 
 # A gigabyte of zeros, of which most goes away while it is read.
 mkdir "$tmp/cut"
