@@ -123,9 +123,9 @@ send_error(struct lan *lan, struct port *port, const struct packet *p,
 	    .proto = four ? PROTO_ICMP : PROTO_ICMP6};
 	uint8_t *icmp;
 
-	if (lan->icmp_errors >= ICMP_ERRORS_PER_TICK)
+	if (port->icmp_errors >= ICMP_ERRORS_PER_TICK)
 		return;
-	lan->icmp_errors++;
+	port->icmp_errors++;
 	if (kind == ICMP_ERROR_PORT)
 		h.from = p->to; /* that host, and no other, has no such port */
 	if (quote > p->ip_len)

@@ -4,7 +4,7 @@
  *
  * Echo of its own addresses is answered here. Errors are told for packets and
  * for flows (then the packet is made up from the flow's ends), at most
- * ICMP_ERRORS_PER_TICK of them (RFC 1812, 4.3.2.8), never about ICMP errors,
+ * ICMP_ERRORS_PER_TICK of them to a VM (RFC 1812, 4.3.2.8), never about errors,
  * fragments but the first, or groups (RFC 1122, 3.2.2).
  */
 #ifndef VK_SWITCH_ICMP_H

@@ -112,15 +112,16 @@ tick(struct lan *lan)
 		return;
 	lan->tick_ms = lan->loop.now_ms;
 	lan->ticks++;
-	lan->icmp_errors = 0;
 	flows_expire(lan);
 	resolver_retry(lan);
 	dns_streams_expire(lan);
 	pcap_flush(lan);
-	for (uint32_t i = 0; i < lan->port_top; i++)
+	for (uint32_t i = 0; i < lan->port_top; i++) {
+		lan->ports[i].icmp_errors = 0;
 		if (lan->ports[i].fd >= 0 &&
 		    lan->ticks % NDP_ADVERTISE_EVERY_S == 0)
 			ndp_advertise(lan, &lan->ports[i]);
+	}
 }
 
 /* Flows that wait for a port which has room by now; true: more remain. */

@@ -95,7 +95,6 @@ struct lan {
 
 	struct fragment_place fragments[FRAGMENTS_MAX];
 	uint32_t fragment_id;
-	uint32_t icmp_errors; /* in this tick */
 
 	struct pcap pcap;
 	struct control control;

@@ -94,10 +94,11 @@ struct port {
 	uint32_t stations[PORT_MACS_MAX]; /* index + 1, 0: none */
 	/* Flows that wait for room, the longest first; index + 1 */
 	uint32_t waiting, waiting_last;
-	uint32_t next_dirty; /* index + 1 */
-	uint32_t flows;      /* that this VM holds */
-	uint32_t refusals;   /* since the last pause */
-	uint64_t paused_ms;  /* when that began */
+	uint32_t next_dirty;  /* index + 1 */
+	uint32_t flows;       /* that this VM holds */
+	uint32_t icmp_errors; /* told to it in this tick */
+	uint32_t refusals;    /* since the last pause */
+	uint64_t paused_ms;   /* when that began */
 	uint64_t
 	    exchanged_ms; /* when a half-open flow last took another's place */
 	struct bucket in_rate, out_rate;
