@@ -265,6 +265,18 @@ dns_set_id(uint8_t *message, uint16_t id)
 	message[1] = (uint8_t)id;
 }
 
+void
+dns_set_question(uint8_t *message, size_t len, const struct dns_query *q)
+{
+	if (len < (size_t)DNS_HEADER + q->name.wire_len)
+		return;
+	for (uint8_t i = 0; i < q->name.wire_len; i++)
+		if (tolower(message[DNS_HEADER + i]) !=
+		    tolower(q->name.wire[i]))
+			return; /* it is written otherwise */
+	memcpy(message + DNS_HEADER, q->name.wire, q->name.wire_len);
+}
+
 uint16_t
 dns_id(const uint8_t *message)
 {

@@ -110,6 +110,10 @@ int dns_walk_answer(uint8_t *message, size_t len, const struct dns_query *,
     uint32_t age_s, struct dns_records *);
 
 void dns_set_id(uint8_t *message, uint16_t id);
+/* Writes the name that was asked for as this query has it: an answer that is
+ * kept was for one that may have had other letters in capitals, and some
+ * clients take none but their own (draft-vixie-dnsext-dns0x20). */
+void dns_set_question(uint8_t *message, size_t len, const struct dns_query *);
 uint16_t dns_id(const uint8_t *message);
 
 /* The address in a name under in-addr.arpa or ip6.arpa. Returns 0, -1. */

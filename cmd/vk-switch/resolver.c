@@ -137,6 +137,7 @@ cache_answer(struct lan *lan, const struct port *port,
 	if (dns_walk_answer(into, c->len, q, age_s, &r) < 0)
 		return 0;
 	dns_set_id(into, q->id);
+	dns_set_question(into, c->len, q);
 	for (size_t i = 0; i < r.addr_count; i++)
 		learned_add(lan, port, &r.addrs[i], q->name.text, r.ttl_s);
 	return c->len;

@@ -74,6 +74,30 @@ time_passes(void)
 	resolver_retry(&lan);
 }
 
+/* A kept answer, for a query with other letters in capitals. */
+static void
+is_kept(void)
+{
+	struct dns_query first = {.type = DNS_A, .class = 1}, second = first;
+	struct addr a;
+	struct dns_answer answer = {.addrs = &a, .addr_count = 1, .ttl_s = 300};
+	uint8_t message[DNS_UDP_MAX];
+	size_t len;
+
+	addr_parse("192.0.2.1", &a);
+	if (dns_name_of("www.example", &first.name) < 0 ||
+	    dns_name_of("wWw.eXample", &second.name) < 0)
+		exit(1);
+	len = dns_put_answer(message, sizeof(message), &first, &answer);
+	resolver_accept(&lan, &lan.ports[0], &first, message, len, true);
+	is_int(resolver_answer(&lan, &lan.ports[0], &second, DNS_NOERROR,
+		   message, sizeof(message)),
+	    len, "an answer is kept");
+	ok(memcmp(message + DNS_HEADER, second.name.wire,
+	       second.name.wire_len) == 0,
+	    "and has the name as it was asked for");
+}
+
 /* Lines on stderr while a VM asks for what is refused, again and again. */
 static int
 lines_of_refusals(void)
@@ -126,6 +150,7 @@ main(void)
 	lan_turn(&lan, 0);
 	is_int(served(dead, true), 1, "until the other is gone");
 	is_int(answers(), 1, "and it lives");
+	is_kept();
 	lan.policies[0].allow_rest = false;
 	is_int(lines_of_refusals(), 1, "refused names fill no log");
 	lan_release(&lan);
