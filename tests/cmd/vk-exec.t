@@ -286,10 +286,10 @@ vk-exec --kill KILL t "$script"
 await 5 sh -c "vk-exec --logs t $id 2>&1 | grep -q err"
 run vk-exec --logs t "$id"
 is "$(cat "$out") $(cat "$err")" "out err" "--logs keeps the streams apart"
-vk-exec --logs -f t "$id" >"$tmp/o" 2>/dev/null &
+vk-exec --logs -f t "$id" >"$tmp/followed" 2>/dev/null &
 follower=$!
-await 5 test -s "$tmp/o"
-is "$(cat "$tmp/o")" out "--logs -f"
+await 5 test -s "$tmp/followed"
+is "$(cat "$tmp/followed")" out "--logs -f"
 looped=$(vk-exec -d t sh -c 'while :; do echo more; sleep 0.02; done')
 for looker in "--logs -f t $looped" "--attach $looped t"; do
 	# shellcheck disable=SC2086 # words

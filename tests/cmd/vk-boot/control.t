@@ -148,7 +148,7 @@ wait "$vm"
 rm one.ready
 start one
 # Far more events than are kept for one who asked for them and does not read.
-timeout 100 "$build/tests/helpers/vk-deaf" "$socket" 8000
+timeout 400 "$build/tests/helpers/vk-deaf" "$socket" 8000
 ok $? 'one who has gone deaf does it no harm'
 is "$(vk-control -o state one status)" running 'it runs on'
 vk-control one pause
