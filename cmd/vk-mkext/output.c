@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -20,13 +21,26 @@
 static volatile sig_atomic_t cut_fd = -1;
 static const char *volatile doomed;
 
+/* The thread that writes (drain.h) goes on meanwhile. The kernel looks at the
+ * limit with the file's lock held, so that what has not been written by then is
+ * not written behind the cut. */
+static void
+cut(void)
+{
+	static const struct rlimit none;
+
+	signal(SIGXFSZ, SIG_IGN);
+	if (setrlimit(RLIMIT_FSIZE, &none) < 0 || ftruncate(cut_fd, 0) < 0)
+		cut_fd = -1; /* nothing more can be done */
+}
+
 static void
 undo(int number)
 {
 	const char *name = doomed;
 
-	if (cut_fd >= 0 && ftruncate(cut_fd, 0) < 0)
-		cut_fd = -1;
+	if (cut_fd >= 0)
+		cut();
 	if (name)
 		unlink(name);
 	if (number == SIGBUS) {
@@ -37,7 +51,8 @@ undo(int number)
 		io_write(STDERR_FILENO, text, sizeof(text) - 1);
 		_exit(EX_IOERR);
 	}
-	/* SA_RESETHAND: the second time it ends us. */
+	/* The second time it ends us. */
+	signal(number, SIG_DFL);
 	raise(number);
 }
 
