@@ -684,7 +684,7 @@ wait "$fifo_agent"
 
 vk-agent --listen "unix:$tmp/full.sock" 2>/dev/null &
 full=$!
-at_exit "kill $full 2>/dev/null"
+at_exit "end $full"
 run vk-exec --socket "$tmp/full.sock" --wait-ready --timeout 20s
 if prlimit --pid "$full" --nofile=10:6000 2>/dev/null; then
 	pids=
