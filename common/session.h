@@ -76,8 +76,9 @@ struct session_request {
 	/* Called for SIGTSTP once the guest's command was told: it stops the
 	 * caller's own process. NULL: nothing more happens. */
 	void (*stop_self)(void);
-	/* Called when the command runs, and for each OPEN_LISTEN connection.
-	 * NULL: not. */
+	/* Called when the agent has answered, when the command runs, and for
+	 * each OPEN_LISTEN connection. NULL: not. */
+	void (*greeted)(void *context);
 	void (*started)(void *context, uint32_t id, uint32_t pid);
 	void (*accepted)(void *context, uint64_t token);
 	/* Called when nothing more will be written to out (STREAM_OUT) or err:

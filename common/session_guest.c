@@ -144,6 +144,8 @@ take_frame(struct session *s, const struct frame *f)
 		if (frame_check_hello(f, &c, "the guest's agent", s->e) < 0)
 			return -1;
 		s->greeted = true;
+		if (s->request->greeted)
+			s->request->greeted(s->request->context);
 		s->deadline_ms =
 		    s->request->timeout_ms
 			? session_now_ms() + (int64_t)s->request->timeout_ms

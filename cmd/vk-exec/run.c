@@ -62,6 +62,17 @@ stop_self(void)
 	terminal_again(&terminal);
 }
 
+/* Until the agent has answered, CTRL-C is for us. */
+static void
+take_terminal(void *context)
+{
+	struct err e = ERR_INIT;
+
+	(void)context;
+	if (terminal_raw(&terminal, STDIN_FILENO, &e) < 0)
+		log_warn("%s", e.text);
+}
+
 void
 run_request(struct session_request *r, const struct options *o)
 {
@@ -111,9 +122,8 @@ run_session(const struct vm *vm, const struct options *o,
 	r->stop_self = stop_self;
 	if (r->flags & OPEN_TTY) {
 		r->tty = STDIN_FILENO;
-		if (isatty(STDIN_FILENO) &&
-		    terminal_raw(&terminal, STDIN_FILENO, e) < 0)
-			return -1;
+		if (isatty(STDIN_FILENO))
+			r->greeted = take_terminal;
 	}
 	status = vm_session(vm, r, &result, e);
 	terminal_restore(&terminal);

@@ -418,6 +418,19 @@ if command -v tmux >/dev/null; then
 	await 10 test -s "$tmp/size"
 	is "$(cat "$tmp/size")" '17 61' "--attach brings the size along"
 	await 5 prompted
+	socat "UNIX-LISTEN:$tmp/mute.sock" \
+		"SYSTEM:touch $tmp/knocked; exec sleep 60" &
+	at_exit "kill $! 2>/dev/null"
+	await 5 test -S "$tmp/mute.sock"
+	keys "clear; vk-exec --socket $tmp/mute.sock -t true" Enter
+	await 20 test -e "$tmp/knocked"
+	keys C-c
+	keys Enter # its prompt stood behind "^C"
+	await 20 prompted
+	keys "echo given up \$?" Enter
+	await 10 seen "^given up 130"
+	ok $? "CTRL-C ends the wait for a VM that does not answer" ||
+		screen | diag
 	keys "vk-exec -t t sleep 62.$$" Enter
 	await 5 naps
 	kill -9 "$(pgrep -o -f "^vk-exec -t t sleep 62.$$\$")"
