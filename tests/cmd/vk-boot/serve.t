@@ -54,10 +54,11 @@ fi
 # ---- an end in the middle of requests ----
 
 # writer: a guest of UML that does nothing but write to the disk "hit". Without
-# that setting the host's kernel may end it (uml.c says why).
+# that setting the host's kernel may end it (uml.c says why); with 48 MB its own
+# kernel did now and then, out of memory before its first process.
 writer() {
 	rm -f writer.out # what the last one said
-	GLIBC_TUNABLES=glibc.pthread.rseq=0 PATH=$PATH:/usr/bin setsid linux.uml mem=48M initrd=writer.initrd \
+	GLIBC_TUNABLES=glibc.pthread.rseq=0 PATH=$PATH:/usr/bin setsid linux.uml mem=128M initrd=writer.initrd \
 		con=null con0=null,fd:1 uml_dir="$tmp" quiet \
 		"virtio_uml.device=$tmp/hit.sock:2" >writer.out 2>&1 </dev/null &
 	writer=$!
