@@ -27,17 +27,26 @@ call(const struct disk_mount *m, unsigned long what)
 	return 0;
 }
 
+/* How many there are, -1. */
+static int
+meant(const struct disk_mount **mounts)
+{
+	int count = disk_mounts(mounts);
+
+	if (count < 0)
+		fprintf(stderr, "/proc/self/mounts: %s\n", strerror(errno));
+	return count;
+}
+
 int
 freeze_all(const struct request *r)
 {
 	const struct disk_mount *mounts;
-	int count = disk_mounts(&mounts), i;
+	int count = meant(&mounts), i;
 
 	(void)r;
-	if (count < 0) {
-		fprintf(stderr, "/proc/self/mounts: %s\n", strerror(errno));
+	if (count < 0)
 		return 1;
-	}
 	for (i = 0; i < count; i++)
 		if (call(&mounts[i], FIFREEZE) < 0)
 			break;
@@ -52,13 +61,11 @@ int
 thaw_all(const struct request *r)
 {
 	const struct disk_mount *mounts;
-	int count = disk_mounts(&mounts), status = 0;
+	int count = meant(&mounts), status = 0;
 
 	(void)r;
-	if (count < 0) {
-		fprintf(stderr, "/proc/self/mounts: %s\n", strerror(errno));
+	if (count < 0)
 		return 1;
-	}
 	while (count-- > 0)
 		if (call(&mounts[count], FITHAW) < 0)
 			status = 1;

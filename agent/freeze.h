@@ -5,10 +5,10 @@
 
 #include "agent/request.h"
 
-/* Both are children's work (a freeze waits for writers) and return an exit
- * status; what went wrong is said on stderr (a thaw waits for nobody, and may
- * be anybody's). All file systems on disks that
- * are mounted for writing are meant; a freeze that fails half way is undone. */
+/* All file systems on disks that are mounted for writing are meant; a freeze
+ * that fails half way is undone. Both return an exit status, and say on stderr
+ * what went wrong. A freeze waits for writers, and so is a child's work; a thaw
+ * waits for nobody, and may be anybody's. */
 int freeze_all(const struct request *);
 int thaw_all(const struct request *);
 

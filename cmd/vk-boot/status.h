@@ -18,12 +18,12 @@
  *
  * Readers ignore events and members that they do not know. The run folder's
  * status.json is one object with all of that so far, and "state": booting,
- * starting, running, stopping or ended. It is replaced by rename,
- * so that a reader sees the old or the new one, whole.
+ * starting, running, stopping or ended. It is replaced by rename, so that a
+ * reader sees the old or the new one, whole.
  *
  * Nobody is waited for: a reader of --status-fd that does not read is told
- *later what fits STATUS_WAITING_MAX, and the last line; what came between is
- *lost.
+ * later what fits STATUS_WAITING_MAX, and the last line; what came between is
+ * lost.
  */
 #ifndef VK_BOOT_STATUS_H
 #define VK_BOOT_STATUS_H

@@ -95,7 +95,6 @@ struct tcp {
 
 struct datagram {
 	bool answered;
-	bool may_fragment;          /* the VM did not say "do not" */
 	bool one_by_one;            /* the kernel takes no datagrams as one */
 	uint16_t echo_id, echo_seq; /* the VM's; of what failed */
 	uint16_t published, client_port; /* where a client came in, and who */

@@ -168,7 +168,6 @@ udp_open(struct lan *lan, struct station *s, const struct packet *p,
 
 	if (!f)
 		return NULL;
-	f->datagram.may_fragment = !p->dont_fragment;
 	if (p->dont_fragment && addr_is4(&key->far)) {
 		static const int discover = IP_PMTUDISC_DO;
 
@@ -230,7 +229,6 @@ struct ends {
 	struct addr from, to;
 	uint16_t from_port, to_port;
 	struct mac to_mac;
-	bool may_fragment;
 };
 
 static void
