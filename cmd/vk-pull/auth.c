@@ -127,15 +127,19 @@ find_key(json_t *object, const char *place)
 
 /* Returns 1 if the helper knows, 0 if it does not, -1 with err. */
 static int
-ask_helper(
-    const char *name, const char *place, struct credentials *c, struct err *e)
+ask_helper(const char *name, const struct auth_wanted *w, struct credentials *c,
+    struct err *e)
 {
+	struct helper helper = {
+	    .name = name,
+	    .server = strcmp(w->host, "docker.io") == 0
+			  ? "https://index.docker.io/v1/"
+			  : w->host,
+	    .timeout_ms = w->timeout_ms,
+	};
 	cleanup_json json_t *j = NULL;
 	struct buf answer = BUF_INIT(64u << 10);
-	int known = helper_get(name,
-	    strcmp(place, "docker.io") == 0 ? "https://index.docker.io/v1/"
-					    : place,
-	    &answer, e);
+	int known = helper_get(&helper, &answer, e);
 
 	if (known <= 0) {
 		buf_release(&answer);
@@ -186,18 +190,18 @@ ask_auths(json_t *j, const char *place, struct credentials *c, struct err *e)
 }
 
 static int
-ask_file(json_t *j, const char *host, const char *name, struct credentials *c,
+ask_file(json_t *j, const struct auth_wanted *w, struct credentials *c,
     struct err *e)
 {
 	char place[1024];
-	json_t *helper = find_key(json_object_get(j, "credHelpers"), host);
+	json_t *helper = find_key(json_object_get(j, "credHelpers"), w->host);
 	const char *store = json_text(j, "credsStore");
 	int rc;
 
 	if (json_string_value(helper))
-		return ask_helper(json_string_value(helper), host, c, e);
+		return ask_helper(json_string_value(helper), w, c, e);
 	/* HOST/a/b, HOST/a, HOST: the longest that there is. */
-	snprintf(place, sizeof(place), "%s/%s", host, name);
+	snprintf(place, sizeof(place), "%s/%s", w->host, w->name);
 	for (;;) {
 		char *slash = strrchr(place, '/');
 
@@ -208,12 +212,12 @@ ask_file(json_t *j, const char *host, const char *name, struct credentials *c,
 	}
 	if (rc != 0)
 		return rc;
-	return store[0] ? ask_helper(store, host, c, e) : 0;
+	return store[0] ? ask_helper(store, w, c, e) : 0;
 }
 
 static int
-try_file(const char *path, const char *host, const char *name,
-    struct credentials *c, struct err *e)
+try_file(const char *path, const struct auth_wanted *w, struct credentials *c,
+    struct err *e)
 {
 	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
 	cleanup_free char *text = NULL;
@@ -237,7 +241,7 @@ try_file(const char *path, const char *host, const char *name,
 		e->status = EX_CONFIG;
 		return -1;
 	}
-	rc = ask_file(j, host, name, c, e);
+	rc = ask_file(j, w, c, e);
 	return rc < 0 ? err_prefix(e, "%s", path) : rc;
 }
 
@@ -254,8 +258,8 @@ file_name(char *into, const char *variable, const char *behind)
 }
 
 int
-auth_find(const char *user, const char *host, const char *name,
-    struct credentials *c, struct err *e)
+auth_find(
+    const struct auth_wanted *wanted, struct credentials *c, struct err *e)
 {
 	static const struct {
 		const char *variable, *behind;
@@ -267,23 +271,24 @@ auth_find(const char *user, const char *host, const char *name,
 	    {"DOCKER_CONFIG", "/config.json"},
 	    {"HOME", "/.docker/config.json"},
 	};
+	struct auth_wanted w = *wanted;
 	char path[PATH_SIZE];
 	int rc = 0;
 
 	*c = (struct credentials){0};
-	if (user) {
-		if (split(user, c) < 0)
+	if (w.user) {
+		if (split(w.user, c) < 0)
 			return err_set(
 			    e, EX_USAGE, "--user: not NAME:PASSWORD");
 		return 0;
 	}
-	if (strcmp(host, "registry-1.docker.io") == 0)
-		host = "docker.io";
+	if (strcmp(w.host, "registry-1.docker.io") == 0)
+		w.host = "docker.io";
 	for (size_t i = 0; rc == 0 && i < sizeof(files) / sizeof(files[0]);
 	     i++) {
 		file_name(path, files[i].variable, files[i].behind);
 		if (path[0])
-			rc = try_file(path, host, name, c, e);
+			rc = try_file(path, &w, c, e);
 	}
 	return rc < 0 ? -1 : 0;
 }

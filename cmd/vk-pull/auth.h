@@ -15,19 +15,23 @@
 
 #include "common/err.h"
 
+#include <stdint.h>
+
 struct credentials {
 	char *name, *password;
 	char *identity_token; /* instead: for the token realm */
 };
 
-/*
- * Finds what belongs to host ("registry-1.docker.io" is docker.io) and, where
- * the containers tools keep logins per repository, to name. user is --user's
- * value or NULL. Returns 0, also where there is none (all NULL); -1 with err
- * where a file or helper is broken.
- */
-int auth_find(const char *user, const char *host, const char *name,
-    struct credentials *, struct err *);
+struct auth_wanted {
+	const char *user;    /* --user's value or NULL */
+	const char *host;    /* "registry-1.docker.io" is docker.io */
+	const char *name;    /* of the image: logins may be per repository */
+	uint64_t timeout_ms; /* for a helper */
+};
+
+/* Returns 0, also where there is none (all NULL); -1 with err where a file or
+ * helper is broken. */
+int auth_find(const struct auth_wanted *, struct credentials *, struct err *);
 
 /* Overwrites and frees; twice is fine. */
 void credentials_release(struct credentials *);

@@ -7,12 +7,22 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
+
+/* Generations of processes that are ended after their helper: one that goes on
+ * forking faster than that is not waited for. */
+#define GENERATIONS_MAX 64
 
 extern char **environ;
 
@@ -23,6 +33,8 @@ start(const char *program, pid_t *pid, int *in, int *out)
 	char *argv[] = {(char *)program, (char *)"get", NULL};
 	int to[2], from[2] = {-1, -1}, rc;
 	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	sigset_t usual;
 
 	if (pipe2(to, O_CLOEXEC) < 0)
 		return errno;
@@ -35,7 +47,14 @@ start(const char *program, pid_t *pid, int *in, int *out)
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_adddup2(&actions, to[0], 0);
 	posix_spawn_file_actions_adddup2(&actions, from[1], 1);
-	rc = posix_spawnp(pid, program, &actions, NULL, argv, environ);
+	/* main ignores it, and a program would inherit that. */
+	sigemptyset(&usual);
+	sigaddset(&usual, SIGPIPE);
+	posix_spawnattr_init(&attributes);
+	posix_spawnattr_setsigdefault(&attributes, &usual);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
+	rc = posix_spawnp(pid, program, &actions, &attributes, argv, environ);
+	posix_spawnattr_destroy(&attributes);
 	posix_spawn_file_actions_destroy(&actions);
 	close(to[0]);
 	close(from[1]);
@@ -49,71 +68,161 @@ start(const char *program, pid_t *pid, int *in, int *out)
 	return 0;
 }
 
-static int64_t
+static uint64_t
 now_ms(void)
 {
 	struct timespec t;
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-/* Reads to the end or the time-out. Returns 0, -1. */
-static int
-read_all(int fd, struct buf *answer)
+/* One piece of what it says. Returns its length, 0 at the end, -1 with err. */
+static ssize_t
+read_piece(int fd, struct buf *answer, struct err *e)
 {
-	int64_t end = now_ms() + HELPER_TIMEOUT_S * 1000;
+	char chunk[4096];
+	ssize_t n;
 
-	for (;;) {
-		struct pollfd p = {.fd = fd, .events = POLLIN};
-		int64_t left = end - now_ms();
-		char chunk[4096];
-		ssize_t n;
-
-		if (left <= 0)
-			return -1;
-		if (poll(&p, 1, (int)left) <= 0)
-			continue;
-		n = read(fd, chunk, sizeof(chunk));
-		if (n == 0)
-			return 0;
-		if (n < 0 && errno != EINTR)
-			return -1;
-		if (n > 0 && buf_add(answer, chunk, (size_t)n) < 0)
-			return -1;
-	}
+	while ((n = read(fd, chunk, sizeof(chunk))) < 0 && errno == EINTR)
+		;
+	if (n < 0)
+		return err_errno(e, EX_IOERR, "its answer");
+	if (n > 0 && buf_add(answer, chunk, (size_t)n) < 0)
+		n = err_set(
+		    e, EX_CONFIG, "answers more than %zu bytes", answer->max);
+	explicit_bzero(chunk, sizeof(chunk));
+	return n;
 }
 
-int
-helper_get(
-    const char *name, const char *server, struct buf *answer, struct err *e)
+/* Reads until the process has ended. What it leaves running, as a daemon, may
+ * keep the pipe open. Returns 0, -1 with err. */
+static int
+read_answer(const struct helper *h, int process, int out, struct buf *answer,
+    struct err *e)
+{
+	struct pollfd p[] = {
+	    {.fd = out, .events = POLLIN}, {.fd = process, .events = POLLIN}};
+	uint64_t end = now_ms() + h->timeout_ms, now;
+
+	while ((now = now_ms()) < end) {
+		uint64_t left = end - now;
+		ssize_t n = 1;
+
+		if (poll(p, 2, left < INT_MAX ? (int)left : INT_MAX) <= 0)
+			continue;
+		if (p[0].revents)
+			n = read_piece(out, answer, e);
+		else if (p[1].revents)
+			return 0;
+		if (n < 0)
+			return -1;
+		if (n == 0)
+			p[0].fd = -1;
+	}
+	err_set(e, EX_CONFIG, "no answer in time");
+	return err_hint(e, "--timeout says how long it may take");
+}
+
+/* ---- its end ------------------------------------------------------------ */
+
+static int
+reap(pid_t pid)
+{
+	int status = 0;
+
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return status;
+}
+
+/* Ends those whose parents have ended: they have become our children. One with
+ * a session of its own is a daemon, and stays. Returns whether there were any.
+ */
+static bool
+end_orphans(void)
+{
+	char path[64], list[4096], *at = list, *next;
+	cleanup_fd int fd = -1;
+	bool any = false;
+	ssize_t n;
+	long pid;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/children", getpid());
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? 0 : io_read(fd, list, sizeof(list) - 1);
+	list[n > 0 ? n : 0] = '\0';
+	while ((pid = strtol(at, &next, 10)) > 0) {
+		at = next;
+		if (getsid((pid_t)pid) != getsid(0))
+			continue;
+		kill((pid_t)pid, SIGKILL);
+		reap((pid_t)pid);
+		any = true;
+	}
+	return any;
+}
+
+static void
+end_all(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	reap(pid);
+	for (int i = 0; i < GENERATIONS_MAX && end_orphans(); i++)
+		;
+}
+
+/* ---- all of it ---------------------------------------------------------- */
+
+static int
+run(const struct helper *h, const char *program, struct buf *answer,
+    struct err *e)
 {
 	cleanup_fd int in = -1;
 	cleanup_fd int out = -1;
-	char program[128];
-	int rc, status = 0;
+	cleanup_fd int process = -1;
+	int rc, status;
 	pid_t pid;
 
-	/* A name, not a path: it comes from a file. */
-	if (strchr(name, '/') || strlen(name) > 64)
-		return err_set(
-		    e, EX_CONFIG, "%.64s: not a credential helper", name);
-	snprintf(program, sizeof(program), "docker-credential-%s", name);
 	rc = start(program, &pid, &in, &out);
 	if (rc != 0) {
 		errno = rc;
 		return err_errno(e, EX_CONFIG, "%s", program);
 	}
+	process = (int)syscall(SYS_pidfd_open, pid, 0);
+	rc = process < 0 ? err_errno(e, EX_OSERR, "its process") : 0;
 	/* It may not read it: SIGPIPE is ignored in main. */
-	if (io_write(in, server, strlen(server)) == 0)
+	if (rc == 0 && io_write(in, h->server, strlen(h->server)) == 0)
 		io_write(in, "\n", 1);
 	fd_close(&in);
-	rc = read_all(out, answer);
-	if (rc < 0)
-		kill(pid, SIGKILL);
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	if (rc < 0)
-		return err_set(e, EX_CONFIG, "%s: no answer in time", program);
+	if (rc == 0)
+		rc = read_answer(h, process, out, answer, e);
+	if (rc < 0) {
+		end_all(pid);
+		return err_prefix(e, "%s", program);
+	}
+	status = reap(pid);
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+int
+helper_get(const struct helper *h, struct buf *answer, struct err *e)
+{
+	/* Two could ask their user at once, and each would take the other's
+	 * processes for its own. */
+	static pthread_mutex_t alone = PTHREAD_MUTEX_INITIALIZER;
+	char program[128];
+	int rc;
+
+	/* A name, not a path: it comes from a file. */
+	if (strchr(h->name, '/') || strlen(h->name) > 64)
+		return err_set(
+		    e, EX_CONFIG, "%.64s: not a credential helper", h->name);
+	snprintf(program, sizeof(program), "docker-credential-%s", h->name);
+	pthread_mutex_lock(&alone);
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	rc = run(h, program, answer, e);
+	prctl(PR_SET_CHILD_SUBREAPER, 0);
+	pthread_mutex_unlock(&alone);
+	return rc;
 }

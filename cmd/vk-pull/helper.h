@@ -11,11 +11,17 @@
 #include "common/buf.h"
 #include "common/err.h"
 
-/* A keyring may ask its user something. */
-#define HELPER_TIMEOUT_S 60
+#include <stdint.h>
 
-/* Returns 1 with the answer, 0 if it knows nothing, -1 with err. */
-int helper_get(
-    const char *name, const char *server, struct buf *answer, struct err *);
+struct helper {
+	const char *name;
+	const char *server;  /* whose login is asked for */
+	uint64_t timeout_ms; /* a keyring may ask its user something */
+};
+
+/* Returns 1 with the answer, 0 if it knows nothing, -1 with err: it cannot be
+ * started, or says nothing in time and is ended with all that it has started
+ * (but daemons). */
+int helper_get(const struct helper *, struct buf *answer, struct err *);
 
 #endif

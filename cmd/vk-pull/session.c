@@ -272,6 +272,10 @@ static int
 authorize(struct session *s, struct http *h, unsigned generation,
     struct http_response *r, struct err *e)
 {
+	struct auth_wanted wanted = {.user = s->user,
+	    .host = s->host,
+	    .name = s->name,
+	    .timeout_ms = s->options->http.timeout_ms};
 	struct credentials login = {0};
 	char *authorization = NULL;
 	struct challenge c;
@@ -286,7 +290,7 @@ authorize(struct session *s, struct http *h, unsigned generation,
 	if (challenge_parse(&c, r->challenge.data ? r->challenge.data : "") < 0)
 		rc = refused(s, r, e);
 	if (rc == 0)
-		rc = auth_find(s->user, s->host, s->name, &login, e);
+		rc = auth_find(&wanted, &login, e);
 	if (rc == 0 && c.scheme == CHALLENGE_BEARER) {
 		authorization = get_token(s, h, &c, &login, r, e);
 		rc = authorization ? 0 : -1;

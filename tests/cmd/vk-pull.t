@@ -288,6 +288,44 @@ printf '{"credsStore":"missing"}' >"$tmp/.docker/config.json"
 run vk-pull --digest "$secret/busybox:1"
 is "$rc" 78 'a helper that is not installed'
 like "$(cat "$err")" 'docker-credential-missing' 'is named'
+# One that never ends, nor the program that it runs.
+cat >"$tmp/bin/docker-credential-deaf" <<END
+#!/bin/sh
+echo \$\$ >"$tmp/deaf"
+sleep 600 &
+echo \$! >>"$tmp/deaf"
+[ ! -e "$tmp/quiet" ] || exec >/dev/null
+wait
+END
+# One that leaves a daemon behind, which has its standard output.
+cat >"$tmp/bin/docker-credential-daemon" <<END
+#!/bin/sh
+setsid sleep 30 &
+echo \$! >"$tmp/daemon"
+echo '{"Username":"alice","Secret":"open sesame"}'
+END
+chmod +x "$tmp/bin"/*
+live() { # FILE: how many of the processes in it
+	count=0
+	while read -r pid; do
+		[ ! -d "/proc/$pid" ] || count=$((count + 1))
+	done <"$1"
+	echo $count
+}
+printf '{"credsStore":"deaf"}' >"$tmp/.docker/config.json"
+run env PATH="$tmp/bin:$PATH" vk-pull --timeout 1s --digest "$secret/busybox:1"
+is "$rc" 78 'a helper that never ends'
+like "$(cat "$err")" 'docker-credential-deaf: no answer in time' 'is told'
+is "$(wc -l <"$tmp/deaf") $(live "$tmp/deaf")" '2 0' \
+	'it is ended, and what it started'
+touch "$tmp/quiet"
+run env PATH="$tmp/bin:$PATH" vk-pull --timeout 1s --digest "$secret/busybox:1"
+is "$rc $(live "$tmp/deaf")" '78 0' 'one that only closes its output'
+printf '{"credsStore":"daemon"}' >"$tmp/.docker/config.json"
+run env PATH="$tmp/bin:$PATH" vk-pull --digest "$secret/busybox:1"
+is "$rc $(live "$tmp/daemon")" '0 1' \
+	'a helper that starts a daemon is not waited for, and the daemon stays'
+kill "$(cat "$tmp/daemon")"
 printf 'nonsense' >"$tmp/.docker/config.json"
 run vk-pull --digest "$secret/busybox:1"
 is "$rc" 78 'a file of logins that is no JSON'
