@@ -46,9 +46,6 @@ ask(void *with, const char *path, struct http_request *q,
 		log_info("mirror: %s", e->text);
 		http_response_release(answer);
 		*answer = (struct http_response){0};
-		/* What a document had of it is dropped. */
-		if (!resume)
-			buf_drop(q->into, ((struct buf *)q->into)->len);
 	}
 	return session_get(r->session, path, q, resume, answer, e);
 }
@@ -60,6 +57,14 @@ body_sink(void *into, const void *data, size_t len, struct err *e)
 		return err_set(e, EX_DATAERR,
 		    "larger than the limit of %zu bytes (manifest)",
 		    ((struct buf *)into)->max);
+	return 0;
+}
+
+/* A document that broke off comes again from its start. */
+static uint64_t
+body_restart(void *into)
+{
+	buf_drop(into, ((struct buf *)into)->len);
 	return 0;
 }
 
@@ -120,7 +125,7 @@ load_manifest(struct registry *r, const char *what, const struct digest *known,
 		snprintf(etag, sizeof(etag), "\"%s\"", known->text);
 		q.if_none_match = etag;
 	}
-	rc = ask(r, path, &q, NULL, &answer, e);
+	rc = ask(r, path, &q, body_restart, &answer, e);
 	if (rc == 0 && answer.status == 304) {
 		rc = 1;
 	} else if (rc == 0) {

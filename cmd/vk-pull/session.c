@@ -428,8 +428,7 @@ session_get(struct session *s, const char *path, struct http_request *q,
 	do {
 		http_response_release(r);
 		*r = (struct http_response){0};
-		if (resume)
-			q->from = resume(q->into);
+		q->from = resume(q->into);
 		rc = once(s, h, path, q, r, &generation, e);
 		verdict = judge(s, h, rc, r, generation, &refusals, e);
 		if (verdict == LATER) {

@@ -26,8 +26,9 @@ void session_free(struct session *);
 
 /*
  * Gets /v2/NAME/PATH. q's url, authorization and plain are filled in here, the
- * rest is the caller's; q->from is asked again before each try through
- * `resume`, if given. Returns 0 with a 2xx or 304 answer, -1 with err.
+ * rest is the caller's. Before each try `resume` says from where on: what came
+ * of the one before stays with the caller. Returns 0 with a 2xx or 304 answer,
+ * -1 with err.
  */
 int session_get(struct session *, const char *path, struct http_request *q,
     uint64_t (*resume)(void *into), struct http_response *, struct err *);

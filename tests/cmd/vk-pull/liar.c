@@ -479,6 +479,23 @@ dies_halfway_without_ranges(const struct request *r)
 		honest(r);
 }
 
+/* A document has no ranges: it comes again, from its start. */
+static void
+manifest_halfway_once(const struct request *r)
+{
+	char head[128];
+
+	if (hits > 1) {
+		honest(r);
+		return;
+	}
+	snprintf(head, sizeof(head),
+	    "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n",
+	    strlen(image.manifest));
+	put(r->fd, head);
+	io_write(r->fd, image.manifest, strlen(image.manifest) / 2);
+}
+
 static void
 no_type(const struct request *r)
 {
@@ -563,6 +580,8 @@ static const struct lie lies[] = {
     {"too many requests, once", busy_once, 0, NULL, NULL, 4},
     {"no tokens for a moment", token_busy_once, 0, NULL, NULL, 7},
     {"breaking off once", dies_halfway_once, 0, NULL, NULL, 4},
+    {"a manifest that breaks off once", manifest_halfway_once, 0, NULL, NULL,
+	4},
     {"breaking off once, without ranges", dies_halfway_without_ranges, 0, NULL,
 	NULL, 4},
 };
