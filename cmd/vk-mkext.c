@@ -5,6 +5,7 @@
 #include "cmd/vk-mkext/options.h"
 #include "cmd/vk-mkext/output.h"
 #include "cmd/vk-mkext/recipe.h"
+#include "cmd/vk-mkext/signals.h"
 #include "common/die.h"
 #include "common/io.h"
 #include "common/log.h"
@@ -95,6 +96,7 @@ run(struct options *o, const char *operand, struct err *e)
 		in = (struct recipe_input){"input", -1};
 	else if (open_input(&in, operand ? operand : "-", e) < 0)
 		return -1;
+	signals_catch();
 	switch (o->task) {
 	case TASK_FINGERPRINT:
 		return fingerprint(o, &in, e);

@@ -2,77 +2,19 @@
 /* output.c - where the image is made, and how it gets to where it belongs */
 #include "cmd/vk-mkext/output.h"
 
+#include "cmd/vk-mkext/signals.h"
 #include "common/io.h"
 #include "common/scope.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-/* What a signal's handler undoes. */
-static volatile sig_atomic_t cut_fd = -1;
-static const char *volatile doomed;
-
-/* The thread that writes (drain.h) goes on meanwhile. The kernel looks at the
- * limit with the file's lock held, so that what has not been written by then is
- * not written behind the cut. */
-static void
-cut(void)
-{
-	static const struct rlimit none;
-
-	signal(SIGXFSZ, SIG_IGN);
-	if (setrlimit(RLIMIT_FSIZE, &none) < 0 || ftruncate(cut_fd, 0) < 0)
-		cut_fd = -1; /* nothing more can be done */
-}
-
-static void
-undo(int number)
-{
-	const char *name = doomed;
-
-	if (cut_fd >= 0)
-		cut();
-	if (name)
-		unlink(name);
-	if (number == SIGBUS) {
-		static const char text[] =
-		    "vk-mkext: the input was cut while it was read\n";
-
-		/* A mapped file (feed.h) ended before its end. */
-		io_write(STDERR_FILENO, text, sizeof(text) - 1);
-		_exit(EX_IOERR);
-	}
-	/* The second time it ends us. */
-	signal(number, SIG_DFL);
-	raise(number);
-}
-
-static void
-catch_signals(void)
-{
-	static const int numbers[] = {
-	    SIGHUP, SIGINT, SIGTERM, SIGPIPE, SIGXFSZ, SIGXCPU, SIGBUS};
-	struct sigaction action = {
-	    .sa_handler = undo, .sa_flags = SA_RESETHAND | SA_NODEFER};
-
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
-		struct sigaction old;
-
-		/* nohup and the like stay in force. */
-		if (sigaction(numbers[i], NULL, &old) == 0 &&
-		    old.sa_handler != SIG_IGN)
-			sigaction(numbers[i], &action, NULL);
-	}
-}
 
 /* The directory of a path, to be freed. */
 static char *
@@ -112,7 +54,7 @@ open_unnamed(struct output *o, const char *directory, struct err *e)
 
 		umask(mask);
 		fchmod(o->fd, 0666 & ~mask);
-		doomed = o->temporary;
+		signals_unlink(o->temporary);
 	} else {
 		unlink(o->temporary);
 		free(o->temporary);
@@ -173,7 +115,7 @@ open_stdout(struct output *o, struct err *e)
 		if (o->fd >= 0) {
 			if (ftruncate(o->fd, 0) < 0)
 				return err_errno(e, 0, "stdout");
-			cut_fd = o->fd;
+			signals_cut(o->fd);
 			return 0;
 		}
 	}
@@ -189,7 +131,6 @@ output_open(struct output *o, const char *path, struct err *e)
 	int result;
 
 	*o = (struct output){.fd = -1};
-	catch_signals();
 	result = path && strcmp(path, "-") != 0 ? open_named(o, path, e)
 						: open_stdout(o, e);
 	if (result < 0)
@@ -209,13 +150,13 @@ give_temporary(struct output *o, const char *self, struct err *e)
 		if (asprintf(&name, "%s/.vk-mkext.%d.%u", directory,
 			(int)getpid(), i) < 0)
 			break;
-		doomed = name;
+		signals_unlink(name);
 		if (linkat(AT_FDCWD, self, AT_FDCWD, name, AT_SYMLINK_FOLLOW) ==
 		    0) {
 			o->temporary = name;
 			return 0;
 		}
-		doomed = NULL;
+		signals_unlink(NULL);
 		free(name);
 		if (errno != EEXIST)
 			return err_errno(e, EX_CANTCREAT, "%s", o->path);
@@ -240,7 +181,7 @@ give_name(struct output *o, struct err *e)
 	}
 	if (rename(o->temporary, o->path) < 0)
 		return err_errno(e, EX_CANTCREAT, "%s", o->path);
-	doomed = NULL;
+	signals_unlink(NULL);
 	free(o->temporary);
 	o->temporary = NULL;
 	return 0;
@@ -349,7 +290,7 @@ output_commit(struct output *o, bool sync, struct err *e)
 		break;
 	}
 	/* A network file system may tell of a full disk only now. */
-	cut_fd = -1;
+	signals_cut(-1);
 	if (close(steal_fd(&o->fd)) < 0)
 		return err_errno(e, EX_IOERR, "close");
 	return 0;
@@ -360,12 +301,12 @@ output_close(struct output *o)
 {
 	if (o->fd >= 0 && o->kind == OUTPUT_REDIRECTED &&
 	    ftruncate(o->fd, 0) < 0)
-		cut_fd = -1; /* nothing more can be done */
-	cut_fd = -1;
+		signals_cut(-1); /* nothing more can be done */
+	signals_cut(-1);
 	fd_close(&o->fd);
 	if (o->temporary)
 		unlink(o->temporary);
-	doomed = NULL;
+	signals_unlink(NULL);
 	free(o->temporary);
 	o->temporary = NULL;
 	free(o->path);

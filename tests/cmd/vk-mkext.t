@@ -7,6 +7,7 @@
 have e2fsck
 have debugfs
 have tar
+have strace
 
 image=$tmp/root.ext4
 in_image() { debugfs -R "$1" "$image" 2>/dev/null; }
@@ -226,6 +227,19 @@ wait "$pid"
 rc=$?
 like "$rc" '^(65|74)$' "a tar that is cut while it is read is refused"
 is "$(lines) $(ls -A "$tmp/cut")" "1 zeros" "in one line, and nothing is left"
+# A kernel that does not make pages present tells only who touches them.
+truncate -s 4G "$tmp/cut.tar"
+rm -f "$tmp/pid"
+ASAN_OPTIONS=detect_leaks=0 strace -f -o /dev/null -e inject=madvise:error=EINVAL \
+	sh -c 'echo $$ >"$1"; exec vk-mkext --fingerprint "$2"' sh \
+	"$tmp/pid" "$tmp/cut.tar" >"$out" 2>"$err" &
+pid=$!
+await 10 test -s "$tmp/pid"
+await 10 grep -q cut.tar "/proc/$(cat "$tmp/pid")/maps" || diag "not mapped"
+truncate -s 10M "$tmp/cut.tar"
+wait "$pid"
+is "$? $(lines)" "74 1" "so is one whose fingerprint is asked for"
+like "$(cat "$err")" 'cut while it was read' "which is told"
 rm -r "$tmp/cut" "$tmp/cut.tar"
 
 # ---- the same bytes everywhere ----------------------------------------------
