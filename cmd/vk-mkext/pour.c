@@ -17,7 +17,8 @@
 int
 pour_init(struct pour *p, int fd, struct err *e)
 {
-	*p = (struct pour){.piece = malloc(PIECE)};
+	*p = (struct pour){
+	    .piece = malloc(PIECE), .values_left = POUR_VALUES_MAX};
 	buf_init(&p->name, TARIN_PAX_MAX);
 	buf_init(&p->attrs, 4 * TARIN_PAX_MAX);
 	buf_init(&p->text, TARIN_PAX_MAX);
@@ -106,6 +107,20 @@ add_attribute(char *name, char *value, size_t length, void *with)
 }
 
 static int
+charge(struct pour *p, const struct view *v, struct err *e)
+{
+	uint64_t own = v->fs->blocksize + EXT2_INODE_SIZE(v->fs->super);
+	uint64_t beyond = p->attrs.len > own ? p->attrs.len - own : 0;
+
+	if (beyond > p->values_left)
+		return err_set(e, EX_DATAERR,
+		    "%s: more than %u MiB of attributes that files share",
+		    v->path, (unsigned)(POUR_VALUES_MAX >> 20));
+	p->values_left -= beyond;
+	return 0;
+}
+
+static int
 gather_attributes(struct pour *p, const struct view *v, struct err *e)
 {
 	struct attributes a = {.pour = p, .err = e};
@@ -133,7 +148,9 @@ gather_attributes(struct pour *p, const struct view *v, struct err *e)
 	if (!code && (p->attrs.failed || p->text.failed))
 		return err_set(
 		    e, EX_DATAERR, "%s: too many attributes", v->path);
-	return view_error(code, v->path, e);
+	if (view_error(code, v->path, e) < 0)
+		return -1;
+	return charge(p, v, e);
 }
 
 static enum tar_type

@@ -115,6 +115,26 @@ extract >"$out"
 like "$(cat "$err")" 'files have more blocks than the image' \
 	"blocks come out once"
 
+# Half a megabyte of attributes, once in the image and in a thousand files.
+mkdir "$tmp/share"
+(cd "$tmp/share" && seq 1000 | xargs touch)
+make share 8M -t ext4 -O ^has_journal,ea_inode -b 4096 -N 2000
+head -c 4096 /dev/zero >"$tmp/value"
+seq 140 | sed "s,.*,ea_set -f $tmp/value /1 user.&," >"$tmp/values"
+debugfs -w -f "$tmp/values" "$image" >/dev/null 2>&1
+is "$(($(bytes /1) > 540000))" 1 "values in inodes of their own come out"
+block=$(debugfs -R 'stat /1' "$image" 2>/dev/null |
+	sed -n 's/.*File ACL: \([0-9]*\).*/\1/p')
+seq 2 1000 | sed "s,.*,set_inode_field /& file_acl $block," >"$tmp/shared"
+debugfs -w -f "$tmp/shared" "$image" >/dev/null 2>&1
+rc=0
+vk-mkext --extract "$image" 2>"$err" >"$tmp/share.tar" || rc=$?
+is "$rc $(($(stat -c %s "$tmp/share.tar") < 300000000))" "65 1" \
+	"and not over and over again"
+like "$(cat "$err")" 'more than 256 MiB of attributes that files share' \
+	"which is told"
+rm "$tmp/share.tar"
+
 touch "$tmp/lies/$(printf 'x\302\233y\302\251\134')"
 make lies 5M -t ext4 -O ^has_journal
 change 'set_inode_field /a mtime -2' 'set_inode_field /a mtime_extra 0xffffffff'
