@@ -19,14 +19,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define MAIN CGROUP_ROOT "/vk-main"
-#define EXEC CGROUP_ROOT "/vk-exec"
+#define MAIN "vk-main"
+#define EXEC "vk-exec"
 
 static struct {
-	int main, exec; /* directories; -1: there is no such group */
+	int root, main, exec; /* directories; -1: there is no such group */
 	struct watch emptied;
 	uint64_t limit; /* of processes in each; 0: none */
-} groups = {.main = -1, .exec = -1, .emptied = {.fd = -1}};
+} groups = {.root = -1, .main = -1, .exec = -1, .emptied = {.fd = -1}};
 
 /* What a group below dir is called there. */
 struct name {
@@ -100,15 +100,23 @@ share(int group)
 }
 
 static int
-make(const char *dir)
+make(const char *name)
 {
 	int fd = -1;
 
-	if (mkdir(dir, 0755) == 0 || errno == EEXIST)
-		fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (mkdirat(groups.root, name, 0755) == 0 || errno == EEXIST)
+		fd = openat(
+		    groups.root, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
-		log_info("%s: %s", dir, strerror(errno));
+		log_info(CGROUP_ROOT "/%s: %s", name, strerror(errno));
 	return fd;
+}
+
+static void
+take_away(const char *name)
+{
+	if (unlinkat(groups.root, name, AT_REMOVEDIR) < 0)
+		log_info(CGROUP_ROOT "/%s: %s", name, strerror(errno));
 }
 
 /* Removes the sessions' groups that nobody is in: the kernel keeps others. */
@@ -142,12 +150,11 @@ emptied_ready(struct watch *w, uint32_t events)
 void
 groups_make(struct loop *loop)
 {
-	cleanup_fd int root =
-	    open(CGROUP_ROOT, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int events;
 
+	groups.root = open(CGROUP_ROOT, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	groups.limit = processes_max();
-	if (root < 0 || share(root) < 0)
+	if (groups.root < 0 || share(groups.root) < 0)
 		return;
 	groups.main = make(MAIN);
 	limit(groups.main);
@@ -168,8 +175,7 @@ groups_hand_over(void)
 	if (groups.main < 0)
 		return;
 	fd_close(&groups.main);
-	if (rmdir(MAIN) < 0)
-		log_info(MAIN ": %s", strerror(errno));
+	take_away(MAIN);
 }
 
 void
@@ -180,8 +186,8 @@ groups_release(void)
 		return;
 	sweep();
 	fd_close(&groups.exec);
-	if (rmdir(EXEC) < 0)
-		log_info(EXEC ": %s", strerror(errno));
+	take_away(EXEC);
+	fd_close(&groups.root);
 }
 
 /* The session's group. -1: it has none. */

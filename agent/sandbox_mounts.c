@@ -2,6 +2,7 @@
 /* sandbox_mounts.c - file systems as a sandboxed root may have them */
 #include "agent/sandbox_mounts.h"
 
+#include "agent/groups.h"
 #include "common/scope.h"
 
 #include <errno.h>
@@ -17,25 +18,56 @@
 #define SAFE    (MS_NOSUID | MS_NODEV | MS_NOEXEC)
 #define NEW_DEV "/dev/.new"
 
+/* For mount(2): one mount by itself, so that those below stay as they are. */
+#define CLOSED (MS_REMOUNT | MS_BIND | MS_RDONLY | SAFE)
+
 /* ---- the kernel's settings ------------------------------------------------
  */
 
-/* By itself, so that what is mounted below stays as it is. */
+/* What is there is mounted on itself and closed. */
+static int
+cover(const char *place, unsigned long more, struct err *e)
+{
+	if (mount(place, place, NULL, MS_BIND | more, NULL) < 0
+		? errno != ENOENT
+		: mount(NULL, place, NULL, CLOSED, NULL) < 0)
+		return err_errno(e, EX_OSERR, "%s", place);
+	return 0;
+}
+
 static int
 close_kernel(struct err *e)
 {
 	static const char *const parts[] = {"/proc/bus", "/proc/fs",
 	    "/proc/irq", "/proc/scsi", "/proc/sys", "/proc/sysrq-trigger"};
-	const unsigned long closed = MS_REMOUNT | MS_BIND | MS_RDONLY | SAFE;
 
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
-		if (mount(parts[i], parts[i], NULL, MS_BIND, NULL) < 0
-			? errno != ENOENT
-			: mount(NULL, parts[i], NULL, closed, NULL) < 0)
-			return err_errno(e, EX_OSERR, "%s", parts[i]);
-	if (mount(NULL, "/sys", NULL, closed, NULL) < 0)
+		if (cover(parts[i], 0, e) < 0)
+			return -1;
+	if (mount(NULL, "/sys", NULL, CLOSED, NULL) < 0)
 		return err_errno(e, EX_OSERR, "/sys");
 	return 0;
+}
+
+/* Who could write there would leave the limits of its group, or end and stop
+ * the commands of others. Descriptors that the agent has already are of the
+ * mount below, and open yet. */
+static int
+close_groups(struct err *e)
+{
+	FILE *mounts = setmntent("/proc/self/mounts", "re");
+	struct mntent *m;
+	int status = 0;
+
+	if (!mounts)
+		return err_errno(e, EX_OSERR, "/proc/self/mounts");
+	while (status == 0 && (m = getmntent(mounts)))
+		if (strcmp(m->mnt_dir, CGROUP_ROOT) != 0 &&
+		    strncmp(m->mnt_type, "cgroup", 6) == 0 &&
+		    mount(NULL, m->mnt_dir, NULL, CLOSED, NULL) < 0)
+			status = err_errno(e, EX_OSERR, "%s", m->mnt_dir);
+	endmntent(mounts);
+	return status < 0 ? -1 : cover(CGROUP_ROOT, MS_REC, e);
 }
 
 /* ---- devices --------------------------------------------------------------
@@ -138,7 +170,8 @@ close_disks(struct err *e)
 int
 sandbox_mounts(struct err *e)
 {
-	if (close_disks(e) < 0 || close_devices(e) < 0 || close_kernel(e) < 0)
+	if (close_disks(e) < 0 || close_devices(e) < 0 || close_groups(e) < 0 ||
+	    close_kernel(e) < 0)
 		return err_prefix(e, "sandbox");
 	return 0;
 }

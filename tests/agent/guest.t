@@ -382,7 +382,8 @@ is "$rc" 1 "nor made writable"
 # What would have the kernel run something, or give its memory or disks away.
 for file in /proc/sys/kernel/core_pattern /proc/sys/kernel/modprobe \
 	/proc/sys/vm/drop_caches /proc/sysrq-trigger /proc/irq/default_smp_affinity \
-	/sys/kernel/uevent_helper /sys/power/state /sys/kernel/mm/ksm/run; do
+	/sys/kernel/uevent_helper /sys/power/state /sys/kernel/mm/ksm/run \
+	/sys/fs/cgroup/cgroup.procs /sys/fs/cgroup/vk-main/cgroup.kill; do
 	[ "$(in_vm sh -c "[ -e $file ] && echo there")" ] || {
 		skip "$file is read-only" 'this kernel has none'
 		continue
@@ -390,6 +391,8 @@ for file in /proc/sys/kernel/core_pattern /proc/sys/kernel/modprobe \
 	run in_vm sh -c "echo 0 >$file"
 	like "$rc $(cat "$err")" '1 .*Read-only' "$file is read-only"
 done
+like "$(in_vm cat /proc/self/cgroup)" '/vk-exec/[0-9]+$' \
+	'a command has its group all the same'
 is "$(in_vm ls /dev | grep -v hugepages | tr '\n' ' ')" \
 	'console core fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero ' \
 	'/dev has what a container has'
