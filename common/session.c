@@ -303,6 +303,8 @@ start(struct session *s)
 {
 	struct buf payload cleanup_buf = BUF_INIT(FRAME_OPEN_MAX);
 	const struct session_request *r = s->request;
+	bool detached = r->flags & OPEN_DETACH;
+	const int outputs[] = {[STREAM_OUT] = r->out, [STREAM_ERR] = r->err};
 
 	buf_init(&s->out, FRAME_OPEN_MAX + 2 * STREAM_WINDOW);
 	for (int i = STREAM_OUT; i < STREAM_COUNT; i++) {
@@ -312,11 +314,10 @@ start(struct session *s)
 		if (r->sinks)
 			o->sink = r->sinks[i - STREAM_OUT];
 		else
-			sink_init(&o->sink, i == STREAM_OUT ? r->out : r->err);
+			sink_init(&o->sink, detached ? -1 : outputs[i]);
 		o->granted = STREAM_WINDOW;
 	}
-	s->in_open =
-	    (r->flags & OPEN_STDIN) && r->in >= 0 && !(r->flags & OPEN_DETACH);
+	s->in_open = (r->flags & OPEN_STDIN) && r->in >= 0 && !detached;
 	s->in_credit = STREAM_WINDOW;
 	s->deadline_ms = session_now_ms() + r->greeting_ms;
 	if (io_nonblock(s->fd, 1) < 0)

@@ -55,9 +55,13 @@ struct session_request {
 	uint64_t timeout_ms; /* the command is ended after that; 0: never */
 
 	/* Where the streams are; -1: nowhere (reads give EOF, and what the
-	 * guest writes is dropped). in is used with OPEN_STDIN only. in and
-	 * out may be one socket: an EOF then shuts down its one half. */
+	 * guest writes is dropped), as all of OPEN_DETACH's are. in is used
+	 * with OPEN_STDIN only. in and out may be one socket: an EOF then
+	 * shuts down its one half. */
 	int in, out, err;
+	/* What comes on err is the agent's word to a user, not a command's
+	 * bytes: what a terminal would obey becomes "?". */
+	bool err_is_text;
 	int tty; /* whose window size is sent; -1: none */
 
 	/* A pipe's read end, or -1: each byte is a signal's number for the

@@ -63,9 +63,8 @@ write_out(struct session *s, struct output *o, const uint8_t *from, size_t len)
 	return done;
 }
 
-int
-session_output_add(
-    struct session *s, struct output *o, const uint8_t *from, size_t len)
+static int
+add(struct session *s, struct output *o, const uint8_t *from, size_t len)
 {
 	size_t n = 0;
 
@@ -78,6 +77,45 @@ session_output_add(
 	if (n < len && !o->gone && buf_add(&o->waiting, from + n, len - n) < 0)
 		return err_set(s->e, EX_OSERR, "out of memory");
 	return 0;
+}
+
+/* As err_control() knows them, in pieces that may begin within a character. */
+static uint8_t
+printable(uint8_t before, uint8_t c)
+{
+	bool control = (c < 0x20 && c != '\n' && c != '\t') || c == 0x7f ||
+		       (before == 0xc2 && c >= 0x80 && c < 0xa0);
+
+	return control ? '?' : c;
+}
+
+static int
+add_text(struct session *s, struct output *o, const uint8_t *from, size_t len)
+{
+	uint8_t text[1024];
+
+	while (len > 0) {
+		size_t n = len < sizeof(text) ? len : sizeof(text);
+
+		for (size_t i = 0; i < n; i++) {
+			text[i] = printable(o->before, from[i]);
+			o->before = from[i];
+		}
+		if (add(s, o, text, n) < 0)
+			return -1;
+		from += n;
+		len -= n;
+	}
+	return 0;
+}
+
+int
+session_output_add(
+    struct session *s, struct output *o, const uint8_t *from, size_t len)
+{
+	return s->request->err_is_text && o == &s->output[STREAM_ERR]
+		   ? add_text(s, o, from, len)
+		   : add(s, o, from, len);
 }
 
 void

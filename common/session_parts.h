@@ -13,6 +13,7 @@ struct output {
 	uint32_t written; /* not told the guest yet */
 	bool eof;         /* the guest sends no more */
 	bool gone;        /* nobody reads it here */
+	uint8_t before;   /* the last byte, of text */
 };
 
 struct session {

@@ -75,6 +75,7 @@ run(const struct copy *c, const struct place *vm_of, struct session_request *r,
 	if (vm_find(&vm, vm_of->vm, c->options->socket, e) < 0)
 		return -1;
 	r->err = STDERR_FILENO;
+	r->err_is_text = true;
 	if (vm_session(&vm, r, &result, e) < 0)
 		return -1;
 	if (result.end == SESSION_FAILED)

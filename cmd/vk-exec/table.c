@@ -199,6 +199,7 @@ table_print(const struct vm *vm, enum open_kind kind, bool json, struct err *e)
 	r.kind = kind;
 	r.out = writer;
 	r.err = STDERR_FILENO;
+	r.err_is_text = true;
 	status = vm_session(vm, &r, &result, e);
 	fd_close(&writer);
 	pthread_join(thread, NULL);

@@ -329,6 +329,80 @@ test_text(void)
 	    "without escape sequences: %s", result.text);
 }
 
+/* A character of two bytes, cut between two frames. */
+static void
+colours(int fd)
+{
+	greet(fd);
+	say(fd, FRAME_DATA, STREAM_ERR, "\033[31m\t\303\274\302", 9);
+	say(fd, FRAME_DATA, STREAM_ERR, "\233J\b\177\n", 5);
+	say(fd, FRAME_EOF, STREAM_OUT, NULL, 0);
+	say(fd, FRAME_EOF, STREAM_ERR, NULL, 0);
+	say_u32(fd, FRAME_EXITED, 0, 0);
+	pause();
+}
+
+/* What of its standard error arrives. */
+static const char *
+err_of(bool is_text)
+{
+	static char text[32];
+	struct session_request r = SESSION_REQUEST_INIT;
+	int ends[2];
+
+	memset(text, 0, sizeof(text));
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return text;
+	r.err = ends[1];
+	r.err_is_text = is_text;
+	is_int(against(colours, &r), 0, "an agent that writes in colour");
+	close(ends[1]);
+	io_read(ends[0], text, sizeof(text) - 1);
+	close(ends[0]);
+	return text;
+}
+
+static void
+test_err(void)
+{
+	is_str(err_of(false), "\033[31m\t\303\274\302\233J\b\177\n",
+	    "a command's standard error comes as it is");
+	is_str(err_of(true), "?[31m\t\303\274\302?J??\n",
+	    "the agent's own without what a terminal would obey");
+}
+
+/* An agent may pass output on before it knows that the command has started. */
+static void
+speaks_early(int fd)
+{
+	static const uint8_t started[] = {7, 0, 0, 0, 9, 0, 0, 0};
+
+	greet(fd);
+	say(fd, FRAME_DATA, STREAM_OUT, "early", 5);
+	say(fd, FRAME_DATA, STREAM_ERR, "early", 5);
+	say(fd, FRAME_STARTED, 0, started, sizeof(started));
+	pause();
+}
+
+static void
+test_detached(void)
+{
+	struct session_request r = SESSION_REQUEST_INIT;
+	char text[16] = "";
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return;
+	r.flags = OPEN_DETACH;
+	r.out = r.err = ends[1];
+	is_int(against(speaks_early, &r), 0, "a command that is left alone");
+	is_int(result.end == SESSION_DETACHED ? result.id : 0, 7, "has an id");
+	close(ends[1]);
+	is_int(io_read(ends[0], text, sizeof(text)), 0,
+	    "and what it says stays in the guest");
+	close(ends[0]);
+}
+
 /* ---- the way to the guest's port -------------------------------------------
  */
 
@@ -519,6 +593,8 @@ main(void)
 	test_breaches();
 	test_raw();
 	test_text();
+	test_err();
+	test_detached();
 	test_port();
 	test_blocked();
 	test_late_reader();
