@@ -67,12 +67,15 @@ end() {
 
 tap_end() {
 	trap - EXIT
+	trap '' PIPE
 	eval "$tap_at_exit"
 	rm -rf "$tmp"
 }
 trap tap_end EXIT
 trap 'exit 143' TERM
+trap 'exit 141' PIPE # of who reads the results
 trap 'exit 130' INT
+trap 'exit 129' HUP
 
 # ok STATUS NAME: a check; STATUS 0 is good. It and the others here return 1
 # where the check fails: ok $? 'it runs' || diag "$(cat "$err")".

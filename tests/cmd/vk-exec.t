@@ -420,7 +420,7 @@ if command -v tmux >/dev/null; then
 	await 5 prompted
 	socat "UNIX-LISTEN:$tmp/mute.sock" \
 		"SYSTEM:touch $tmp/knocked; exec sleep 60" &
-	at_exit "kill $! 2>/dev/null"
+	at_exit "end $!"
 	await 5 test -S "$tmp/mute.sock"
 	keys "clear; vk-exec --socket $tmp/mute.sock -t true" Enter
 	await 20 test -e "$tmp/knocked"

@@ -40,6 +40,13 @@ is "$(last)" '3 passed, 0 failed, 1 skipped' 'and is counted'
 like "$(cat "$out")" '^host: tests/cmd/vk-x/a \.\. ok, 2, [0-9]+ s$' 'a unit test'
 unlike "$(cat "$out")" '(three|guest)' 'silent on success, no guest'
 
+printf 'echo "# waited in vain: something"\necho "ok 1"\necho 1..1\n' |
+	script tests/slow.t
+run "$check" -n -s host tests/slow.t
+like "$rc $(cat "$out")" '^host: tests/slow.t: # waited in vain: something$' \
+	'what a test awaited in vain is told, though it passes'
+rm "$tmp/p/tests/slow.t"
+
 run "$check" -n -s guest
 is "$rc $(last)" '0 1 passed, 0 failed' 'guest: in the lab'
 # shellcheck disable=SC2016 # for the script
@@ -100,5 +107,30 @@ run "$check" -n -s host
 [ "$rc" -ne 0 ]
 ok $? 'a build that fails'
 unlike "$(cat "$out")" 'passed' 'runs no test'
+
+# ---- tests/lib.sh -----------------------------------------------------------
+
+# Whoever reads a test's results may go away.
+cat >"$tmp/gone.t" <<END
+. "$top/tests/lib.sh"
+sleep 600 &
+echo \$! >"$tmp/started"
+at_exit "end \$!"
+echo "\$tmp" >"$tmp/folder"
+await 20 test -e "$tmp/closed"
+while :; do pass 'again'; done
+END
+mkfifo "$tmp/results"
+(cd "$top" && exec sh "$tmp/gone.t" >"$tmp/results") &
+pid=$!
+exec 9<"$tmp/results"
+await 10 test -s "$tmp/folder"
+exec 9<&-
+: >"$tmp/closed"
+wait "$pid"
+is "$?" 141 'a test whose reader has gone ends'
+await 5 sh -c "! kill -0 $(cat "$tmp/started")"
+ok $? 'and what it started'
+ok "$([ ! -d "$(cat "$tmp/folder")" ]; echo $?)" 'and its folder is gone'
 
 done_testing

@@ -18,13 +18,9 @@ vk-exec --wait-ready --timeout 60s t
 descriptors=$(find "/proc/$agent/fd" -type l | wc -l)
 
 # free_port: $port is one that nobody has, another one each time.
-port=$((20000 + $$ % 9000))
-free_port() {
-	port=$((port + 1))
-	while grep -q ":$(printf %04X $port) " /proc/net/tcp /proc/net/tcp6; do
-		port=$((port + 1))
-	done 2>/dev/null
-}
+"$build/tests/helpers/vk-port" 20 >"$tmp/ports"
+exec 5<"$tmp/ports"
+free_port() { read -r port <&5; }
 # forward ARGUMENT...: in the background, as $forward, until it is ready.
 forward() {
 	# The one before may have connections that have its end open yet.
