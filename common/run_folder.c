@@ -204,7 +204,7 @@ try_take(struct run_folder *folder, const char *name, struct err *e)
 	if (lock_patiently(folder->lock) < 0) {
 		if (errno != EWOULDBLOCK)
 			return err_errno(e, EX_OSERR, "%s/lock", folder->path);
-		err_set(e, EX_CANTCREAT, "%s: a VM of that name runs", name);
+		err_set(e, EX_TEMPFAIL, "%s: a VM of that name runs", name);
 		return err_hint(
 		    e, "take another name, or end it: vk-exec --stop %s", name);
 	}

@@ -53,7 +53,7 @@ int run_path(const char *name, const char *member, char *into, size_t size,
 /*
  * Takes a name: makes its folder, holds its lock, removes what a dead VM
  * left. NULL takes a name of its own ("vm-" and six characters). Returns 0,
- * -1 with err: EX_CANTCREAT "NAME: is running".
+ * -1 with err: EX_TEMPFAIL "NAME: a VM of that name runs".
  */
 int run_folder_create(struct run_folder *, const char *name, struct err *);
 

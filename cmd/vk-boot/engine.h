@@ -110,6 +110,7 @@ struct engine_ops {
 
 struct engine_config {
 	unsigned cpus;
+	bool cpus_host;      /* fewer will do, where an engine has fewer */
 	uint64_t memory;     /* bytes */
 	uint64_t memory_max; /* that it can have in the end; 0: no more */
 	/* Takes what the guest writes to its first console, from any thread. */

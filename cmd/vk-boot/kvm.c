@@ -53,20 +53,21 @@ const struct filter_call kvm_again_calls[] = {
     CALLS_END,
 };
 
-/* Says who may open it and how to become one of them. */
+/*
+ * Says who may open it and how to become one of them. In the user namespace
+ * that we are in by now all groups of others have one and the same number; what
+ * distributions call this one is known.
+ */
 static void
 hint_permission(struct err *e)
 {
 	struct stat st;
-	struct group *group = NULL;
 
-	if (stat("/dev/kvm", &st) == 0)
-		group = getgrgid(st.st_gid);
-	if (group && strcmp(group->gr_name, "root") != 0)
+	if (stat("/dev/kvm", &st) == 0 && (st.st_mode & 060) == 060 &&
+	    st.st_gid != 0 && getgrnam("kvm"))
 		err_hint(e,
-		    "its users are the group %s: sudo usermod -aG %s $USER, "
-		    "then log in again",
-		    group->gr_name, group->gr_name);
+		    "its users are the group kvm: sudo usermod -aG kvm $USER, "
+		    "then log in again");
 	else
 		err_hint(e, "sudo setfacl -m u:$USER:rw /dev/kvm lets you in");
 }

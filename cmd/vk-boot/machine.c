@@ -160,13 +160,18 @@ add_memory(struct machine *m, struct err *e)
 }
 
 static int
-add_cpus(struct machine *m, unsigned count, struct err *e)
+add_cpus(struct machine *m, struct engine_config *config, struct err *e)
 {
-	if (count > m->kvm.cpus_max || count > MACHINE_CPUS_MAX)
-		return err_set(e, EX_USAGE, "-c %u: this KVM has at most %u",
-		    count,
-		    m->kvm.cpus_max < MACHINE_CPUS_MAX ? m->kvm.cpus_max
-						       : MACHINE_CPUS_MAX);
+	unsigned max = m->kvm.cpus_max < MACHINE_CPUS_MAX ? m->kvm.cpus_max
+							  : MACHINE_CPUS_MAX;
+	unsigned count;
+
+	if (config->cpus > max && config->cpus_host)
+		config->cpus = max;
+	count = config->cpus;
+	if (count > max)
+		return err_set(
+		    e, EX_USAGE, "-c %u: this KVM has at most %u", count, max);
 	m->cpus = calloc(count, sizeof(*m->cpus));
 	if (!m->cpus)
 		return err_errno(e, EX_OSERR, "vCPUs");
@@ -238,11 +243,9 @@ add_slots(struct machine *m, struct err *e)
 static int
 build(struct machine *m, struct err *e)
 {
-	unsigned cpus = m->engine.config.cpus;
-
 	if (kvm_open(&m->kvm, e) < 0 || kvm_create(&m->kvm, e) < 0 ||
 	    vcpu_prepare(e) < 0 || add_memory(m, e) < 0 ||
-	    add_cpus(m, cpus, e) < 0 || join(m, e) < 0)
+	    add_cpus(m, &m->engine.config, e) < 0 || join(m, e) < 0)
 		return -1;
 	pci_init(&m->pci);
 	ioapic_init(&m->ioapic, &m->kvm);

@@ -154,6 +154,7 @@ set_overlay_max(void *into, const char *value, struct err *e)
 static int
 set_cpus(void *into, const char *value, struct err *e)
 {
+	struct options *o = into;
 	uint64_t number;
 	long online = sysconf(_SC_NPROCESSORS_ONLN);
 
@@ -163,7 +164,8 @@ set_cpus(void *into, const char *value, struct err *e)
 		 number == 0)
 		return err_set(e, EX_USAGE, "%s: not 1 to %d, nor \"host\"",
 		    value, MACHINE_CPUS_MAX);
-	((struct options *)into)->cpus = (unsigned)number;
+	o->cpus = (unsigned)number;
+	o->cpus_host = strcmp(value, "host") == 0;
 	return 0;
 }
 

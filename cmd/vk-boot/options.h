@@ -32,6 +32,7 @@ struct options {
 	/* machine */
 	const char *engine; /* "auto", or a name */
 	unsigned cpus;
+	bool cpus_host;      /* as many as there are, not a demand */
 	uint64_t memory;     /* bytes */
 	uint64_t memory_max; /* that it may be given later; 0: no more */
 	bool hugepages, prealloc;

@@ -7,8 +7,13 @@
 #include "cmd/vk-boot/uml_calls.h"
 #include "cmd/vk-boot/virtio/device.h"
 #include "cmd/vk-boot/vmm.h"
+#include "common/scope.h"
 
+#include <elf.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 /* What it executes on a reboot, where it would start itself anew with devices
  * that know nothing of it: ends with a status that no power-off has. */
@@ -33,6 +38,25 @@ find(struct vmm *vmm, struct err *e)
 	return 0;
 }
 
+/* It is executed: what can go wrong there is told beforehand. */
+static int
+check_program(const char *path, struct err *e)
+{
+	char magic[SELFMAG];
+	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_errno(e, EX_NOPERM, "%s", path);
+	if (read(fd, magic, SELFMAG) != SELFMAG ||
+	    memcmp(magic, ELFMAG, SELFMAG) != 0)
+		return err_set(e, EX_DATAERR,
+		    "%s: not a kernel for User-mode Linux", path);
+	if (access(path, X_OK) == 0)
+		return 0;
+	err_errno(e, EX_NOPERM, "%s", path);
+	return err_hint(e, "User-mode Linux is a program: chmod +x");
+}
+
 static int
 prepare(struct vmm *vmm, const struct boot *boot, struct vmm_launch *l,
     struct err *e)
@@ -40,6 +64,8 @@ prepare(struct vmm *vmm, const struct boot *boot, struct vmm_launch *l,
 	const char *folder = getenv("TMPDIR");
 	char initrd[JAIL_PATH_MAX];
 
+	if (check_program(boot->kernel_path, e) < 0)
+		return -1;
 	l->jail.program = boot->kernel_path;
 	l->jail.needs = needs;
 	l->jail.shm = vmm->engine.config.memory + MEMORY_OVERHEAD;

@@ -301,6 +301,7 @@ make_engine(struct vm *vm, struct err *e)
 {
 	struct engine_config config = {
 	    .cpus = vm->options.cpus,
+	    .cpus_host = vm->options.cpus_host,
 	    .memory = vm->options.memory,
 	    .memory_max = vm->options.memory_max,
 	    .console = vm_console_output,
@@ -318,6 +319,7 @@ make_engine(struct vm *vm, struct err *e)
 	vm->engine = engine_new(vm->options.engine, &config, e);
 	if (!vm->engine)
 		return -1;
+	vm->options.cpus = vm->engine->config.cpus;
 	if (config.memory_max > config.memory && !vm->engine->ops->show)
 		return err_set(e, EX_UNAVAILABLE,
 		    "-m: max=: %s cannot be given more memory while it runs",

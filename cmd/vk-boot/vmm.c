@@ -465,14 +465,19 @@ make(const struct vmm_kind *kind, const struct engine_ops *ops,
 }
 
 static int
-check_cpus(const struct vmm_kind *kind, unsigned cpus, struct err *e)
+check_cpus(
+    const struct vmm_kind *kind, struct engine_config *config, struct err *e)
 {
-	return cpus <= kind->cpus_max
-		   ? 0
-		   : err_set(e, EX_USAGE, "-c %u: %s has %u processor%s%s",
-			 cpus, kind->title, kind->cpus_max,
-			 kind->cpus_max == 1 ? "" : "s",
-			 kind->cpus_max == 1 ? "" : " at most");
+	if (config->cpus <= kind->cpus_max)
+		return 0;
+	if (config->cpus_host) {
+		config->cpus = kind->cpus_max;
+		return 0;
+	}
+	return err_set(e, EX_USAGE, "-c %u: %s has %u processor%s%s",
+	    config->cpus, kind->title, kind->cpus_max,
+	    kind->cpus_max == 1 ? "" : "s",
+	    kind->cpus_max == 1 ? "" : " at most");
 }
 
 struct engine *
@@ -483,7 +488,8 @@ vmm_new(const struct vmm_kind *kind, const struct engine_ops *ops,
 
 	if (!vmm)
 		return NULL;
-	if (kind->open(vmm, e) == 0 && check_cpus(kind, config->cpus, e) == 0)
+	if (kind->open(vmm, e) == 0 &&
+	    check_cpus(kind, &vmm->engine.config, e) == 0)
 		return &vmm->engine;
 	vmm_free(&vmm->engine);
 	return NULL;

@@ -94,4 +94,13 @@ if [ "$(id -u)" -eq 0 ] && [ -e /dev/kvm ] && command -v setpriv >/dev/null; the
 else
 	skip 'no permission for /dev/kvm' 'needs root to be somebody else'
 fi
+if command -v linux.uml >/dev/null; then
+	refuses 65 'text: not a kernel for User-mode Linux' \
+		'a text for a User-mode Linux' --engine uml -k text good.ext4
+	cp "$(command -v linux.uml)" kernel && chmod 644 kernel
+	refuses 77 'kernel: Permission denied' 'a kernel that is no program' \
+		--engine uml -k kernel good.ext4
+else
+	skip 'a text for a User-mode Linux' 'user-mode-linux is not installed'
+fi
 done_testing

@@ -57,6 +57,7 @@ test_life(void)
 	is_str(run_folder_name(&a), "one", "and told");
 	is_int(run_folder_create(&b, "one", &e), -1, "not twice");
 	is_str(e.text, "one: a VM of that name runs", "which is said");
+	is_int(e.status, EX_TEMPFAIL, "and may be over later");
 	is_int(run_folder_alive("one", &e), 1, "it lives");
 	is_int(run_folder_alive("two", &e), 0, "another does not");
 	is_int(run_folder_create(&c, NULL, &e), 0, "a name is made up");

@@ -74,7 +74,7 @@ else
 	skip 'vk help' 'no man'
 fi
 if [ -e /dev/kvm ] && [ ! -w /dev/kvm ]; then
-	like "$(cat "$out")" 'mend: sudo usermod -aG kvm' 'no right to use KVM'
+	like "$(cat "$out")" 'mend: .*sudo (usermod -aG kvm|setfacl)' 'no right to use KVM'
 else
 	skip 'no right to use KVM' 'it is permitted, or is not there'
 fi

@@ -60,6 +60,33 @@ like "$(sed -n 2p "$err")" 'running under User-mode Linux' 'and without QEMU'
 starts -c 2
 is "$rc $(cat "$err")" '64 vk-boot: -c 2: User-mode Linux has 1 processor' \
 	'where nothing has two processors, that is the error'
+starts -c host
+unlike "$(cat "$err")" 'processor' \
+	'-c host: as many as there are, not more than an engine has'
+# Who is not in its group is told the group's name, which is out of sight in a
+# user namespace; where no group would help, none is named.
+if [ "$(id -u)" -eq 0 ] && [ -e /dev/kvm ] && getent group kvm >/dev/null; then
+	cat >barred <<'END'
+file=$1
+shift
+mount --bind "$file" /dev/kvm || exit 99
+exec setpriv --reuid 65534 --regid 65534 --clear-groups env HOME=/nonexistent \
+	"$@"
+END
+	: >device
+	chmod 755 "$tmp"
+	chgrp kvm device
+	for mode in 660 600; do
+		chmod "$mode" device
+		run unshare --mount sh barred "$tmp/device" "$tmp/here/vk-boot" \
+			--engine kvm -k "$tmp/none" -i "$tmp/none"
+		cp "$err" "$mode"
+	done
+	like "$(sed -n 2p 660)" 'sudo usermod -aG kvm ' 'not in its group'
+	like "$(sed -n 2p 600)" 'sudo setfacl ' 'which may not open it either'
+else
+	skip 'not in its group' 'not root, no KVM, or no group of it'
+fi
 : >bin/cloud-hypervisor
 rm bin/linux.uml
 starts

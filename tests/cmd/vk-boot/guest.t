@@ -99,7 +99,7 @@ run vk-exec nobody -- true
 ok $? 'a VM that is not there'
 
 run vk-boot --name one root.ext4
-is "$rc" 73 'a name is taken once'
+is "$rc" 75 'a name is taken once'
 
 kill -TERM "$vm"
 wait "$vm"
