@@ -401,6 +401,15 @@ settle(struct tarin *t, struct err *e)
 	return 0;
 }
 
+static bool
+all_zeros(const uint8_t *data, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (data[i] != 0)
+			return false;
+	return true;
+}
+
 int
 tarin_feed(struct tarin *t, const void *data, size_t len, struct err *e)
 {
@@ -418,6 +427,10 @@ tarin_feed(struct tarin *t, const void *data, size_t len, struct err *e)
 		at += used;
 		len -= (size_t)used;
 	}
+	/* An image of a disk: its first sectors are no end of anything. */
+	if (!t->begun && t->state == END && !all_zeros(at, len))
+		return err_set(
+		    e, EX_DATAERR, "not a tar: it begins with zeros");
 	return 0;
 }
 

@@ -97,7 +97,8 @@ uint64_t tarin_skip(struct tarin *);
 /* The stream is over: -1 if that was in the middle of something. */
 int tarin_end(struct tarin *, struct err *);
 
-/* The end-of-archive mark has been read; more bytes are ignored. */
+/* The end-of-archive mark has been read; more bytes are ignored, but where
+ * nothing came before it: then zeros only. */
 bool tarin_ended(const struct tarin *);
 /* At least its first half has. */
 bool tarin_marked(const struct tarin *);

@@ -298,11 +298,13 @@ look_at(struct look *l, const char *path)
 	const char *last = strrchr(path, '/');
 	struct ext2_inode inode;
 	ext2_ino_t number;
+	errcode_t found =
+	    ext2fs_namei(l->fs, EXT2_ROOT_INO, EXT2_ROOT_INO, path, &number);
 
-	if (library(l,
-		ext2fs_namei(
-		    l->fs, EXT2_ROOT_INO, EXT2_ROOT_INO, path, &number),
-		path) < 0 ||
+	if (found == EXT2_ET_FILE_NOT_FOUND)
+		return err_set(l->err, EX_NOINPUT,
+		    "%s: %s: No such file or directory", l->image, path);
+	if (library(l, found, path) < 0 ||
 	    library(l, ext2fs_read_inode(l->fs, number, &inode), path) < 0)
 		return -1;
 	if (S_ISDIR(inode.i_mode))

@@ -140,6 +140,18 @@ is "$(wc -c <"$tmp/cut.img" | tr -d ' ')" 0 "nothing is left in > file"
 echo short >"$tmp/noise"
 run vk-mkext -o "$tmp/none" "$tmp/noise"
 like "$rc $(cat "$err")" '^65 .*/noise: not a tar' "a few bytes: no tar"
+{
+	head -c 1024 /dev/zero
+	head -c 100000 /dev/urandom
+} >"$tmp/noise"
+run vk-mkext -o "$tmp/none" "$tmp/noise"
+like "$rc $(cat "$err")" '^65 .*/noise: not a tar: it begins with zeros' \
+	"an image of a disk, such as our own, is no empty tar"
+run sh -c "vk-mkext <'$tmp/noise' >'$tmp/none'"
+is "$rc" 65 "nor is it from a pipe"
+head -c 10240 /dev/zero >"$tmp/noise"
+run vk-mkext -o "$tmp/empty.ext4" "$tmp/noise"
+is "$rc" 0 "zeros alone are a tar of nothing"
 run vk-mkext -o "$tmp/none" "$tmp/not-there"
 is "$rc" 66 "a missing tar"
 run vk-mkext -o "$tmp/no/dir/x" "$tmp/a.tar"
@@ -417,7 +429,9 @@ ok $? "--extract: what went in"
 is "$(vk-mkext --extract "$image" /etc/motd | tar -xO)" hello \
 	"--extract: one file"
 run vk-mkext --list "$image" /nowhere
-is "$rc $(lines)" "65 1" "a path that is not there"
+is "$rc $(cat "$err")" \
+	"66 vk-mkext: $image: /nowhere: No such file or directory" \
+	"a path that is not there"
 run vk-mkext --list "$tmp/a.tar"
 is "$rc $(lines)" "65 1" "what is no image"
 unlike "$(cat "$err")" 'Unknown code' "the reason in words"
