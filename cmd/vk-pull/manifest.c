@@ -529,3 +529,25 @@ config_check(const char *data, size_t len, size_t layer_count,
 	}
 	return 0;
 }
+
+int
+config_is_for(const struct platform *wanted, const char *data, size_t len,
+    const struct limits *limits, struct err *e)
+{
+	cleanup_json json_t *j =
+	    json_parse(data, len, "configuration", limits, e);
+	const char *os, *architecture;
+
+	if (!j)
+		return -1;
+	os = json_text(j, "os");
+	architecture = json_text(j, "architecture");
+	if ((os[0] == '\0' || strcmp(os, wanted->os) == 0) &&
+	    (architecture[0] == '\0' ||
+		strcmp(architecture, wanted->architecture) == 0))
+		return 0;
+	err_set(e, EX_UNAVAILABLE, "the image is for %.40s/%.40s, not %s/%s",
+	    os, architecture, wanted->os, wanted->architecture);
+	err_printable(e->text);
+	return err_hint(e, "--platform says which is wanted");
+}

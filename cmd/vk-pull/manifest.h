@@ -88,4 +88,9 @@ void archive_manifest_release(struct archive_manifest *);
 int config_check(const char *data, size_t len, size_t layer_count,
     const struct limits *, struct digest *diff_ids, struct err *);
 
+/* It is for that platform, or does not say. Returns 0, -1 with err
+ * (EX_UNAVAILABLE). */
+int config_is_for(const struct platform *, const char *data, size_t len,
+    const struct limits *, struct err *);
+
 #endif

@@ -46,6 +46,7 @@ image_resolve(
 		if (m->image.kind == MANIFEST_IMAGE)
 			return 0;
 		want = m->image.chosen;
+		m->chosen = true;
 		b = &inner;
 	}
 	return err_set(
@@ -118,8 +119,14 @@ image_configure(
 			return err_prefix(e, "configuration %.19s",
 			    m->image.config.digest.text);
 	}
-	return config_check(m->config.data ? m->config.data : "", m->config.len,
-	    m->image.layer_count, &o->limits, NULL, e);
+	if (config_check(m->config.data ? m->config.data : "", m->config.len,
+		m->image.layer_count, &o->limits, NULL, e) < 0)
+		return -1;
+	/* What is only looked at may be for anything. */
+	if (m->chosen || o->action != ACTION_TAR)
+		return 0;
+	return config_is_for(
+	    &o->platform, m->config.data, m->config.len, &o->limits, e);
 }
 
 /* ---- layers ------------------------------------------------------------- */

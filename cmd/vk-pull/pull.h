@@ -15,6 +15,7 @@ struct image {
 	struct digest digest;  /* what the reference means */
 	struct buf manifest;   /* that document */
 	struct manifest image; /* the one for our platform */
+	bool chosen;           /* by an index, which knows the platform */
 	struct buf config;
 	struct layer *layers;
 	struct layer_totals totals;

@@ -104,7 +104,12 @@ is "$(wc -c <"$out")" 0 'and nothing on stdout'
 run vk-pull "$plain/busybox@sha256:$(printf '%064d' 1)"
 is "$rc" 66 'a digest that is not there'
 run vk-pull --platform linux/s390x --config "$plain/busybox:1"
-is "$rc" 0 'a platform does not matter where there is no index'
+is "$rc" 0 'a platform does not matter where there is no index, to look'
+run vk-pull --platform linux/s390x "$plain/busybox:1"
+is "$rc" 69 'an image of its own for another platform is not taken'
+like "$(cat "$err")" "busybox:1: the image is for linux/.*, not linux/s390x" \
+	'which says for which it is'
+is "$(wc -c <"$out")" 0 'before anything is written'
 run vk-pull --retries 0 --timeout 2 127.0.0.1:1/a
 is "$rc" 69 'nobody listens'
 like "$(cat "$err")" '127.0.0.1:1' 'the host is named'
