@@ -53,9 +53,13 @@ image_hold() {
 	[ -e "$1" ] && command exec 9<"$1" && flock -s 9 && [ -e "$1" ]
 }
 
-# image_use IMAGE REFERENCE DIGEST: notes the use, unless the disk is full.
+# image_use IMAGE REFERENCE DIGEST: notes the use, unless the disk is full. A
+# file's name may have tabs and newlines, which a list of lines has not.
 image_use() {
-	{ printf '%s\t%s\n' "$2" "$3" >"${1%.ext4}.ref"; } 2>/dev/null || :
+	{
+		printf '%s\t%s\n' "$(printf %s "$2" | tr '[:cntrl:]' '?')" \
+			"$3" >"${1%.ext4}.ref"
+	} 2>/dev/null || :
 }
 
 # A line for each, the last used first: reference, digest, bytes on the disk,

@@ -101,8 +101,22 @@ touch -d '3 days ago' "$images/one.ext4"
 run "$top/scripts/vk-images" -q
 is "$(cut -f 1,2,5 "$out")" 'busybox:1	sha256:12	two
 -	-	one' 'vk images lists what was never used'
+for limit in 107000000000000d 9223372036854775807G 12345678901s; do
+	run "$top/scripts/vk-gc" "$limit"
+	is "$rc $(cd "$images" && echo *.ext4)" '64 one.ext4 two.ext4' \
+		"vk gc $limit: a slip takes nothing"
+done
 run "$top/scripts/vk-gc" 2d
 is "$rc $(cd "$images" && echo *)" '0 two.ext4 two.ref' 'vk gc takes it'
+
+# The name of a file may be anything.
+sh -c '. "$1" && image_use "$2" "$3" sha256:34' sh "$top/scripts/images.sh" \
+	"$images/two.ext4" "$(printf 'oci:/a\tb\nc\033[31m')"
+run "$top/scripts/vk-images" -q
+is "$(cut -f 1,2,5 "$out")" 'oci:/a?b?c?[31m	sha256:34	two' \
+	'a reference is one field of one line'
+run "$top/scripts/vk-run" --dry-run -- --help
+is "$rc" 64 'vk run: an option is no image'
 
 # What others who were killed left, and what is somebody's yet.
 touch "$images/left.lock" "$images/left.ref"
