@@ -9,33 +9,39 @@ struct seen_file {
 	uint32_t name; /* 0: free */
 };
 
+/* Where it is, or is to be. */
 static struct seen_file *
-slot(struct seen_file *files, size_t room, const uint64_t id[2])
+slot(const struct seen *s, const uint64_t id[2])
 {
-	size_t i = (id[1] * 0x9e3779b97f4a7c15u ^ id[0]) & (room - 1);
+	size_t i = siphash(&s->key, id, 2 * sizeof(*id)) & (s->room - 1);
+	struct seen_file *f;
 
-	while (files[i].name &&
-	       (files[i].device != id[0] || files[i].inode != id[1]))
-		i = (i + 1) & (room - 1);
-	return &files[i];
+	while ((f = &s->files[i])->name &&
+	       (f->device != id[0] || f->inode != id[1]))
+		i = (i + 1) & (s->room - 1);
+	return f;
 }
 
 static int
 grow(struct seen *s)
 {
-	size_t room = s->room ? s->room * 2 : 64;
-	struct seen_file *files = calloc(room, sizeof(*files));
+	struct seen old = *s;
 
-	if (!files)
+	if (s->room == 0)
+		s->key = siphash_new_key();
+	s->room = old.room ? old.room * 2 : 64;
+	s->files = calloc(s->room, sizeof(*s->files));
+	if (!s->files) {
+		*s = old;
 		return -1;
-	for (size_t i = 0; i < s->room; i++)
-		if (s->files[i].name)
-			*slot(files, room,
-			    (uint64_t[]){s->files[i].device,
-				s->files[i].inode}) = s->files[i];
-	free(s->files);
-	s->files = files;
-	s->room = room;
+	}
+	for (size_t i = 0; i < old.room; i++) {
+		const struct seen_file *f = &old.files[i];
+
+		if (f->name)
+			*slot(s, (uint64_t[]){f->device, f->inode}) = *f;
+	}
+	free(old.files);
 	return 0;
 }
 
@@ -48,7 +54,7 @@ seen_name(struct seen *s, const uint64_t device_inode[2], struct err *e)
 		err_set(e, EX_OSERR, "out of memory");
 		return NULL;
 	}
-	f = slot(s->files, s->room, device_inode);
+	f = slot(s, device_inode);
 	if (!f->name) {
 		f->device = device_inode[0];
 		f->inode = device_inode[1];

@@ -9,6 +9,7 @@
 #define VK_MKEXT_SEEN_H
 
 #include "common/err.h"
+#include "common/siphash.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -19,6 +20,7 @@ struct seen_file;
 struct seen {
 	struct seen_file *files; /* an open table, room is a power of two */
 	size_t count, room;
+	struct siphash_key key; /* an image chooses its inodes' numbers */
 };
 
 void seen_release(struct seen *); /* may be called twice */
