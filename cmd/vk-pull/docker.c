@@ -174,8 +174,10 @@ save(struct docker *d, struct http *h, const char *path, struct saving *s,
 	snprintf(url, sizeof(url), "http://engine/images/%s/get", d->ref->name);
 	q.url = url;
 	rc = http_do(h, &q, &r, e);
-	if (rc < 0)
+	if (rc < 0 && r.status == 0)
 		err_set(e, EX_UNAVAILABLE, "%s: no engine answers", path);
+	else if (rc < 0)
+		err_prefix(e, "%s", path);
 	else if (r.status == 404)
 		rc = err_set(e, EX_NOINPUT, "the engine has no such image");
 	else if (r.status != 200)
