@@ -219,6 +219,20 @@ cache_drop(struct cache *c, struct cache_partial *p)
 	flock(p->fd, LOCK_UN);
 }
 
+void
+cache_drop_left(struct cache *c, const char *name)
+{
+	struct cache_partial p;
+	struct stat st;
+
+	snprintf(p.name, sizeof(p.name), "%s", name);
+	p.fd = openat(c->fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (p.fd >= 0 && flock(p.fd, LOCK_EX | LOCK_NB) == 0 &&
+	    still_named(c, &p, &st))
+		cache_drop(c, &p);
+	fd_close(&p.fd);
+}
+
 /* A file with a name that nobody else has, among what gc takes away if we are
  * killed before we do. */
 static int

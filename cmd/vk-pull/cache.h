@@ -64,6 +64,9 @@ int cache_commit(struct cache *, const struct digest *, struct cache_partial *,
 void cache_leave(struct cache *, struct cache_partial *); /* go on later */
 void cache_drop(struct cache *, struct cache_partial *);  /* it is wrong */
 
+/* Takes out what of partial/ nobody works on: name is "partial/...". */
+void cache_drop_left(struct cache *, const char *name);
+
 /* A file without a name, for what is read more than once from a pipe. */
 int cache_scratch(struct cache *, struct err *);
 

@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -180,17 +179,6 @@ keep_parse(struct keep_limit *l, const char *text, struct err *e)
 	return err_hint(e, "30d, 12h, 90m or 10s; 512M or 2G");
 }
 
-/* A partial download that nobody works on. */
-static void
-remove_partial(struct cache *c, const char *name)
-{
-	cleanup_fd int fd =
-	    openat(c->fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-
-	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
-		unlinkat(c->fd, name, 0);
-}
-
 /* Names whose manifest is no longer there mean nothing offline. */
 static void
 remove_stale_tags(struct cache *c, const struct files *tags)
@@ -239,7 +227,7 @@ keep_gc(struct cache *c, const struct keep_limit *l, struct err *e)
 	}
 	for (size_t i = 0; i < partial.count; i++)
 		if (!l->age_s || now - partial.at[i].used > (time_t)l->age_s)
-			remove_partial(c, partial.at[i].name);
+			cache_drop_left(c, partial.at[i].name);
 	remove_stale_tags(c, &tags);
 	rc = 0;
 out:

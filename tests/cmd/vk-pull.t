@@ -7,7 +7,7 @@
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-for tool in docker-registry skopeo umoci jq; do
+for tool in docker-registry skopeo umoci jq strace; do
 	have "$tool" "scripts/setup test installs it"
 done
 
@@ -166,11 +166,35 @@ if command -v socat >/dev/null; then
 	ok $? 'docker-daemon: what the engine saves'
 	like "$(cat "$tmp/question")" '^GET /images/busybox:1/get' \
 		'which was asked for the image'
+	socat "UNIX-LISTEN:$tmp/short.sock" "SYSTEM:cat $tmp/answer" \
+		2>/dev/null &
+	await 5 hears "$tmp/short.sock"
+	run env DOCKER_HOST="unix://$tmp/short.sock" \
+		vk-pull --limit size=10000 docker-daemon:busybox:1
+	like "$rc $(cat "$err")" '^76 .*sends more than the 10000 bytes' \
+		'why its answer cannot be taken is told'
 else
 	skip 'docker-daemon: what the engine saves' 'no socat'
 fi
 
 # ---- the cache --------------------------------------------------------------
+
+# gc has opened what somebody left; before it has the lock, another took that up,
+# ended it, and a third begins anew.
+partial=$tmp/left/vk/partial
+mkdir -p "$partial"
+chmod 700 "$tmp/left" "$tmp/left/vk" "$partial"
+echo left >"$partial/sha256-0"
+ASAN_OPTIONS=detect_leaks=0 strace -f -o /dev/null \
+	-e inject=flock:delay_enter=1500000 \
+	env XDG_CACHE_HOME="$tmp/left" vk-pull --purge &
+await 10 sh -c "ls -l /proc/[0-9]*/fd 2>/dev/null | grep -q '$partial/sha256-0'"
+mv "$partial/sha256-0" "$tmp/whole"
+echo another >"$partial/sha256-0"
+wait $!
+is "$(cat "$partial/sha256-0")" another "gc takes nobody else's partial download"
+XDG_CACHE_HOME=$tmp/left vk-pull --purge
+is "$(ls "$partial")" '' 'but what nobody works on'
 
 blobs=$XDG_CACHE_HOME/vk/blobs/sha256
 layer=$(vk-pull --manifest "$plain/busybox:1" |
