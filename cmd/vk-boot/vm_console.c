@@ -51,13 +51,17 @@ open_ring(struct vm *vm, struct err *e)
 }
 
 /* A terminal or a pipe of ours that does not block, without making it so for
- * those who share it. */
+ * those who share it. A file does not block; opened anew, it would be written
+ * from its start. */
 static int
 reopen(int fd, int flags)
 {
+	struct stat st;
 	char path[32];
 	int own;
 
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		return fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	own = open(path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	return own >= 0 ? own : fcntl(fd, F_DUPFD_CLOEXEC, 0);

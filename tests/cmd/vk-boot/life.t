@@ -52,6 +52,15 @@ usual() {
 } | head -c 1 >/dev/null
 is "$(cat "$tmp/status")" 143 'it ends when nobody reads its console any more'
 
+# What was in a file before stays there.
+echo before >"$tmp/shown"
+vk-boot --engine kvm --no-probe -m 64M -i "$tmp/none" \
+	-k "$build/tests/bare/first" --console stdio </dev/null \
+	>>"$tmp/shown" 2>"$err"
+is "$(cat "$tmp/shown"; echo end)" 'before
+
+end' '--console stdio: a file is appended to'
+
 # Three reboots: by the keyboard's controller, the bridge, ACPI.
 start -a lives=4 -a hold=1
 await 30 grep -aq '^life 4' "$log"
