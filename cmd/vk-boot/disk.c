@@ -322,6 +322,8 @@ int
 disk_take(
     struct disk *disk, int fd, const char *name, bool read_only, struct err *e)
 {
+	int flags;
+
 	*disk = (struct disk){
 	    .base = fd,
 	    .overlay = -1,
@@ -332,8 +334,12 @@ disk_take(
 	set_name(disk, name);
 	if (file_size(fd, name, &disk->size, e) < 0)
 		return -1;
-	if (!read_only && (fcntl(fd, F_GETFL) & O_ACCMODE) != O_RDWR)
+	flags = fcntl(fd, F_GETFL);
+	if (!read_only && (flags & O_ACCMODE) != O_RDWR)
 		return err_set(e, EX_NOPERM, "%s: not opened to write", name);
+	/* pwrite(2) would put all at its end. */
+	if (!read_only && flags & O_APPEND)
+		return err_set(e, EX_USAGE, "%s: opened to append", name);
 	return lock_now(fd, name, !read_only, e);
 }
 

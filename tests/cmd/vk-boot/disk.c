@@ -251,6 +251,28 @@ test_refusals(void)
 	ok(base_unchanged(), "and has it");
 }
 
+/* Opened by somebody else, who did not mean a disk. */
+static void
+test_given(void)
+{
+	struct disk disk;
+	int flags = O_CLOEXEC;
+
+	ok(disk_take(&disk, open(base_path, flags | O_RDWR | O_APPEND), "it",
+	       false, &e) < 0 &&
+		e.status == EX_USAGE,
+	    "a file that is written at its end is no disk: %s", e.text);
+	disk_close(&disk);
+	ok(disk_take(
+	       &disk, open(base_path, flags | O_RDONLY), "it", false, &e) < 0,
+	    "nor one that is only read");
+	disk_close(&disk);
+	is_int(disk_take(&disk, open(base_path, flags | O_RDONLY | O_APPEND),
+		   "it", true, &e),
+	    0, "but to read");
+	disk_close(&disk);
+}
+
 /* One that is let go of a moment later, as by a VM that was killed. */
 static void
 test_lock_waits(void)
@@ -289,6 +311,7 @@ main(void)
 	test_discard();
 	test_refusals();
 	test_lock_waits();
+	test_given();
 
 	unlink(base_path);
 	unlink(overlay_path);
