@@ -1,9 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* console.c - standard input and output as the VM's console */
+/*
+ * console.c - standard input and output as the VM's console
+ *
+ * Neither way waits for the other: a guest that takes what is typed slowly, or
+ * is held, is still shown, and left. What it does not take waits here, and so
+ * does what the user does not read; where that is full nothing more is read.
+ */
 #include "cmd/vk-control/console.h"
 
+#include "common/buf.h"
 #include "common/escape.h"
-#include "common/io.h"
+#include "common/sink.h"
 #include "common/terminal.h"
 
 #include <errno.h>
@@ -13,16 +20,23 @@
 #include <unistd.h>
 
 #define PIECE 4096
+/* A large paste, behind which the escape is still found. */
+#define TYPED_MAX ((size_t)1 << 20)
+#define SHOWN_MAX ((size_t)64 << 10)
 
-/* Where each of the two streams is. */
 struct join {
 	int fd;
 	bool terminal; /* what is typed is filtered */
 	struct escape escape;
 	bool leave;
+	bool typing; /* standard input has not ended */
+	bool told;   /* that it has */
+	bool gone;   /* the VM has; what it said last is still shown */
+	struct sink sink;
+	struct buf typed, shown; /* what waits */
 };
 
-/* From the user to the VM. 1, 0 at its end, -1 with err. */
+/* From the user. 0, -1 with err. */
 static int
 take_typed(struct join *join, struct err *e)
 {
@@ -32,79 +46,143 @@ take_typed(struct join *join, struct err *e)
 	const char *from = typed;
 
 	if (n < 0)
-		return errno == EINTR ? 1 : err_errno(e, EX_IOERR, "stdin");
-	if (n == 0) {
-		shutdown(join->fd, SHUT_WR);
-		return 0;
-	}
+		return errno == EINTR || errno == EAGAIN
+			   ? 0
+			   : err_errno(e, EX_IOERR, "stdin");
+	join->typing = n > 0;
 	if (join->terminal) {
 		len = escape_filter(
 		    &join->escape, typed, len, passed, &join->leave);
 		from = passed;
 	}
-	/* The VM may have gone; what it said last is still to be read. */
-	if (io_write(join->fd, from, len) < 0 && errno != EPIPE)
-		return err_errno(e, EX_IOERR, "console");
-	return 1;
+	buf_add(&join->typed, from, len);
+	return 0;
 }
 
-/* From the VM to the user. 1, 0 at its end, -1 with err. */
+/* To the VM. 0, -1 with err. */
+static int
+pass_typed(struct join *join, struct err *e)
+{
+	ssize_t n = 0;
+
+	if (join->typed.len > 0)
+		n = send(join->fd, join->typed.data, join->typed.len,
+		    MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (n > 0)
+		buf_drop(&join->typed, (size_t)n);
+	if (n < 0 && errno != EAGAIN && errno != EINTR) {
+		/* It may have gone; what it said last is still to be read. */
+		if (errno != EPIPE && errno != ECONNRESET)
+			return err_errno(e, EX_IOERR, "console");
+		buf_drop(&join->typed, join->typed.len);
+	}
+	if (!join->typing && join->typed.len == 0 && !join->told) {
+		shutdown(join->fd, SHUT_WR);
+		join->told = true;
+	}
+	return 0;
+}
+
+/* From the VM. */
+static void
+hear(struct join *join)
+{
+	char text[PIECE];
+	ssize_t n = recv(join->fd, text, sizeof(text), MSG_DONTWAIT);
+
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+		return;
+	join->gone = n <= 0;
+	if (n > 0)
+		buf_add(&join->shown, text, (size_t)n);
+}
+
+/* To the user. 0, -1 with err. */
 static int
 show(struct join *join, struct err *e)
 {
-	char text[PIECE];
-	ssize_t n = read(join->fd, text, sizeof(text));
+	ssize_t n = 0;
 
-	if (n < 0 && errno == EINTR)
-		return 1;
-	if (n <= 0)
-		return 0;
-	if (io_write(STDOUT_FILENO, text, (size_t)n) < 0)
+	if (join->shown.len > 0)
+		n = sink_write(&join->sink, join->shown.data, join->shown.len);
+	if (n > 0)
+		buf_drop(&join->shown, (size_t)n);
+	return n < 0 && errno != EAGAIN && errno != EINTR
+		   ? err_errno(e, EX_IOERR, "stdout")
+		   : 0;
+}
+
+static bool
+has_room(const struct buf *b, size_t max)
+{
+	return b->len + PIECE <= max;
+}
+
+static int
+wait_for(struct join *join, struct err *e)
+{
+	bool hears = !join->gone && has_room(&join->shown, SHOWN_MAX);
+	struct pollfd p[3] = {
+	    {.fd = join->gone ? -1 : join->fd,
+		.events = (short)((hears ? POLLIN : 0) |
+				  (join->typed.len > 0 ? POLLOUT : 0))},
+	    {.fd = join->typing && has_room(&join->typed, TYPED_MAX)
+		       ? STDIN_FILENO
+		       : -1,
+		.events = POLLIN},
+	    {.fd = STDOUT_FILENO, .events = join->shown.len > 0 ? POLLOUT : 0},
+	};
+
+	/* A hang-up is told even to who cannot read on. */
+	if (!hears && join->typed.len == 0)
+		p[0].fd = -1;
+	if (poll(p, 3, -1) < 0)
+		return errno == EINTR ? 0 : err_errno(e, EX_OSERR, "poll");
+	if (p[1].revents && take_typed(join, e) < 0)
+		return -1;
+	if (p[0].revents & ~POLLOUT && hears)
+		hear(join);
+	if (p[2].revents & (POLLERR | POLLHUP) && join->shown.len == 0) {
+		errno = EPIPE; /* nobody sees what it says */
 		return err_errno(e, EX_IOERR, "stdout");
-	return 1;
+	}
+	if (join->typed.failed || join->shown.failed)
+		return err_set(e, EX_OSERR, "out of memory");
+	return 0;
 }
 
 static int
 copy(struct join *join, struct err *e)
 {
-	struct pollfd p[2] = {
-	    {.fd = join->fd, .events = POLLIN},
-	    {.fd = STDIN_FILENO, .events = POLLIN},
-	};
-	int result = 1;
-
-	while (result > 0 && !join->leave) {
-		if (poll(p, 2, -1) < 0 && errno != EINTR)
-			return err_errno(e, EX_OSERR, "poll");
-		if (p[1].revents) {
-			result = take_typed(join, e);
-			if (result == 0)
-				p[1].fd = -1;
-			if (result < 0)
-				return -1;
-			result = 1;
-		}
-		if (p[0].revents)
-			result = show(join, e);
-	}
-	return result < 0 ? -1 : 0;
+	while (!join->leave && (!join->gone || join->shown.len > 0))
+		if (show(join, e) < 0 || pass_typed(join, e) < 0 ||
+		    wait_for(join, e) < 0)
+			return -1;
+	return 0;
 }
 
 int
 console_join(struct connection *c, struct err *e)
 {
-	struct join join = {.fd = c->fd, .terminal = isatty(STDIN_FILENO)};
+	struct join join = {
+	    .fd = c->fd,
+	    .terminal = isatty(STDIN_FILENO),
+	    .typing = true,
+	    .typed = BUF_INIT(TYPED_MAX),
+	    .shown = BUF_INIT(CONNECTION_LINE_MAX + SHOWN_MAX),
+	};
 	struct terminal terminal = TERMINAL_INIT;
 	int result;
 
 	if (join.terminal && terminal_raw(&terminal, STDIN_FILENO, e) < 0)
 		return -1;
+	sink_init(&join.sink, STDOUT_FILENO);
 	/* What came together with the answer. */
-	result = io_write(STDOUT_FILENO, c->in.data, c->in.len);
-	if (result < 0)
-		err_errno(e, EX_IOERR, "stdout");
-	else
-		result = copy(&join, e);
+	buf_add(&join.shown, c->in.data, c->in.len);
+	result = copy(&join, e);
 	terminal_restore(&terminal);
+	sink_release(&join.sink);
+	buf_release(&join.typed);
+	buf_release(&join.shown);
 	return result;
 }
