@@ -18,11 +18,14 @@
 #include <sys/queue.h>
 #include <sys/socket.h>
 #include <termios.h>
+#include <time.h>
 
 /* One step of a copy. */
 #define PIECE 4096
-/* At the end, for a reader that has stopped reading. */
-#define FINISH_MS 500
+/* At the end, for a reader that has stopped reading; and for all of them, as
+ * one may go on to take a little at a time. */
+#define FINISH_MS     500
+#define FINISH_MAX_MS 5000
 /* Steps before other sources of the loop have their turn. */
 #define TURN_MAX 16
 
@@ -273,18 +276,63 @@ something_said(struct loop_source *source, uint32_t events)
 	}
 }
 
-/* Shows the rest, as far as its reader takes it in that time. */
-static void
-view_finish(struct view *view)
+static int64_t
+now_ms(void)
 {
-	struct pollfd p = {
-	    .fd = view->out.fd >= 0 ? view->out.fd : view->in.fd,
-	    .events = POLLOUT,
-	};
+	struct timespec t;
 
-	while (view_show(view) == 0 && view->full)
-		if (poll(&p, 1, FINISH_MS) <= 0 || p.revents & POLLERR)
-			return;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* Those who have not seen all. Returns how many. */
+static nfds_t
+unfinished(const struct views *views, struct pollfd *p)
+{
+	const struct view *view;
+	nfds_t count = 0;
+
+	LIST_FOREACH(view, &views->list, entry)
+	if (view->full)
+		p[count++] = (struct pollfd){
+		    .fd = view->out.fd >= 0 ? view->out.fd : view->in.fd,
+		    .events = POLLOUT,
+		};
+	return count;
+}
+
+static void
+views_show(struct views *views)
+{
+	struct view *view, *next;
+
+	for (view = LIST_FIRST(&views->list); view; view = next) {
+		next = LIST_NEXT(view, entry);
+		if (view_show(view) < 0)
+			view_free(view);
+	}
+}
+
+/* Shows the rest, as far as its readers take it in that time. */
+static void
+views_finish(struct views *views)
+{
+	struct pollfd p[VIEWS_MAX];
+	int64_t end_ms = now_ms() + FINISH_MAX_MS, left_ms;
+	struct view *view;
+	nfds_t count;
+
+	LIST_FOREACH(view, &views->list, entry)
+	view->config.left = NULL;
+	views_show(views);
+	while ((count = unfinished(views, p)) > 0 &&
+	       (left_ms = end_ms - now_ms()) > 0) {
+		if (left_ms > FINISH_MS)
+			left_ms = FINISH_MS;
+		if (poll(p, count, (int)left_ms) == 0)
+			break;
+		views_show(views);
+	}
 }
 
 /* All there are, for they wake us once. */
@@ -354,11 +402,9 @@ views_free(struct views *views)
 		return;
 	ring_watch(views->ring, -1);
 	loop_remove(views->loop, &views->listener);
-	while ((view = LIST_FIRST(&views->list))) {
-		view_finish(view);
-		view->config.left = NULL;
+	views_finish(views);
+	while ((view = LIST_FIRST(&views->list)))
 		view_free(view);
-	}
 	if (views->listener.fd >= 0)
 		unix_place_remove(&views->place);
 	unix_place_close(&views->place);
