@@ -144,12 +144,12 @@ take_input(struct session *s)
 /* ---- the loop -------------------------------------------------------------
  */
 
-/* The guest has not answered yet, and may never, or has said all: there is
- * nobody who could be told. */
+/* The guest has not answered yet, and may never, or its command has ended, or
+ * it is gone: there is nobody who could be told. */
 static bool
 ends_here(const struct session *s, int signal)
 {
-	return (!s->greeted || session_has_all(s)) &&
+	return (!s->greeted || s->ended || s->gone) &&
 	       (signal == SIGINT || signal == SIGTERM || signal == SIGHUP ||
 		   signal == SIGQUIT);
 }
@@ -220,13 +220,55 @@ is_over(const struct session *s)
 	for (int i = STREAM_OUT; i < STREAM_COUNT; i++)
 		if (s->output[i].waiting.len > 0)
 			return false;
-	return session_has_all(s);
+	return s->gone || session_has_all(s);
+}
+
+/* ---- the patience with who does not take the output ---- */
+
+/* When it ends; 0: it does not, or has not begun. */
+static int64_t
+patience_ends(struct session *s)
+{
+	int64_t since, last;
+
+	if (!s->hurried || !(s->ended || s->gone))
+		return 0;
+	if (!s->patience_ms)
+		s->patience_ms = session_now_ms();
+	since = s->taken_ms > s->patience_ms ? s->taken_ms : s->patience_ms;
+	since += SESSION_PATIENCE_MS;
+	last = s->patience_ms + SESSION_PATIENCE_MAX_MS;
+	return since < last ? since : last;
+}
+
+static void
+lose_patience(struct session *s)
+{
+	for (int i = STREAM_OUT; i < STREAM_COUNT; i++)
+		if (!s->output[i].eof || s->output[i].waiting.len > 0)
+			session_output_drop(&s->output[i]);
+	s->result->dropped = true;
+}
+
+/* Milliseconds until the next deadline: 0, it has passed; -1, there is none. */
+static int
+time_left(int64_t deadline_ms, int64_t patience_ms)
+{
+	int64_t next = deadline_ms, left;
+
+	if (!next || (patience_ms && patience_ms < next))
+		next = patience_ms;
+	if (!next)
+		return -1;
+	left = next - session_now_ms();
+	return left < 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
 }
 
 enum {
 	AT_GUEST,
 	AT_SIGNALS,
 	AT_CANCEL,
+	AT_HURRY,
 	AT_STDIN,
 	AT_STDOUT,
 	AT_STDERR,
@@ -237,28 +279,34 @@ static int
 wait_for(struct session *s, struct pollfd *p)
 {
 	const struct session_request *r = s->request;
-	int64_t left = -1;
+	int64_t patience_ms = patience_ends(s);
+	int left = time_left(s->deadline_ms, patience_ms);
 
 	/* A guest that has said all may go while some of it still waits. */
 	p[AT_GUEST] = (struct pollfd){
-	    .fd = session_has_all(s) && !r->with_guest ? -1 : s->fd,
+	    .fd =
+		s->gone || (session_has_all(s) && !r->with_guest) ? -1 : s->fd,
 	    .events = (short)(POLLIN | (s->out.len ? POLLOUT : 0))};
+	p[AT_HURRY] =
+	    (struct pollfd){.fd = s->hurried ? -1 : r->hurry, .events = POLLIN};
 	p[AT_SIGNALS] = (struct pollfd){.fd = r->signals, .events = POLLIN};
 	p[AT_CANCEL] = (struct pollfd){.fd = r->cancel, .events = POLLIN};
 	p[AT_STDIN] =
 	    (struct pollfd){.fd = in_wanted(s) ? r->in : -1, .events = POLLIN};
-	for (int i = STREAM_OUT; i < STREAM_COUNT; i++)
+	for (int i = STREAM_OUT; i < STREAM_COUNT; i++) {
+		int events = session_output_events(s, &s->output[i]);
+
 		p[AT_STDOUT + i - STREAM_OUT] = (struct pollfd){
-		    .fd = s->output[i].waiting.len ? s->output[i].sink.fd : -1,
-		    .events = POLLOUT};
-	if (s->deadline_ms) {
-		left = s->deadline_ms - session_now_ms();
-		if (left <= 0)
-			return pass_deadline(s) < 0 ? -1 : 0;
-		if (left > INT_MAX)
-			left = INT_MAX;
+		    .fd = events < 0 ? -1 : s->output[i].sink.fd,
+		    .events = (short)events};
 	}
-	if (poll(p, AT_COUNT, (int)left) < 0) {
+	if (left == 0 && patience_ms && patience_ms <= session_now_ms()) {
+		lose_patience(s);
+		return 0;
+	}
+	if (left == 0)
+		return pass_deadline(s) < 0 ? -1 : 0;
+	if (poll(p, AT_COUNT, left) < 0) {
 		for (int i = 0; i < AT_COUNT; i++)
 			p[i].revents = 0;
 		if (errno != EINTR)
@@ -283,14 +331,14 @@ turn(struct session *s)
 		s->result->end = SESSION_CANCELLED;
 		return 1;
 	}
+	if (p[AT_HURRY].revents)
+		s->hurried = true;
 	if (p[AT_SIGNALS].revents && (status = take_signals(s)) != 0)
 		return status;
 	for (int i = STREAM_OUT; i < STREAM_COUNT; i++)
-		if (p[AT_STDOUT + i - STREAM_OUT].revents) {
-			session_output_drain(s, &s->output[i]);
-			if (s->output[i].eof)
-				session_output_finish(s, &s->output[i]);
-		}
+		if (p[AT_STDOUT + i - STREAM_OUT].revents)
+			session_output_ready(s, &s->output[i],
+			    p[AT_STDOUT + i - STREAM_OUT].revents);
 	if (p[AT_GUEST].revents & ~POLLOUT && session_guest_take(s) < 0)
 		return -1;
 	if (p[AT_STDIN].revents && in_wanted(s) && take_input(s) < 0)
@@ -363,6 +411,8 @@ session_run(int fd, const struct session_request *request,
 	status = start(&s);
 	while (status == 0 && !is_over(&s))
 		status = turn(&s);
+	if (status == 0 && s.cut)
+		status = session_guest_lost(&s);
 	end(&s);
 	/* An output that failed (a full disk) is told, after the end. */
 	return status < 0 || e->text[0] ? -1 : 0;

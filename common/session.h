@@ -72,9 +72,13 @@ struct session_request {
 	/* Ends the session when it becomes readable (an eventfd); -1: none.
 	 * The agent then ends the command: TERM, grace_ms, KILL. */
 	int cancel;
-	/* What waits for its reader is dropped when the guest is gone. Else the
-	 * session goes on until all is written, or until one of those signals
-	 * that end it before the agent's answer. */
+	/* Once it is readable (an eventfd), who does not take the output of a
+	 * command that has ended is waited for no longer than
+	 * SESSION_PATIENCE_MS; -1: none. */
+	int hurry;
+	/* The same when the guest is gone. Else the session goes on until all
+	 * is written, or until one of those signals that end it before the
+	 * agent's answer. */
 	bool with_guest;
 
 	/* Called for SIGTSTP once the guest's command was told: it stops the
@@ -98,11 +102,14 @@ struct session_request {
 #define SESSION_GRACE_MS 1000
 /* An agent answers at once; a guest under heavy load within seconds. */
 #define SESSION_GREETING_MS 30000
+/* Since an output took something last; and in all, for one that trickles. */
+#define SESSION_PATIENCE_MS     1000
+#define SESSION_PATIENCE_MAX_MS 5000
 #define SESSION_REQUEST_INIT                                                   \
 	{                                                                      \
 		.kind = OPEN_EXEC, .grace_ms = SESSION_GRACE_MS, .in = -1,     \
 		.out = -1, .err = -1, .tty = -1, .signals = -1, .cancel = -1,  \
-		.greeting_ms = SESSION_GREETING_MS                             \
+		.hurry = -1, .greeting_ms = SESSION_GREETING_MS                \
 	}
 
 /* What a session asks of the host (filter.h), where nothing is opened for its
@@ -124,6 +131,7 @@ struct session_result {
 	bool core;               /* SESSION_KILLED: it dumped core */
 	uint32_t id;             /* 0 until it started */
 	uint32_t pid;            /* in the guest */
+	bool dropped;            /* some output, that nobody took in time */
 	char text[ERR_TEXT_MAX]; /* SESSION_FAILED; printable */
 };
 

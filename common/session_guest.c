@@ -197,8 +197,8 @@ take_answer(struct session *s)
 	return 1;
 }
 
-static int
-lost(struct session *s)
+int
+session_guest_lost(struct session *s)
 {
 	if (!s->connected)
 		return err_set(s->e, EX_UNAVAILABLE,
@@ -206,6 +206,21 @@ lost(struct session *s)
 	return err_set(s->e, EX_IOERR,
 	    s->greeted ? "the connection to the guest was lost"
 		       : "the guest's agent does not answer");
+}
+
+/* What it has said still goes to who reads it. */
+static int
+end_of_guest(struct session *s)
+{
+	if (!s->greeted)
+		return session_guest_lost(s);
+	s->gone = true;
+	s->in_open = false;
+	/* With the guest goes what it had no room for; the status is what
+	 * counts. */
+	s->cut = !session_has_all(s) && !(s->ended && s->request->with_guest);
+	s->hurried |= s->request->with_guest;
+	return 0;
 }
 
 int
@@ -217,15 +232,8 @@ session_guest_take(struct session *s)
 
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 		return 0;
-	if (n <= 0 && !session_has_all(s))
-		return lost(s);
-	if (n <= 0) {
-		for (int i = STREAM_OUT;
-		     s->request->with_guest && i < STREAM_COUNT; i++)
-			buf_drop(
-			    &s->output[i].waiting, s->output[i].waiting.len);
-		return 0;
-	}
+	if (n <= 0)
+		return end_of_guest(s);
 	if (!s->connected && (got = take_answer(s)) <= 0)
 		return got;
 	while ((got = frame_next(&s->reader, &f, s->e)) > 0)

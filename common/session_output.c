@@ -3,6 +3,7 @@
 #include "common/session_parts.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
 
@@ -10,8 +11,7 @@
 static void
 lose_output(struct session *s, struct output *o)
 {
-	o->gone = true;
-	buf_release(&o->waiting);
+	session_output_drop(o);
 	if (session_is_onlooker(s)) { /* not the command, then */
 		s->ended = s->left = true;
 		s->result->end = SESSION_KILLED;
@@ -28,6 +28,8 @@ lose_output(struct session *s, struct output *o)
 static void
 count_written(struct session *s, struct output *o, size_t n)
 {
+	if (n > 0)
+		s->taken_ms = session_now_ms();
 	o->written += (uint32_t)n;
 	if (o->written < STREAM_WINDOW / 2 || o->eof)
 		return;
@@ -118,14 +120,51 @@ session_output_add(
 		   : add(s, o, from, len);
 }
 
-void
-session_output_drain(struct session *s, struct output *o)
+/* That nobody reads is learnt from the descriptor, too, as the next word may be
+ * long in coming; but not before there is a command to feel it, and not where
+ * the guest has its say without a pause. */
+int
+session_output_events(const struct session *s, const struct output *o)
 {
-	size_t n =
-	    write_out(s, o, (const uint8_t *)o->waiting.data, o->waiting.len);
+	if (o->waiting.len > 0)
+		return POLLOUT;
+	if (o->gone || o->eof || !s->greeted)
+		return -1;
+	switch (s->request->kind) {
+	case OPEN_LIST:
+	case OPEN_PS:
+	case OPEN_GET:
+		return -1;
+	case OPEN_LOGS:
+	case OPEN_ATTACH:
+		return 0;
+	default:
+		return s->result->id ? 0 : -1;
+	}
+}
 
+void
+session_output_ready(struct session *s, struct output *o, int events)
+{
+	size_t n;
+
+	if (o->waiting.len == 0) {
+		if (events & (POLLERR | POLLHUP))
+			lose_output(s, o);
+		return;
+	}
+	n = write_out(s, o, (const uint8_t *)o->waiting.data, o->waiting.len);
 	if (!o->gone)
 		buf_drop(&o->waiting, n);
+	if (o->eof)
+		session_output_finish(s, o);
+}
+
+void
+session_output_drop(struct output *o)
+{
+	o->gone = true;
+	buf_release(&o->waiting);
 }
 
 void

@@ -31,6 +31,11 @@ struct session {
 	bool left; /* nobody looks any more: what still comes is passed over */
 	int64_t deadline_ms; /* of what comes next; 0: none */
 	bool timed_out, hung_up;
+	bool gone;           /* the guest is */
+	bool cut;            /* before it had said all */
+	bool hurried;        /* output is not waited for as long as it takes */
+	int64_t patience_ms; /* since when that counts; 0: not yet */
+	int64_t taken_ms;    /* when an output took something last */
 };
 
 /* Whether it only takes what the guest tells: then it is over when nobody
@@ -61,8 +66,14 @@ int64_t session_now_ms(void);
 int session_output_add(
     struct session *, struct output *, const uint8_t *from, size_t len);
 
-/* Writes what waits. */
-void session_output_drain(struct session *, struct output *);
+/* The events of poll(2) to wait for at its descriptor; -1: not at all. */
+int session_output_events(const struct session *, const struct output *);
+
+/* They have come: writes what waits, or learns that nobody reads. */
+void session_output_ready(struct session *, struct output *, int events);
+
+/* What waits is not for anybody. */
+void session_output_drop(struct output *);
 
 /* The guest's EOF: a connection's other half is told, once all is written; a
  * plain stdout has no such thing. */
@@ -71,5 +82,8 @@ void session_output_finish(struct session *, struct output *);
 /* session_guest.c: reads once from the guest and acts on all that is whole.
  * 0, -1 with err. */
 int session_guest_take(struct session *);
+
+/* -1 with err: the connection was lost. */
+int session_guest_lost(struct session *);
 
 #endif

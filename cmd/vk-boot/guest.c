@@ -68,6 +68,13 @@ guest_finish(struct guest *g, int status, const char *why)
 }
 
 void
+guest_end_at_once(struct guest *g, int status, const char *why)
+{
+	guest_finish(g, status, why);
+	g->at_once = true;
+}
+
+void
 guest_last_words(struct guest *g, const char *why)
 {
 	const char *text = g->config->last_words(g->config->owner);
@@ -166,6 +173,7 @@ guest_stop(struct guest *g, const char *why, uint64_t timeout_ms)
 	guest_set_state(g, GUEST_STOPPING);
 	guest_expect_end(g, timeout_ms);
 	g->stop_due = true;
+	guest_command_hurry(g);
 	guest_stop_tell(g);
 }
 
@@ -197,6 +205,7 @@ stop_expired(struct loop_source *source, uint32_t events)
 	}
 	log_warn("the guest did not stop within %llu ms, ended",
 	    (unsigned long long)g->stop_timeout_ms);
+	guest_command_settle(g);
 	guest_finish(g, g->status, g->why);
 }
 
@@ -244,7 +253,7 @@ signal_arrived(struct loop_source *source, uint32_t events)
 	case SIGHUP:
 		/* Asked twice: at once. */
 		if (g->state == GUEST_STOPPING) {
-			guest_finish(g, 128 + number, "stopped");
+			guest_end_at_once(g, 128 + number, "stopped");
 			return;
 		}
 		g->status = 128 + number;
@@ -444,6 +453,8 @@ guest_run(const struct guest_config *config, struct err *e)
 	    .session_call = -1,
 	    .sinks = {{.opened = -1}, {.opened = -1}},
 	    .forward = {-1, -1},
+	    .hurry = -1,
+	    .cancel = -1,
 	};
 	int result = start(&g, e);
 

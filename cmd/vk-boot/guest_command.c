@@ -17,6 +17,10 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <time.h>
+
+/* For what was under way when the VM was killed. */
+#define AT_ONCE_MS 100
 
 /* In the session's thread. */
 static void
@@ -67,6 +71,8 @@ run_session(struct guest *g)
 	request.err = STDERR_FILENO;
 	request.tty = g->options->tty ? STDIN_FILENO : -1;
 	request.signals = g->forward[0];
+	request.hurry = g->hurry;
+	request.cancel = g->cancel;
 	request.with_guest = true;
 	request.sinks = g->sinks;
 	request.started = session_runs;
@@ -126,13 +132,33 @@ guest_command_start(struct guest *g, struct err *e)
 	return 0;
 }
 
+/* Whoever reads gets what is there already, and no more of our time. */
+static bool
+over_soon(struct guest *g)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += AT_ONCE_MS * 1000000;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	if (sem_clockwait(&g->session_done, CLOCK_MONOTONIC, &until) == 0)
+		return true;
+	eventfd_give(g->cancel);
+	return false;
+}
+
 void
 guest_command_await(struct guest *g)
 {
 	if (!g->session_started || g->session_over)
 		return;
-	while (sem_wait(&g->session_done) < 0)
-		continue;
+	if (!g->at_once || !over_soon(g))
+		while (sem_wait(&g->session_done) < 0)
+			continue;
+	if (g->result.dropped)
+		log_warn("what the command wrote last was not read, and is "
+			 "lost");
 	if (g->options->tty)
 		terminal_pause(g->config->terminal);
 	g->session_over = true;
@@ -227,6 +253,12 @@ session_moved(struct loop_source *source, uint32_t events)
 }
 
 void
+guest_command_hurry(struct guest *g)
+{
+	eventfd_give(g->hurry);
+}
+
+void
 guest_command_signal(struct guest *g, int number)
 {
 	uint8_t byte = (uint8_t)number;
@@ -278,8 +310,10 @@ guest_command_open(struct guest *g, struct err *e)
 	    .ready = session_moved,
 	    .owner = g,
 	};
-	if (g->session_call < 0 || g->finished.fd < 0 ||
-	    pipe2(g->forward, O_CLOEXEC) < 0)
+	g->hurry = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	g->cancel = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (g->session_call < 0 || g->finished.fd < 0 || g->hurry < 0 ||
+	    g->cancel < 0 || pipe2(g->forward, O_CLOEXEC | O_NONBLOCK) < 0)
 		return err_errno(e, EX_OSERR, "descriptors");
 	if (loop_add(g->loop, &g->finished, EPOLLIN, e) < 0)
 		return -1;
@@ -301,5 +335,7 @@ guest_command_release(struct guest *g)
 	fd_close(&g->session_call);
 	fd_close(&g->forward[0]);
 	fd_close(&g->forward[1]);
+	fd_close(&g->hurry);
+	fd_close(&g->cancel);
 	loop_close(g->loop, &g->finished);
 }

@@ -230,7 +230,7 @@ perform(void *owner, struct control_client *client, const struct order *order,
 	case ORDER_STOP:
 		return stop(g, order, e);
 	case ORDER_KILL:
-		guest_finish(g, 128 + SIGKILL, "killed");
+		guest_end_at_once(g, 128 + SIGKILL, "killed");
 		return 0;
 	case ORDER_PAUSE:
 	case ORDER_RESUME:

@@ -43,6 +43,7 @@ struct guest {
 	int status;        /* our exit status, as far as it is known */
 	const char *why;   /* it ended */
 	bool paused;
+	bool at_once; /* it ended so */
 
 	struct loop_source signals, engine;
 	struct loop_source boot_timer, life_timer, stop_timer;
@@ -75,6 +76,8 @@ struct guest {
 	pthread_t session_thread;
 	int session_fd;
 	int forward[2]; /* signal numbers for the command */
+	int hurry;  /* an eventfd: who takes its output is waited for less */
+	int cancel; /* the same, and not at all */
 	struct session_result result;
 	struct err session_err;
 	bool session_ok;
@@ -92,6 +95,9 @@ void guest_set_state(struct guest *, enum guest_state);
 
 /* The end: the first reason counts. */
 void guest_finish(struct guest *, int status, const char *why);
+
+/* The same, and nobody who reads what the command wrote is waited for. */
+void guest_end_at_once(struct guest *, int status, const char *why);
 
 /* Asks the guest to end in order; what is left after that time is killed. */
 void guest_stop(struct guest *, const char *why, uint64_t timeout_ms);
@@ -149,6 +155,9 @@ void guest_command_settle(struct guest *);
 
 /* It was asked for, and the guest has not started it yet. */
 bool guest_command_pending(const struct guest *);
+
+/* A stop is asked for: its output is not waited for as long as it takes. */
+void guest_command_hurry(struct guest *);
 
 /* Passes a signal on to it. */
 void guest_command_signal(struct guest *, int number);

@@ -18,6 +18,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define LEFT_CHUNKS 3 /* more than a pipe holds */
@@ -580,9 +581,131 @@ test_late_reader(void)
 		return;
 	r.out = ends[1];
 	r.with_guest = true;
-	is_int(against(leaves, &r), 0, "with its guest: it does not wait");
-	is_int(session_status(&result), 7, "for a reader");
+	pthread_create(&thread, NULL, read_late, &ends[0]);
+	is_int(against(leaves, &r), 0, "with its guest: a reader that is slow");
+	close(ends[1]);
+	pthread_join(thread, &count);
+	ok(*(size_t *)count == LEFT_CHUNKS * FRAME_DATA_MAX && !result.dropped,
+	    "has all");
 	close(ends[0]);
+}
+
+/* ---- nobody reads ---- */
+
+/* A session whose output nobody reads. Returns how long it took, ms. */
+static int64_t
+unread(void (*enemy)(int fd), struct session_request *r)
+{
+	struct timespec from, to;
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -1;
+	r->out = ends[1];
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	is_int(against(enemy, r), 0, "nobody reads");
+	clock_gettime(CLOCK_MONOTONIC, &to);
+	close(ends[0]);
+	close(ends[1]);
+	return (to.tv_sec - from.tv_sec) * 1000 +
+	       (to.tv_nsec - from.tv_nsec) / 1000000;
+}
+
+/* Its command has ended, and it would say more if that were taken. */
+static void
+has_more(int fd)
+{
+	static char chunk[FRAME_DATA_MAX];
+
+	greet(fd);
+	for (int i = 0; i < LEFT_CHUNKS; i++)
+		say(fd, FRAME_DATA, STREAM_OUT, chunk, sizeof(chunk));
+	say_u32(fd, FRAME_EXITED, 0, 7 << 8);
+	take_all(fd);
+	pause();
+}
+
+static void
+test_unread(void)
+{
+	struct session_request r = SESSION_REQUEST_INIT;
+	static const char end = SIGTERM;
+	int hurry = eventfd(1, EFD_CLOEXEC), signals[2];
+	int64_t ms;
+
+	r.with_guest = true;
+	ms = unread(leaves, &r);
+	ok(ms >= SESSION_PATIENCE_MS && ms < 2 * SESSION_PATIENCE_MS,
+	    "with its guest: it ends soon (%d ms)", (int)ms);
+	ok(session_status(&result) == 7 && result.dropped,
+	    "the status is told, and what is lost");
+
+	r.hurry = hurry;
+	ms = unread(has_more, &r);
+	ok(ms >= SESSION_PATIENCE_MS && ms < 2 * SESSION_PATIENCE_MS,
+	    "its caller is in a hurry: it ends soon (%d ms)", (int)ms);
+	ok(session_status(&result) == 7 && result.dropped, "the same");
+	close(hurry);
+
+	r = (struct session_request)SESSION_REQUEST_INIT;
+	if (pipe2(signals, O_CLOEXEC) < 0 || write(signals[1], &end, 1) != 1)
+		return;
+	r.signals = signals[0];
+	unread(has_more, &r);
+	is_int(session_status(&result), 128 + SIGTERM,
+	    "a signal ends it when there is no command to get it");
+	close(signals[0]);
+	close(signals[1]);
+}
+
+/* Waits for the EOF of its output: that ends the command. */
+static void
+feels_it(int fd)
+{
+	struct frame_reader reader;
+	struct frame f;
+	uint8_t bytes[8] = {1, 0, 0, 0, 1};
+
+	greet(fd);
+	say(fd, FRAME_STARTED, 0, bytes, sizeof(bytes));
+	if (frame_reader_init(&reader, FRAME_OPEN_MAX) < 0)
+		_exit(0);
+	do
+		while (frame_next(&reader, &f, &e) == 0)
+			if (frame_fill(&reader, fd) <= 0)
+				_exit(0);
+	while (f.type != FRAME_EOF || f.stream != STREAM_OUT);
+	say(fd, FRAME_EOF, STREAM_OUT, NULL, 0);
+	say(fd, FRAME_EOF, STREAM_ERR, NULL, 0);
+	say_u32(fd, FRAME_EXITED, 0, 9 << 8);
+	pause();
+}
+
+/* A log without a new line. */
+static void
+says_no_more(int fd)
+{
+	greet(fd);
+	pause();
+}
+
+/* Before anything more is written to it. */
+static void
+test_reader_gone(void)
+{
+	struct session_request r = SESSION_REQUEST_INIT;
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return;
+	close(ends[0]);
+	r.out = ends[1];
+	is_int(against(feels_it, &r), 0, "the reader of the output has gone");
+	is_int(session_status(&result), 9, "which the guest is told at once");
+	r.kind = OPEN_LOGS;
+	is_int(against(says_no_more, &r), 0, "who follows a log");
+	is_int(session_status(&result), 128 + SIGPIPE,
+	    "does not wait for its next line");
 	close(ends[1]);
 }
 
@@ -598,5 +721,7 @@ main(void)
 	test_port();
 	test_blocked();
 	test_late_reader();
+	test_unread();
+	test_reader_gone();
 	return tap_done();
 }
