@@ -21,8 +21,8 @@ const struct filter_call status_calls[] = {
     CALL(openat), /* status.json, in its folder */
     CALL(close),
     CALL(renameat),
-    CALL_RARE(poll, "--status-fd is not read, or no pipe"),
-    CALL_RARE(sendto, "--status-fd is a socket"),
+    CALL_RARE(poll, "a descriptor is not read, or no pipe"),
+    CALL_RARE(sendto, "a descriptor is a socket"),
     CALLS_END,
 };
 
@@ -35,19 +35,116 @@ now_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
+uint64_t
+status_ms(const struct status *status)
+{
+	return (now_ns() - status->start_ns) / 1000000;
+}
+
+/* ---- outlets ---- */
+
+/* Writes what goes at once. */
+static void
+flush(struct outlet *outlet)
+{
+	struct buf *waiting = &outlet->waiting;
+	ssize_t n = 0;
+
+	while (waiting->len > 0 && (n >= 0 || errno == EINTR)) {
+		n = sink_write(&outlet->sink, waiting->data, waiting->len);
+		if (n > 0)
+			buf_drop(waiting, (size_t)n);
+	}
+	if (waiting->len == 0 || errno == EAGAIN)
+		return;
+	log_info("%s: %s", outlet->name, strerror(errno));
+	buf_release(waiting);
+	outlet->fd = -1;
+}
+
+/* Waits for room while it is needed. */
+static void
+await_room(struct outlet *outlet)
+{
+	struct err e = ERR_INIT;
+
+	if (!outlet->loop || outlet->room.added == (outlet->waiting.len > 0))
+		return;
+	if (outlet->room.added)
+		loop_remove(outlet->loop, &outlet->room);
+	else if (loop_add(outlet->loop, &outlet->room, EPOLLOUT, &e) < 0)
+		log_info("%s: %s", outlet->name, e.text);
+}
+
+static void
+has_room(struct loop_source *source, uint32_t events)
+{
+	struct outlet *outlet = source->owner;
+
+	(void)events;
+	flush(outlet);
+	await_room(outlet);
+}
+
+static void
+outlet_init(struct outlet *outlet, const char *name, int fd)
+{
+	*outlet = (struct outlet){.name = name, .fd = fd};
+	buf_init(&outlet->waiting, 2 * STATUS_WAITING_MAX);
+	sink_init(&outlet->sink, fd);
+	sink_learn(&outlet->sink);
+	outlet->room = (struct loop_source){
+	    .fd = outlet->sink.opened >= 0 ? outlet->sink.opened : fd,
+	    .ready = has_room,
+	    .owner = outlet,
+	};
+}
+
+static void
+outlet_release(struct outlet *outlet)
+{
+	buf_release(&outlet->waiting);
+	sink_release(&outlet->sink);
+}
+
+/* The last one is told in any case. */
+static void
+say(struct outlet *outlet, const char *text, bool last)
+{
+	if (outlet->fd < 0)
+		return;
+	if (last || outlet->waiting.len + strlen(text) < STATUS_WAITING_MAX)
+		buf_printf(&outlet->waiting, "%s\n", text);
+	flush(outlet);
+	await_room(outlet);
+}
+
+static void
+outlet_finish(struct outlet *outlet, uint64_t end_ns)
+{
+	struct pollfd room = {.fd = outlet->room.fd, .events = POLLOUT};
+	uint64_t now;
+
+	if (outlet->room.added)
+		loop_remove(outlet->loop, &outlet->room);
+	outlet->loop = NULL;
+	while (outlet->waiting.len > 0 && (now = now_ns()) < end_ns &&
+	       poll(&room, 1, (int)((end_ns - now) / 1000000)) > 0)
+		flush(outlet);
+}
+
+/* ---- both of them ---- */
+
 void
 status_init(struct status *status, int ready_fd, int status_fd)
 {
 	*status = (struct status){
-	    .ready_fd = ready_fd,
-	    .status_fd = status_fd,
 	    .folder = -1,
 	    .start_ns = now_ns(),
 	    .now = json_object(),
 	};
-	buf_init(&status->waiting, 2 * STATUS_WAITING_MAX);
-	sink_init(&status->sink, status_fd);
-	sink_learn(&status->sink);
+	outlet_init(&status->ready, "--ready-fd", ready_fd);
+	outlet_init(&status->lines, "--status-fd", status_fd);
 }
 
 void
@@ -55,96 +152,23 @@ status_release(struct status *status)
 {
 	json_decref(status->now);
 	status->now = NULL;
-	buf_release(&status->waiting);
-	sink_release(&status->sink);
-}
-
-uint64_t
-status_ms(const struct status *status)
-{
-	return (now_ns() - status->start_ns) / 1000000;
-}
-
-/* ---- lines for --status-fd ---- */
-
-/* Writes what goes at once. */
-static void
-flush(struct status *status)
-{
-	struct buf *waiting = &status->waiting;
-	ssize_t n = 0;
-
-	while (waiting->len > 0 && (n >= 0 || errno == EINTR)) {
-		n = sink_write(&status->sink, waiting->data, waiting->len);
-		if (n > 0)
-			buf_drop(waiting, (size_t)n);
-	}
-	if (waiting->len == 0 || errno == EAGAIN)
-		return;
-	log_info("--status-fd: %s", strerror(errno));
-	buf_release(waiting);
-	status->status_fd = -1;
-}
-
-/* Waits for room while it is needed. */
-static void
-await_room(struct status *status)
-{
-	struct err e = ERR_INIT;
-
-	if (!status->loop || status->room.added == (status->waiting.len > 0))
-		return;
-	if (status->room.added)
-		loop_remove(status->loop, &status->room);
-	else if (loop_add(status->loop, &status->room, EPOLLOUT, &e) < 0)
-		log_info("--status-fd: %s", e.text);
-}
-
-static void
-has_room(struct loop_source *source, uint32_t events)
-{
-	struct status *status = source->owner;
-
-	(void)events;
-	flush(status);
-	await_room(status);
-}
-
-/* The last one is told in any case. */
-static void
-say(struct status *status, const char *text, bool last)
-{
-	if (last || status->waiting.len + strlen(text) < STATUS_WAITING_MAX)
-		buf_printf(&status->waiting, "%s\n", text);
-	flush(status);
-	await_room(status);
+	outlet_release(&status->ready);
+	outlet_release(&status->lines);
 }
 
 void
 status_serve(struct status *status, struct loop *loop)
 {
-	status->loop = loop;
-	status->room = (struct loop_source){
-	    .fd = status->sink.opened >= 0 ? status->sink.opened
-					   : status->sink.fd,
-	    .ready = has_room,
-	    .owner = status,
-	};
+	status->ready.loop = status->lines.loop = loop;
 }
 
 void
 status_finish(struct status *status)
 {
-	struct pollfd room = {.fd = status->room.fd, .events = POLLOUT};
-	uint64_t end_ms = status_ms(status) + FINISH_MS, now_ms;
+	uint64_t end_ns = now_ns() + FINISH_MS * UINT64_C(1000000);
 
-	if (status->room.added)
-		loop_remove(status->loop, &status->room);
-	status->loop = NULL;
-	while (status->waiting.len > 0 &&
-	       (now_ms = status_ms(status)) < end_ms &&
-	       poll(&room, 1, (int)(end_ms - now_ms)) > 0)
-		flush(status);
+	outlet_finish(&status->ready, end_ns);
+	outlet_finish(&status->lines, end_ns);
 }
 
 /* ---- status.json ---- */
@@ -218,8 +242,7 @@ status_event(struct status *status, const char *event, json_t *members)
 	if (!text)
 		return;
 	log_info("%6llu ms %s", (unsigned long long)ms, text);
-	if (status->status_fd >= 0)
-		say(status, text, strcmp(event, "exit") == 0);
+	say(&status->lines, text, strcmp(event, "exit") == 0);
 	free(text);
 	replace_file(status);
 }
@@ -228,7 +251,7 @@ void
 status_ready(struct status *status)
 {
 	status_event(status, "ready", NULL);
-	if (status->ready_fd >= 0 && io_write(status->ready_fd, "\n", 1) < 0)
-		log_info("--ready-fd: %s", strerror(errno));
-	status->ready_fd = -1; /* once */
+	if (!status->told_ready)
+		say(&status->ready, "", false);
+	status->told_ready = true;
 }

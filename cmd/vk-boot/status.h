@@ -40,19 +40,25 @@
 /* Some hundred events. */
 #define STATUS_WAITING_MAX (256u << 10)
 
+/* A descriptor whose reader is not waited for. */
+struct outlet {
+	const char *name;        /* for messages; borrowed */
+	int fd;                  /* -1: none, or not any more; borrowed */
+	struct sink sink;        /* of it */
+	struct buf waiting;      /* for its reader */
+	struct loop *loop;       /* in which it is waited for; NULL: none yet */
+	struct loop_source room; /* added while anything waits */
+};
+
 struct status {
 	/* Told each event (borrowed), in the thread that it happens in. */
 	void (*tell)(void *owner, json_t *event);
 	void *owner;
-	int ready_fd, status_fd; /* -1: none; borrowed */
-	int folder;              /* the run folder, -1: none; borrowed */
-	uint64_t start_ns;       /* CLOCK_MONOTONIC */
-	json_t *now;             /* status.json */
-
-	struct sink sink;        /* of status_fd */
-	struct buf waiting;      /* for its reader */
-	struct loop *loop;       /* in which it is waited for; NULL: none yet */
-	struct loop_source room; /* added while anything waits */
+	struct outlet ready, lines; /* --ready-fd, --status-fd */
+	bool told_ready;
+	int folder;        /* the run folder, -1: none; borrowed */
+	uint64_t start_ns; /* CLOCK_MONOTONIC */
+	json_t *now;       /* status.json */
 };
 
 /* What telling an event asks of the host (filter.h). */

@@ -36,7 +36,7 @@ static unsigned
 lines_told(void)
 {
 	static char text[1 << 20];
-	ssize_t n = pread(status.status_fd, text, sizeof(text), 0);
+	ssize_t n = pread(status.lines.fd, text, sizeof(text), 0);
 	unsigned count = 0;
 
 	for (ssize_t i = 0; i < n; i++)
@@ -128,7 +128,7 @@ main(void)
 	virtio_device_free(config.vsock);
 	loop_free(g.loop);
 	close(ends[1]);
-	close(status.status_fd);
+	close(status.lines.fd);
 	status_release(&status);
 	close(vsock.run_folder);
 	rmdir(folder);

@@ -103,6 +103,36 @@ test_gone(void)
 	fd_close(&ends[1]);
 }
 
+/* A pipe that holds as much as it can, of somebody else's. */
+static void
+test_ready(void)
+{
+	static char full[1 << 16];
+	char byte = 0;
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0 ||
+	    write(ends[1], full, sizeof(full)) != sizeof(full))
+		return;
+	status_init(&status, ends[1], -1);
+	status_serve(&status, loop);
+	alarm(LIMIT_S);
+	status_ready(&status);
+	ok(true, "who does not read that it is ready is not waited for");
+	if (read(ends[0], full, sizeof(full)) != sizeof(full))
+		return;
+	is_int(loop_turn(loop, 0), 1, "there is room");
+	ok(read(ends[0], &byte, 1) == 1 && byte == '\n', "and it is told");
+	status_ready(&status);
+	is_int(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0, "again");
+	ok(read(ends[0], &byte, 1) < 0, "it is told once");
+	alarm(0);
+	status_finish(&status);
+	status_release(&status);
+	fd_close(&ends[0]);
+	fd_close(&ends[1]);
+}
+
 int
 main(void)
 {
@@ -125,6 +155,7 @@ main(void)
 	fd_close(&ends[0]);
 	fd_close(&ends[1]);
 	test_gone();
+	test_ready();
 	loop_free(loop);
 	return tap_done();
 }
