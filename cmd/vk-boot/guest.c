@@ -122,17 +122,45 @@ guest_expect_end(struct guest *g, uint64_t ms)
 	timer_set(&g->stop_timer, ms + STOP_GRACE_MS);
 }
 
+/* 0 ms: for ever. */
+static void
+expect_up(struct guest *g, uint64_t ms)
+{
+	g->boot_end_ms = ms ? status_ms(g->config->status) + ms : 0;
+	timer_set(&g->boot_timer, ms);
+}
+
+/* A guest that is held does not boot. */
+static void
+hold_boot_timer(struct guest *g, bool on)
+{
+	uint64_t now_ms = status_ms(g->config->status);
+
+	if (on && g->boot_end_ms) {
+		/* At least one: none would be for ever. */
+		g->boot_left_ms =
+		    g->boot_end_ms > now_ms ? g->boot_end_ms - now_ms : 1;
+		expect_up(g, 0);
+	} else if (!on && g->boot_left_ms) {
+		expect_up(g, g->boot_left_ms);
+		g->boot_left_ms = 0;
+	}
+}
+
 void
 guest_boots(struct guest *g)
 {
-	timer_set(&g->boot_timer, g->options->boot_timeout_ms);
+	expect_up(g, g->options->boot_timeout_ms);
+	if (g->paused)
+		hold_boot_timer(g, true);
 	timer_set(&g->stop_timer, 0);
 }
 
 void
 guest_is_up(struct guest *g)
 {
-	timer_set(&g->boot_timer, 0);
+	expect_up(g, 0);
+	g->boot_left_ms = 0;
 }
 
 int
@@ -145,6 +173,7 @@ guest_pause(struct guest *g, bool on, struct err *e)
 	if (engine->ops->pause(engine, on, e) < 0)
 		return -1;
 	g->paused = on;
+	hold_boot_timer(g, on);
 	if (!on)
 		guest_clock_tell(&g->clock);
 	status_event(g->config->status, on ? "paused" : "resumed",

@@ -47,6 +47,8 @@ struct guest {
 
 	struct loop_source signals, engine;
 	struct loop_source boot_timer, life_timer, stop_timer;
+	uint64_t boot_end_ms;  /* of status_ms: when it is to be up; 0: it is */
+	uint64_t boot_left_ms; /* of that, when it was held */
 	struct guest_clock clock;
 	uint64_t stop_timeout_ms; /* of the stop under way */
 	bool stop_due;            /* the agent is still to be told of it */
