@@ -26,26 +26,48 @@ intake_release(struct intake *in)
 	xattr_draft_release(&in->xattrs);
 }
 
-/* Matches one pattern with a path and with each of its parents. */
+/* A path's next name; *length is 0 at its end. */
+static const char *
+next_name(const char *path, size_t *length)
+{
+	for (;;) {
+		path += strspn(path, "/");
+		*length = strcspn(path, "/");
+		if (*length != 1 || *path != '.')
+			return path;
+		path++;
+	}
+}
+
+/* Matches one pattern with a path and with each of its parents, as the tree
+ * understands them: "a//./b" and "x/../a/b" are "a/b". */
 static bool
 matches(const char *pattern, const char *path)
 {
 	bool anywhere = !strchr(pattern, '/');
-	char part[PATH_MAX];
-	const char *start = path, *end;
+	char part[PATH_MAX] = "";
+	size_t have = 0, length;
 
 	while (*pattern == '/')
 		pattern++;
-	for (end = path; *end; start = end + (*end == '/')) {
-		size_t length;
-		const char *from = anywhere ? start : path;
+	while ((path = next_name(path, &length)), length > 0) {
+		const char *name = path;
 
-		end = start + strcspn(start, "/");
-		length = (size_t)(end - from);
-		if (length == 0 || length >= sizeof(part))
+		path += length;
+		if (length == 2 && memcmp(name, "..", 2) == 0) {
+			while (have > 0 && part[--have] != '/')
+				continue;
 			continue;
-		memcpy(part, from, length);
-		part[length] = 0;
+		}
+		if (anywhere)
+			have = 0;
+		if (length + 1 >= sizeof(part) - have)
+			break;
+		if (have > 0)
+			part[have++] = '/';
+		memcpy(part + have, name, length);
+		have += length;
+		part[have] = 0;
 		if (fnmatch(pattern, part, FNM_PATHNAME) == 0)
 			return true;
 	}
@@ -55,8 +77,6 @@ matches(const char *pattern, const char *path)
 bool
 intake_excludes(const struct intake_rules *r, const char *path)
 {
-	while (*path == '/' || strncmp(path, "./", 2) == 0)
-		path++;
 	for (size_t i = 0; i < r->exclude_count; i++)
 		if (matches(r->excludes[i], path))
 			return true;

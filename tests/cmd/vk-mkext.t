@@ -345,6 +345,14 @@ is "$(list "$tmp/x.ext4" | sed 's/.* //' | sort | paste -sd' ')" \
 	"what is excluded is left out"
 clean "$tmp/x.ext4"
 ok $? "the rest is clean"
+for odd in etc//motd ./etc/././motd usr/../etc/motd /etc/motd/.; do
+	tar -cPf "$tmp/odd.tar" -C "$tree" --transform "s,^etc/motd,$odd," \
+		etc/motd usr/lib
+	vk-mkext --exclude etc/motd --exclude again -s +1M -o "$tmp/odd.ext4" \
+		"$tmp/odd.tar"
+	like "$(vk-mkext --list "$tmp/odd.ext4" | sed 's/.* //' | tr '\n' ' ')" \
+		'^(\./? |\./(lost\+found|usr|usr/lib|etc) )*$' "so is $odd"
+done
 run vk-mkext --exclude etc -o "$tmp/none" "$tmp/a.tar"
 is "$rc" 65 "a hard link to what is left out is an error"
 echo injected >"$tmp/inject"
