@@ -20,11 +20,13 @@ name_of(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-/* Does somebody listen there? Removes what nobody does. */
+/* Does somebody listen there? Removes what nobody does. Who does, and accepts
+ * nobody, is not waited for. */
 static int
 clear_path(const struct sockaddr_un *at, struct err *e)
 {
-	cleanup_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	cleanup_fd int fd =
+	    socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	struct stat st;
 
 	if (lstat(at->sun_path, &st) < 0)
