@@ -23,6 +23,8 @@
 /* Generations of processes that are ended after their helper: one that goes on
  * forking faster than that is not waited for. */
 #define GENERATIONS_MAX 64
+/* At a time; of more the rest is left. */
+#define CHILDREN_MAX 256
 
 extern char **environ;
 
@@ -136,39 +138,66 @@ reap(pid_t pid)
 	return status;
 }
 
-/* Ends those whose parents have ended: they have become our children. One with
- * a session of its own is a daemon, and stays. Returns whether there were any.
- */
-static bool
-end_orphans(void)
+struct children {
+	pid_t at[CHILDREN_MAX];
+	size_t count;
+};
+
+/* Ours now: those whose parents have ended are among them. */
+static void
+list_children(struct children *c)
 {
 	char path[64], list[4096], *at = list, *next;
 	cleanup_fd int fd = -1;
-	bool any = false;
 	ssize_t n;
 	long pid;
 
+	c->count = 0;
 	snprintf(path, sizeof(path), "/proc/self/task/%d/children", getpid());
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	n = fd < 0 ? 0 : io_read(fd, list, sizeof(list) - 1);
 	list[n > 0 ? n : 0] = '\0';
-	while ((pid = strtol(at, &next, 10)) > 0) {
-		at = next;
-		if (getsid((pid_t)pid) != getsid(0))
+	for (; c->count < CHILDREN_MAX && (pid = strtol(at, &next, 10)) > 0;
+	     at = next)
+		c->at[c->count++] = (pid_t)pid;
+}
+
+static bool
+is_among(const struct children *c, pid_t pid)
+{
+	for (size_t i = 0; i < c->count; i++)
+		if (c->at[i] == pid)
+			return true;
+	return false;
+}
+
+/* Ends those that we did not have before. One with a session of its own is a
+ * daemon, and stays. Returns whether there were any. */
+static bool
+end_orphans(const struct children *before)
+{
+	struct children now;
+	bool any = false;
+
+	list_children(&now);
+	for (size_t i = 0; i < now.count; i++) {
+		pid_t pid = now.at[i];
+
+		if (is_among(before, pid) || getsid(pid) != getsid(0))
 			continue;
-		kill((pid_t)pid, SIGKILL);
-		reap((pid_t)pid);
+		kill(pid, SIGKILL);
+		reap(pid);
 		any = true;
 	}
 	return any;
 }
 
 static void
-end_all(pid_t pid)
+end_all(pid_t pid, const struct children *before)
 {
 	kill(pid, SIGKILL);
 	reap(pid);
-	for (int i = 0; i < GENERATIONS_MAX && end_orphans(); i++)
+	for (int i = 0; i < GENERATIONS_MAX && end_orphans(before); i++)
 		;
 }
 
@@ -182,8 +211,11 @@ run(const struct helper *h, const char *program, struct buf *answer,
 	cleanup_fd int out = -1;
 	cleanup_fd int process = -1;
 	int rc, status;
+	struct children before;
 	pid_t pid;
 
+	/* Who became us by exec(2) may have had some. */
+	list_children(&before);
 	rc = start(program, &pid, &in, &out);
 	if (rc != 0) {
 		errno = rc;
@@ -198,7 +230,7 @@ run(const struct helper *h, const char *program, struct buf *answer,
 	if (rc == 0)
 		rc = read_answer(h, process, out, answer, e);
 	if (rc < 0) {
-		end_all(pid);
+		end_all(pid, &before);
 		return err_prefix(e, "%s", program);
 	}
 	status = reap(pid);

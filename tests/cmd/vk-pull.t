@@ -342,11 +342,14 @@ live() { # FILE: how many of the processes in it
 	echo $count
 }
 printf '{"credsStore":"deaf"}' >"$tmp/.docker/config.json"
-run env PATH="$tmp/bin:$PATH" vk-pull --timeout 1s --digest "$secret/busybox:1"
+run env PATH="$tmp/bin:$PATH" sh -c 'sleep 30 & echo $! >"$1"; shift; exec "$@"' \
+	sh "$tmp/ours" vk-pull --timeout 1s --digest "$secret/busybox:1"
 is "$rc" 78 'a helper that never ends'
 like "$(cat "$err")" 'docker-credential-deaf: no answer in time' 'is told'
 is "$(wc -l <"$tmp/deaf") $(live "$tmp/deaf")" '2 0' \
 	'it is ended, and what it started'
+is "$(live "$tmp/ours")" 1 'and no other child of who became vk-pull'
+kill "$(cat "$tmp/ours")"
 touch "$tmp/quiet"
 run env PATH="$tmp/bin:$PATH" vk-pull --timeout 1s --digest "$secret/busybox:1"
 is "$rc $(live "$tmp/deaf")" '78 0' 'one that only closes its output'
