@@ -24,14 +24,20 @@
 /* Ended sessions that nobody has attached to are kept for a later question. */
 #define ENDED_MAX 32
 
+static bool
+is_main(const struct session *s)
+{
+	return s->request.flags & OPEN_MAIN;
+}
+
 struct session *
 session_find(struct agent *a, uint32_t id)
 {
 	struct session *s = a->sessions;
 
-	if (id == 0)
+	if (id == 0 && a->main)
 		return a->main;
-	while (s && s->id != id)
+	while (s && (id == 0 ? !is_main(s) : s->id != id))
 		s = s->next;
 	return s;
 }
@@ -109,7 +115,7 @@ evict_ended(struct agent *a)
 		oldest = NULL;
 		count = 0;
 		for (struct session *s = a->sessions; s; s = s->next)
-			if (s->ended && !s->connection && s != a->main) {
+			if (s->ended && !s->connection && !is_main(s)) {
 				oldest = s; /* new ones are put in front */
 				count++;
 			}
@@ -404,13 +410,12 @@ session_exec(struct connection *c, struct request *request,
 	struct agent *a = c->agent;
 	struct err e = ERR_INIT;
 	struct session *s;
-	bool is_main = request->flags & OPEN_MAIN;
 
 	if (!inside && request->argc == 0) {
 		connection_failed(c, 125, "no command was given");
 		return;
 	}
-	if (is_main && a->main) {
+	if ((request->flags & OPEN_MAIN) && a->main) {
 		connection_failed(c, 125, "there is a main command already");
 		return;
 	}
@@ -419,7 +424,8 @@ session_exec(struct connection *c, struct request *request,
 		    c, 125, "%d sessions are too many", a->session_count);
 		return;
 	}
-	if (is_main && session_keep_defaults(a, request) < 0) {
+	if ((request->flags & OPEN_MAIN) &&
+	    session_keep_defaults(a, request) < 0) {
 		connection_failed(c, 125, "out of memory");
 		return;
 	}
@@ -438,7 +444,7 @@ session_exec(struct connection *c, struct request *request,
 		connection_failed(c, 125, "%s", e.text);
 		return;
 	}
-	if (is_main) {
+	if (is_main(s)) {
 		a->main = s;
 		a->main_signal = s->request.signal;
 		if (s->request.flags & OPEN_INIT)

@@ -71,6 +71,7 @@ void session_socket(struct connection *, struct request *, int fd);
 void session_attach(
     struct connection *, struct session *, const struct request *);
 
+/* 0 is the main one, also where that has ended and the VM lives on. */
 struct session *session_find(struct agent *, uint32_t id);
 
 /* Ended, and all that it wrote has been taken. */

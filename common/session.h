@@ -60,8 +60,9 @@ struct session_request {
 	 * shuts down its one half. */
 	int in, out, err;
 	/* What comes on err is the agent's word to a user, not a command's
-	 * bytes: what a terminal would obey becomes "?". */
-	bool err_is_text;
+	 * bytes: what a terminal would obey becomes "?", and this stands in
+	 * front of each line; NULL: it is a command's. */
+	const char *err_lines;
 	int tty; /* whose window size is sent; -1: none */
 
 	/* A pipe's read end, or -1: each byte is a signal's number for the

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/socket.h>
 
 /* Nobody reads this stream any more: the command is to feel that. */
@@ -94,19 +95,17 @@ printable(uint8_t before, uint8_t c)
 static int
 add_text(struct session *s, struct output *o, const uint8_t *from, size_t len)
 {
-	uint8_t text[1024];
+	const char *front = s->request->err_lines;
 
-	while (len > 0) {
-		size_t n = len < sizeof(text) ? len : sizeof(text);
+	for (; len > 0; from++, len--) {
+		uint8_t c = printable(o->before, *from);
 
-		for (size_t i = 0; i < n; i++) {
-			text[i] = printable(o->before, from[i]);
-			o->before = from[i];
-		}
-		if (add(s, o, text, n) < 0)
+		if ((o->before == '\0' || o->before == '\n') &&
+		    add(s, o, (const uint8_t *)front, strlen(front)) < 0)
 			return -1;
-		from += n;
-		len -= n;
+		o->before = *from;
+		if (add(s, o, &c, 1) < 0)
+			return -1;
 	}
 	return 0;
 }
@@ -115,7 +114,7 @@ int
 session_output_add(
     struct session *s, struct output *o, const uint8_t *from, size_t len)
 {
-	return s->request->err_is_text && o == &s->output[STREAM_ERR]
+	return s->request->err_lines && o == &s->output[STREAM_ERR]
 		   ? add_text(s, o, from, len)
 		   : add(s, o, from, len);
 }

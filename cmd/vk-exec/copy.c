@@ -70,12 +70,14 @@ run(const struct copy *c, const struct place *vm_of, struct session_request *r,
     struct err *e)
 {
 	struct session_result result;
+	char lines[VM_LINES_MAX];
 	struct vm vm;
 
 	if (vm_find(&vm, vm_of->vm, c->options->socket, e) < 0)
 		return -1;
+	vm_lines(&vm, lines);
+	r->err_lines = lines;
 	r->err = STDERR_FILENO;
-	r->err_is_text = true;
 	if (vm_session(&vm, r, &result, e) < 0)
 		return -1;
 	if (result.end == SESSION_FAILED)
@@ -267,6 +269,19 @@ join(const struct copy *c, struct err *e)
 	return status;
 }
 
+/* Before both sides begin, each of which would tell of the other's end. */
+static int
+expect(const struct copy *c, const struct place *p, struct err *e)
+{
+	struct vm vm;
+
+	if (!p->is_remote)
+		return 0;
+	return vm_find(&vm, p->vm, c->options->socket, e) < 0
+		   ? -1
+		   : vm_expect(&vm, e);
+}
+
 static int
 check(const struct copy *c, struct err *e)
 {
@@ -308,7 +323,8 @@ copy_run(const struct options *o, char **operands, struct err *e)
 		place_parse(&from[i], operands[i], o->socket);
 		paths[i] = (char *)(uintptr_t)from[i].path;
 	}
-	if (check(&c, e) < 0)
+	if (check(&c, e) < 0 || expect(&c, &c.from[0], e) < 0 ||
+	    expect(&c, &c.to, e) < 0)
 		return -1;
 	c.wanted = (struct tree_wanted){
 	    .paths = paths, .recursive = o->recursive || c.to.is_stream};

@@ -188,8 +188,10 @@ table_print(const struct vm *vm, enum open_kind kind, bool json, struct err *e)
 	struct reader reader = {.text = BUF_INIT(TEXT_LIMIT)};
 	cleanup_fd int writer = -1;
 	pthread_t thread;
+	char lines[VM_LINES_MAX];
 	int ends[2], status;
 
+	vm_lines(vm, lines);
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return err_errno(e, EX_OSERR, "pipe");
 	reader.fd = ends[0];
@@ -199,7 +201,7 @@ table_print(const struct vm *vm, enum open_kind kind, bool json, struct err *e)
 	r.kind = kind;
 	r.out = writer;
 	r.err = STDERR_FILENO;
-	r.err_is_text = true;
+	r.err_lines = lines;
 	status = vm_session(vm, &r, &result, e);
 	fd_close(&writer);
 	pthread_join(thread, NULL);

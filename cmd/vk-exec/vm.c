@@ -5,6 +5,7 @@
 #include "common/run_folder.h"
 #include "common/scope.h"
 
+#include <errno.h>
 #include <libgen.h>
 #include <poll.h>
 #include <stdio.h>
@@ -30,21 +31,40 @@ vm_find(struct vm *vm, const char *name, const char *socket, struct err *e)
 	return 0;
 }
 
+static int
+no_such(const struct vm *vm, struct err *e)
+{
+	err_set(e, EX_NOINPUT, "%s: no such VM runs", vm->name);
+	return err_hint(e, "its socket would be %s", vm->path);
+}
+
+int
+vm_expect(const struct vm *vm, struct err *e)
+{
+	return access(vm->path, F_OK) < 0 && errno == ENOENT ? no_such(vm, e)
+							     : 0;
+}
+
+void
+vm_lines(const struct vm *vm, char front[VM_LINES_MAX])
+{
+	snprintf(front, VM_LINES_MAX, "vk-exec: %s: ", vm->name);
+}
+
 int
 vm_session(const struct vm *vm, struct session_request *r,
     struct session_result *result, struct err *e)
 {
 	cleanup_fd int fd = session_connect(vm->path, e);
 
-	if (fd < 0 && e->status == EX_NOINPUT) {
-		err_set(e, EX_NOINPUT, "%s: no such VM runs", vm->name);
-		err_hint(e, "its socket would be %s", vm->path);
-	}
 	if (fd < 0)
-		return -1;
+		return e->status == EX_NOINPUT ? no_such(vm, e) : -1;
 	r->port = EXEC_PORT;
-	return session_run(fd, r, result, e) < 0 ? err_prefix(e, "%s", vm->name)
-						 : 0;
+	if (session_run(fd, r, result, e) == 0)
+		return 0;
+	if (e->status == EX_UNAVAILABLE)
+		err_hint(e, "it may be starting: --wait-ready waits for that");
+	return err_prefix(e, "%s", vm->name);
 }
 
 int

@@ -16,6 +16,13 @@ struct vm {
 /* By name, or by the socket's path where that is not NULL. 0, -1 with err. */
 int vm_find(struct vm *, const char *name, const char *socket, struct err *);
 
+/* Its socket is there. 0, -1 with err: EX_NOINPUT "no such VM runs". */
+int vm_expect(const struct vm *, struct err *);
+
+/* What stands in front of a line that its agent says. */
+#define VM_LINES_MAX 128
+void vm_lines(const struct vm *, char front[VM_LINES_MAX]);
+
 /* A session over a connection of its own, as session_run() does it. */
 int vm_session(const struct vm *, struct session_request *,
     struct session_result *, struct err *);

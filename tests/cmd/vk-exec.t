@@ -98,6 +98,18 @@ is "$rc" 125 "no such VM: 125"
 like "$(cat "$err")" "nobody-of-that-name: no such VM runs" "and why"
 run vk-exec t
 is "$rc" 125 "no command: 125"
+if command -v socat >/dev/null; then
+	# As vk-boot answers for a guest that is not up.
+	socat "UNIX-LISTEN:$tmp/starting,fork" SYSTEM:'read -r word' &
+	starting=$!
+	at_exit 'end "$starting"'
+	await 5 [ -S "$tmp/starting" ]
+	run vk-exec --socket "$tmp/starting" true
+	is "$rc" 125 "a VM that is not up yet: 125"
+	like "$(cat "$err")" "--wait-ready waits for that" "and what to do"
+else
+	skip "a VM that is not up yet" "no socat"
+fi
 
 # ---- what is given arrives --------------------------------------------------
 
@@ -539,9 +551,16 @@ run vk-exec cp "$tmp/src/a/file" "$tmp/env" "t:$tmp/dst/between"
 is "$rc $(cat "$tmp/dst/between")" "1 text" "but not into a file"
 run vk-exec cp "t:$tmp/nothing" "$tmp/dst"
 is "$rc" 1 "nothing to copy: an error"
-like "$(cat "$err")" "nothing: No such file" "which says what"
+like "$(cat "$err")" "^vk-exec: t: nothing: No such file" "which says what"
 run vk-exec cp "$tmp/src/a/file" "t:/no/such/dir/"
 is "$rc" 1 "nowhere to copy to: an error"
+like "$(cat "$err")" "^vk-exec: t: /no/such/dir/: No such file" "and where"
+run vk-exec cp "nobody:/etc/passwd" "$tmp"
+is "$rc $(head -n 1 "$err")" "66 vk-exec: nobody: no such VM runs" \
+	"from a VM that does not run: that alone is said"
+run vk-exec cp "t:$tmp/src/a/file" nobody:/tmp
+is "$rc $(head -n 1 "$err")" "66 vk-exec: nobody: no such VM runs" \
+	"to one"
 run vk-exec cp "$tmp/a" "$tmp/b"
 is "$rc" 64 "no VM in it: usage"
 # A VM that lies: asked for "log", it sends a file of that name and what its

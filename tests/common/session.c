@@ -355,7 +355,7 @@ err_of(bool is_text)
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return text;
 	r.err = ends[1];
-	r.err_is_text = is_text;
+	r.err_lines = is_text ? "vm: " : NULL;
 	is_int(against(colours, &r), 0, "an agent that writes in colour");
 	close(ends[1]);
 	io_read(ends[0], text, sizeof(text) - 1);
@@ -368,7 +368,7 @@ test_err(void)
 {
 	is_str(err_of(false), "\033[31m\t\303\274\302\233J\b\177\n",
 	    "a command's standard error comes as it is");
-	is_str(err_of(true), "?[31m\t\303\274\302?J??\n",
+	is_str(err_of(true), "vm: ?[31m\t\303\274\302?J??\n",
 	    "the agent's own without what a terminal would obey");
 }
 
