@@ -172,16 +172,18 @@ quote() {
 
 # The folders of running VMs, as in common/run_folder.h.
 run_folders() {
-	if [ -n "${XDG_RUNTIME_DIR:-}" ]; then
-		echo "$XDG_RUNTIME_DIR/vk"
-	else
-		echo "/tmp/vk-$(id -u)"
-	fi
+	case ${XDG_RUNTIME_DIR:-} in
+	/*) echo "$XDG_RUNTIME_DIR/vk" ;;
+	*) echo "/tmp/vk-$(id -u)" ;;
+	esac
 }
 
 # ended_folder VM: what "vk run -d" keeps of it, as in cmd/vk-ps/list.h.
 ended_folder() {
-	echo "${XDG_STATE_HOME:-${HOME:?}/.local/state}/vk/$1"
+	case ${XDG_STATE_HOME:-} in
+	/*) echo "$XDG_STATE_HOME/vk/$1" ;;
+	*) echo "${HOME:?}/.local/state/vk/$1" ;;
+	esac
 }
 
 # await_kept VM: until all that is kept of one that has ended is there. Who

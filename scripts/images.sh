@@ -15,11 +15,8 @@
 # afterwards. Who uses one holds a shared lock on it (vk-boot does), so that
 # "vk gc" leaves it alone.
 
-# The specification: relative paths are to be ignored.
-case ${XDG_CACHE_HOME:-} in
-/*) images=$XDG_CACHE_HOME/vk/images ;;
-*) images=${HOME:?}/.cache/vk/images ;;
-esac
+. "${0%/*}/cache.sh"
+images=$cache_home/vk/images
 
 # image_build IMAGE PULL MAKE: runs "PULL | MAKE", two command lines of which
 # the second makes IMAGE, unless somebody else has made it meanwhile. Returns
