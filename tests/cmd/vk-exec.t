@@ -101,8 +101,7 @@ is "$rc" 125 "no command: 125"
 if command -v socat >/dev/null; then
 	# As vk-boot answers for a guest that is not up.
 	socat "UNIX-LISTEN:$tmp/starting,fork" SYSTEM:'read -r word' &
-	starting=$!
-	at_exit 'end "$starting"'
+	at_exit "end $!"
 	await 5 [ -S "$tmp/starting" ]
 	run vk-exec --socket "$tmp/starting" true
 	is "$rc" 125 "a VM that is not up yet: 125"

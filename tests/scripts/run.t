@@ -92,6 +92,18 @@ if unshare -Ur true 2>/dev/null; then
 else
 	skip 'no KVM' 'no user namespaces'
 fi
+# All that there is, in the summary and on the page; the scripts of the tree are
+# vk(1)'s commands.
+for command in $(vk --commands); do
+	[ -e "$tmp/vk/bin/vk-$command" ] ||
+		[ -e "$tmp/vk/libexec/vk/vk-$command" ] || continue
+	vk help | grep -Eqw "$command" &&
+		grep -Eqw "^\.It Cm .*$command.*" "$top/man/vk.1"
+	ok $? "vk $command is in the summary and in vk(1)"
+done
+run vk help rnu
+is "$rc $(head -n 1 "$err")" '64 vk: rnu: no such command' \
+	'help for an unknown command'
 run vk rnu
 is "$rc" 64 'an unknown command'
 like "$(cat "$err")" 'most similar: .*run' 'similar ones are named'
