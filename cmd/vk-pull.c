@@ -33,6 +33,7 @@ pull(const struct options *o, struct cache *cache, const char *reference,
 	const char *own = getenv("VK_REGISTRY");
 	struct options elsewhere = *o;
 	struct ref ref;
+	bool asked = false;
 	int rc = -1;
 
 	if (ref_parse(&ref, reference, e) < 0)
@@ -48,12 +49,15 @@ pull(const struct options *o, struct cache *cache, const char *reference,
 				return rc < 0 ? err_prefix(e, "%s", ref.text)
 					      : 0;
 			log_info("%s", e->text);
+			asked = true;
 			/* They were for the first. */
 			elsewhere.user = NULL;
 		}
 		ref_on(&ref, "docker.io");
 	}
 	rc = pull_from(&elsewhere, cache, &ref, e);
+	if (rc < 0 && asked && !e->hint[0])
+		err_hint(e, "%s, which VK_REGISTRY names, has none", own);
 	return rc < 0 ? err_prefix(e, "%s", ref.text) : 0;
 }
 

@@ -131,6 +131,18 @@ take_tag(struct ref *r, char *text, struct err *e)
 	return 0;
 }
 
+/* With what would be one, or what a path would have to begin with. */
+static int
+bad_name(struct err *e, const struct ref *r, const char *why)
+{
+	bad(e, r->text, why);
+	return r->text[0] == '/' || r->text[0] == '.'
+		   ? err_hint(e, "files are docker-archive:FILE and "
+				 "oci-archive:FILE, a folder is oci:FOLDER")
+		   : err_hint(e, "names are lower-case letters, digits and "
+				 "single '.', '_', '-' between them");
+}
+
 static int
 parse_name(struct ref *r, const char *from, struct err *e)
 {
@@ -146,14 +158,12 @@ parse_name(struct ref *r, const char *from, struct err *e)
 		name = slash + 1;
 		if (!copy(r->host, sizeof(r->host), text, strlen(text)) ||
 		    !good_host(r->host))
-			return bad(e, r->text, "not a host in front of '/'");
+			return bad_name(e, r, "not a host in front of '/'");
 	}
 	if (strlen(name) + strlen(r->host) > REF_NAME_MAX)
 		return bad(e, r->text, "longer than 255 characters");
 	if (!good_name(name)) {
-		bad(e, r->text, "not an image name");
-		return err_hint(e, "names are lower-case letters, digits and "
-				   "single '.', '_', '-' between them");
+		return bad_name(e, r, "not an image name");
 	}
 	copy(r->name, sizeof(r->name), name, strlen(name));
 	if (strcmp(r->host, "index.docker.io") == 0)

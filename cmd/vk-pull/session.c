@@ -15,6 +15,7 @@
 #include <string.h>
 #include <strings.h>
 #include <time.h>
+#include <unistd.h>
 
 /* Connections kept for later. */
 #define IDLE_MAX 16
@@ -413,6 +414,16 @@ judge(struct session *s, struct http *h, int rc, struct http_response *r,
 	return worth_a_retry(r) ? LATER : FAILED;
 }
 
+/* Somebody who waits at a terminal is told for what. */
+static void
+tell_retry(const struct session *s, const struct err *e)
+{
+	if (isatty(STDERR_FILENO) && !s->options->quiet)
+		log_warn("%s; trying again", e->text);
+	else
+		log_info("%s; trying again", e->text);
+}
+
 int
 session_get(struct session *s, const char *path, struct http_request *q,
     uint64_t (*resume)(void *into), struct http_response *r, struct err *e)
@@ -434,7 +445,7 @@ session_get(struct session *s, const char *path, struct http_request *q,
 		if (verdict == LATER) {
 			if (tries >= s->options->retries)
 				break;
-			log_info("%s; trying again", e->text);
+			tell_retry(s, e);
 			back_off(tries++, r->retry_after);
 		}
 	} while (verdict == AGAIN || verdict == LATER);

@@ -39,6 +39,11 @@ is "$rc" 64 'no reference: a usage error'
 run vk-pull 'Not/A/Name'
 is "$rc" 64 'a bad reference: a usage error'
 like "$(cat "$err")" '^vk-pull: Not/A/Name: not an image name$' 'it is named'
+for path in /etc/passwd ./a.tar; do
+	run vk-pull "$path"
+	is "$rc" 64 "a path: $path"
+	like "$(cat "$err")" 'files are docker-archive:FILE' 'what would be one'
+done
 is "$(wc -l <"$err")" 2 'and a second line says what names are'
 run vk-pull --limit nonsense=1 x
 is "$rc" 64 'an unknown limit: a usage error'
@@ -417,6 +422,10 @@ fi
 rm -rf "$XDG_CACHE_HOME/vk"
 VK_REGISTRY=$plain vk-pull busybox:1 | cmp -s - "$tmp/right.tar"
 ok $? 'VK_REGISTRY is asked for names without a registry'
+run env https_proxy=http://127.0.0.1:1 no_proxy=127.0.0.1 VK_REGISTRY="$plain" \
+	vk-pull --retries 0 busybux:1
+like "$(cat "$err")" "^vk-pull: $plain, which VK_REGISTRY names, has none" \
+	'what is in neither: both are named'
 rm -rf "$XDG_CACHE_HOME/vk"
 vk-pull --mirror "http://$plain/" example.invalid/busybox:1 |
 	cmp -s - "$tmp/right.tar"
@@ -477,6 +486,12 @@ if command -v script >/dev/null; then
 	script -qec "vk-pull -q $plain/busybox:1 >$tmp/out" "$tmp/seen" \
 		</dev/null >/dev/null
 	is "$(grep -c 'MiB' "$tmp/seen")" 0 '-q shows none'
+	script -qec "vk-pull --retries 1 127.0.0.1:1/a >$tmp/out" "$tmp/seen" \
+		</dev/null >/dev/null
+	is "$(grep -c 'trying again' "$tmp/seen")" 1 \
+		'who waits at a terminal is told for what'
+	run vk-pull --retries 1 127.0.0.1:1/a
+	is "$(wc -l <"$err")" 1 'others when it is over'
 else
 	skip 'progress on a terminal does not harm the tar' 'no script(1)'
 fi
