@@ -172,6 +172,8 @@ take_signals(struct session *s)
 			return 1;
 		}
 		say_signal(s, numbers[i]);
+		/* Once it has ended, so are we to. */
+		s->hurried |= numbers[i] == SIGTERM || numbers[i] == SIGHUP;
 		/* Our terminal went away: a command that stays is ended. */
 		if (numbers[i] == SIGHUP && !s->deadline_ms) {
 			s->hung_up = true;

@@ -73,9 +73,9 @@ struct session_request {
 	/* Ends the session when it becomes readable (an eventfd); -1: none.
 	 * The agent then ends the command: TERM, grace_ms, KILL. */
 	int cancel;
-	/* Once it is readable (an eventfd), who does not take the output of a
-	 * command that has ended is waited for no longer than
-	 * SESSION_PATIENCE_MS; -1: none. */
+	/* Once it is readable (an eventfd), or signals has had TERM or HUP,
+	 * who does not take the output of a command that has ended is waited
+	 * for no longer than SESSION_PATIENCE_MS; -1: none. */
 	int hurry;
 	/* The same when the guest is gone. Else the session goes on until all
 	 * is written, or until one of those signals that end it before the

@@ -95,9 +95,10 @@ static struct {
 	const struct vm *vm;
 	pid_t pids[CONNECTIONS_MAX];
 	unsigned count;
-	bool told; /* that there are too many */
-	int ready; /* a pipe's end for each -R that listens */
-} running;
+	bool told;    /* that there are too many */
+	int ready;    /* a pipe's end for each -R that listens */
+	int ready_fd; /* -1: none, or it was told; borrowed */
+} running = {.ready_fd = -1};
 
 /* Starts a process that goes with its parent. 0 in the child, 1, -1. */
 static int
@@ -122,6 +123,9 @@ start(void)
 		running.pids[running.count++] = pid;
 		return 1;
 	}
+	/* Whoever waits for its end waits for us alone. */
+	if (running.ready_fd > STDERR_FILENO)
+		close(running.ready_fd);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -267,7 +271,6 @@ struct service {
 	size_t count;
 	unsigned remotes;   /* -R: each is one of the first processes */
 	unsigned listening; /* of those */
-	int ready_fd;       /* -1: none, or it was told */
 };
 
 static int
@@ -317,11 +320,15 @@ end_all(const struct service *s)
 static int
 tell_ready(struct service *s, struct err *e)
 {
-	if (s->listening < s->remotes || s->ready_fd < 0)
+	int fd = running.ready_fd;
+
+	if (s->listening < s->remotes || fd < 0)
 		return 0;
-	if (io_write(s->ready_fd, "\n", 1) < 0)
-		return err_errno(e, EX_IOERR, "--ready-fd %d", s->ready_fd);
-	s->ready_fd = -1;
+	if (io_write(fd, "\n", 1) < 0)
+		return err_errno(e, EX_IOERR, "--ready-fd %d", fd);
+	if (fd > STDERR_FILENO)
+		close(fd);
+	running.ready_fd = -1;
 	return 0;
 }
 
@@ -402,10 +409,11 @@ open_all(struct service *s, const struct options *o, struct err *e)
 int
 forward_run(const struct vm *vm, const struct options *o, struct err *e)
 {
-	struct service s = {.count = o->forward_count, .ready_fd = o->ready_fd};
+	struct service s = {.count = o->forward_count};
 	int status;
 
 	running.vm = vm;
+	running.ready_fd = o->ready_fd;
 	for (size_t i = 0; i < s.count; i++) {
 		s.polled[i] = (struct pollfd){.fd = -1};
 		s.folders[i] = -1;

@@ -3,6 +3,7 @@
 #include "cmd/vk-exec/options.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -246,6 +247,9 @@ set_descriptor(int *into, const char *value, struct err *e)
 	if (number_parse(value, 1 << 20, &fd) < 0)
 		return err_set(e, EX_USAGE, "%s: not a descriptor", value);
 	*into = (int)fd;
+	/* Else it would be one of our own that comes to have this number. */
+	if (fcntl(*into, F_GETFD) < 0)
+		return err_errno(e, EX_USAGE, "%s", value);
 	return 0;
 }
 

@@ -17,6 +17,10 @@
 static int signal_pipe = -1;
 static struct terminal terminal = TERMINAL_INIT;
 
+static const int caught[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2,
+    SIGWINCH, SIGTSTP, SIGCONT};
+#define CAUGHT (sizeof(caught) / sizeof(caught[0]))
+
 static void
 on_signal(int number)
 {
@@ -32,8 +36,6 @@ on_signal(int number)
 static int
 catch_signals(int *from)
 {
-	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1,
-	    SIGUSR2, SIGWINCH, SIGTSTP, SIGCONT};
 	struct sigaction catch = {
 	    .sa_handler = on_signal, .sa_flags = SA_RESTART};
 	struct sigaction old;
@@ -43,14 +45,27 @@ catch_signals(int *from)
 		return -1;
 	*from = ends[0];
 	signal_pipe = ends[1];
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+	for (size_t i = 0; i < CAUGHT; i++) {
 		/* What nohup(1) or a shell had us ignore stays ignored. */
-		if (sigaction(numbers[i], NULL, &old) == 0 &&
+		if (sigaction(caught[i], NULL, &old) == 0 &&
 		    old.sa_handler == SIG_IGN)
 			continue;
-		sigaction(numbers[i], &catch, NULL);
+		sigaction(caught[i], &catch, NULL);
 	}
 	return 0;
+}
+
+/* There is no command any more: what is left to be said waits for its reader,
+ * and a signal ends that. */
+static void
+let_signals_go(void)
+{
+	struct sigaction now;
+
+	for (size_t i = 0; i < CAUGHT; i++)
+		if (sigaction(caught[i], NULL, &now) == 0 &&
+		    now.sa_handler == on_signal)
+			signal(caught[i], SIG_DFL);
 }
 
 /* SIGTSTP, after the command was told: SIGSTOP cannot be caught. */
@@ -127,11 +142,16 @@ run_session(const struct vm *vm, const struct options *o,
 	}
 	status = vm_session(vm, r, &result, e);
 	terminal_restore(&terminal);
+	let_signals_go();
 	if (status < 0)
 		return -1;
 	tell_status(o->status_fd, &result);
 	if (result.end == SESSION_FAILED)
 		log_warn("%s: %s", vm->name, result.text);
+	if (result.dropped)
+		log_warn("%s: what the command wrote last was not read, and is "
+			 "lost",
+		    vm->name);
 	if (result.end == SESSION_DETACHED)
 		printf("%u\n", result.id);
 	return session_status(&result);

@@ -75,6 +75,8 @@ is "$bad" "" "signals that do not kill do not end it"
 vk-exec --status-fd 3 t sh -c 'exit 3' </dev/null 3>"$tmp/status"
 like "$(cat "$tmp/status")" \
 	'^\{"exited": 3, "id": [0-9]+, "pid": [0-9]+, "core": false\}$' "--status-fd"
+run vk-exec --status-fd 9 t true 9>&-
+is "$rc" 64 "--status-fd: one that is not open is no later one's of our own"
 vk-exec --status-fd 3 t no-such-command 3>"$tmp/status" 2>/dev/null
 like "$(cat "$tmp/status")" '^\{"failed": 127, ' "of what never ran"
 

@@ -625,12 +625,68 @@ has_more(int fd)
 	pause();
 }
 
+/* Ends when it is told to. */
+static void
+obeys(int fd)
+{
+	static char chunk[FRAME_DATA_MAX];
+	struct frame_reader reader;
+	struct frame f;
+
+	greet(fd);
+	for (int i = 0; i < LEFT_CHUNKS; i++)
+		say(fd, FRAME_DATA, STREAM_OUT, chunk, sizeof(chunk));
+	if (frame_reader_init(&reader, FRAME_OPEN_MAX) < 0)
+		_exit(0);
+	do
+		while (frame_next(&reader, &f, &e) == 0)
+			if (frame_fill(&reader, fd) <= 0)
+				_exit(0);
+	while (f.type != FRAME_SIGNAL);
+	say_u32(fd, FRAME_EXITED, 0, 7 << 8);
+	pause();
+}
+
+static void *
+end_soon(void *context)
+{
+	static const char end = SIGTERM;
+
+	usleep(300000);
+	if (write(*(int *)context, &end, 1) != 1)
+		perror("pipe");
+	return NULL;
+}
+
+static void
+test_ended(void)
+{
+	struct session_request r = SESSION_REQUEST_INIT;
+	pthread_t thread;
+	int signals[2];
+
+	if (pipe2(signals, O_CLOEXEC) < 0)
+		return;
+	r.signals = signals[0];
+	pthread_create(&thread, NULL, end_soon, &signals[1]);
+	unread(has_more, &r);
+	pthread_join(thread, NULL);
+	is_int(session_status(&result), 128 + SIGTERM,
+	    "a signal ends it when there is no command to get it");
+	pthread_create(&thread, NULL, end_soon, &signals[1]);
+	unread(obeys, &r);
+	pthread_join(thread, NULL);
+	ok(session_status(&result) == 7 && result.dropped,
+	    "else the command, and soon after it the session");
+	close(signals[0]);
+	close(signals[1]);
+}
+
 static void
 test_unread(void)
 {
 	struct session_request r = SESSION_REQUEST_INIT;
-	static const char end = SIGTERM;
-	int hurry = eventfd(1, EFD_CLOEXEC), signals[2];
+	int hurry = eventfd(1, EFD_CLOEXEC);
 	int64_t ms;
 
 	r.with_guest = true;
@@ -646,16 +702,6 @@ test_unread(void)
 	    "its caller is in a hurry: it ends soon (%d ms)", (int)ms);
 	ok(session_status(&result) == 7 && result.dropped, "the same");
 	close(hurry);
-
-	r = (struct session_request)SESSION_REQUEST_INIT;
-	if (pipe2(signals, O_CLOEXEC) < 0 || write(signals[1], &end, 1) != 1)
-		return;
-	r.signals = signals[0];
-	unread(has_more, &r);
-	is_int(session_status(&result), 128 + SIGTERM,
-	    "a signal ends it when there is no command to get it");
-	close(signals[0]);
-	close(signals[1]);
 }
 
 /* Waits for the EOF of its output: that ends the command. */
@@ -722,6 +768,7 @@ main(void)
 	test_blocked();
 	test_late_reader();
 	test_unread();
+	test_ended();
 	test_reader_gone();
 	return tap_done();
 }

@@ -23,12 +23,11 @@ exec 5<"$tmp/ports"
 free_port() { read -r port <&5; }
 # forward ARGUMENT...: in the background, as $forward, until it is ready.
 forward() {
-	# The one before may have connections that have its end open yet.
 	rm -f "$tmp/ready"
 	mkfifo "$tmp/ready"
 	vk-exec --ready-fd 3 "$@" t 3>"$tmp/ready" 2>"$err" &
 	forward=$!
-	timeout 60 head -n 1 "$tmp/ready" >"$tmp/line"
+	timeout 60 cat "$tmp/ready" >"$tmp/line" # to its end
 	is "$(od -An -c "$tmp/line" | tr -d ' ')" '\n' "ready: $*"
 }
 end_forward() {
