@@ -90,12 +90,12 @@ greeting_ready(struct loop_source *source, uint32_t events)
 	char *end;
 	ssize_t n;
 
-	(void)events;
 	n = recv(source->fd, text, GREETING_MAX, MSG_PEEK);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	end = n > 0 ? memchr(text, '\n', (size_t)n) : NULL;
-	if (!end && n > 0 && n < GREETING_MAX)
+	if (!end && n > 0 && n < GREETING_MAX &&
+	    !(events & (EPOLLHUP | EPOLLRDHUP)))
 		return;
 	if (!end) {
 		greeting_end(greeting, false);
@@ -134,7 +134,8 @@ greeting_new(struct vsock_host *host, int fd)
 	TAILQ_INSERT_TAIL(&host->greetings, greeting, entry);
 	host->count++;
 	/* Edges: half a greeting does not wake us again and again. */
-	if (loop_add(host->loop, &greeting->source, EPOLLIN | EPOLLET, &e) < 0)
+	if (loop_add(host->loop, &greeting->source,
+		EPOLLIN | EPOLLRDHUP | EPOLLET, &e) < 0)
 		greeting_end(greeting, false);
 	else /* It may have said it: then it does not count as silent. */
 		greeting_ready(&greeting->source, EPOLLIN);

@@ -279,6 +279,12 @@ test_run_folder(struct guest *g)
 		ok(at_end(fd) || errno == ECONNRESET, "%s", line);
 		close(fd);
 	}
+	fd = client(g, "CONN");
+	shutdown(fd, SHUT_WR);
+	driver_turn(&g->d);
+	ok(at_end(fd) || errno == ECONNRESET,
+	    "half a greeting and no more: closed");
+	close(fd);
 	is_int(guest_op(g, NULL), 0, "the guest hears of none");
 
 	end = (struct end){.port = 4000, .peer = 77, .alloc = 65536};
