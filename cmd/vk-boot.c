@@ -28,6 +28,25 @@ tell(const struct vm *vm)
 	return fflush(stdout) == 0 ? 0 : EX_IOERR;
 }
 
+static int
+boot(struct vm *vm, struct err *e)
+{
+	int status;
+
+	status_init(&vm->status, vm->options.ready_fd, vm->options.status_fd);
+	sandbox_begin(vm);
+	if (vm_build(vm, e) < 0)
+		status = -1;
+	else if (vm->options.prepare)
+		status = tell(vm);
+	else if (vm->options.show)
+		status = vm_show(vm, e);
+	else
+		status = sandbox_close(vm, e) < 0 ? -1 : vm_run(vm, e);
+	vm_release(vm);
+	return status;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -45,25 +64,13 @@ main(int argc, char **argv)
 		break;
 	}
 	guest_signals();
+	log_hold();
 	if (vm.options.serve) {
 		status = serve(&vm.options, &e);
 		options_release(&vm.options);
-		if (status < 0)
-			die_err(&e);
-		return status;
+	} else {
+		status = boot(&vm, &e);
 	}
-	status_init(&vm.status, vm.options.ready_fd, vm.options.status_fd);
-	log_hold();
-	sandbox_begin(&vm);
-	if (vm_build(&vm, &e) < 0)
-		status = -1;
-	else if (vm.options.prepare)
-		status = tell(&vm);
-	else if (vm.options.show)
-		status = vm_show(&vm, &e);
-	else
-		status = sandbox_close(&vm, &e) < 0 ? -1 : vm_run(&vm, &e);
-	vm_release(&vm);
 	if (log_waits())
 		guest_signals_over();
 	log_release();

@@ -108,9 +108,21 @@ log_hold(void)
 {
 	sink_init(&waiting.sink, STDERR_FILENO);
 	sink_learn(&waiting.sink);
-	/* What is neither asks for more than write(2), which is all that a
-	 * thread may have. */
-	waiting.held = waiting.sink.manner == SINK_OPENED;
+	/* A file does not block, and for what is left there is no way. */
+	waiting.held = waiting.sink.manner == SINK_OPENED ||
+		       waiting.sink.manner == SINK_SOCKET;
+}
+
+const struct filter_call *
+log_calls(void)
+{
+	static const struct filter_call none[] = {CALLS_END};
+	static const struct filter_call socket[] = {
+	    CALL_IF(sendto, 0, STDERR_FILENO),
+	    CALLS_END,
+	};
+
+	return waiting.sink.manner == SINK_SOCKET ? socket : none;
 }
 
 bool

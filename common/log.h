@@ -9,6 +9,8 @@
 #ifndef VK_COMMON_LOG_H
 #define VK_COMMON_LOG_H
 
+#include "common/filter.h"
+
 #include <stdbool.h>
 
 /* Shown with -v; off from the start. */
@@ -27,14 +29,17 @@ void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_text(const char *text);
 
 /*
- * For a program that must go on whoever reads its stderr: where that is a pipe
- * or a terminal, nobody is waited for any more. What there is no room for
- * waits, up to LOG_WAITING_MAX, and goes with the next line; log_release writes
- * the rest, however long that takes, and all is as it was. For one thread,
- * while there is no other, and /proc can be seen.
+ * For a program that must go on whoever reads its stderr: where that is a pipe,
+ * a terminal or a socket (a service's), nobody is waited for any more. What
+ * there is no room for waits, up to LOG_WAITING_MAX, and goes with the next
+ * line; log_release writes the rest, however long that takes, and all is as it
+ * was. For one thread, while there is no other, and /proc can be seen.
  */
 #define LOG_WAITING_MAX (64u << 10)
 void log_hold(void);
+/* What any thread that says something asks of the host then, beside filter_libc
+ * (filter.h). */
+const struct filter_call *log_calls(void);
 /* Whether anything waits. */
 bool log_waits(void);
 void log_release(void);

@@ -127,6 +127,7 @@ sandbox_filter(struct filter *filter, struct err *e)
 {
 	char names[1024];
 
+	filter_add(filter, log_calls());
 	log_info("sandbox: %s: %s", filter->name,
 	    filter_names(filter, names, sizeof(names)));
 	return filter_compile(filter, e);

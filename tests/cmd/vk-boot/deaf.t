@@ -4,6 +4,8 @@
 # deaf.t - those outside to whom a VM talks do not read, or are gone: it ends all
 # the same, in time, and tells how. With the sandbox, whose filters know of the
 # calls of rare paths or end it. Under User-mode Linux, and bare under KVM.
+#
+# needs: release
 . "$(dirname "$0")/../../lib.sh"
 have busybox 'the image is made of it'
 
@@ -61,6 +63,26 @@ is "$(cat err)" up 'and quietly'
 [ ! -e run/vk/two ]
 ok $? 'and nothing is left'
 
+# ---- standard error ----
+
+if command -v socat >/dev/null; then
+	# A device of its own, whose front end breaks the rules, which is said.
+	vk-boot --serve rng --socket device 2>stuck &
+	vm=$!
+	at_exit "end -9 $vm"
+	await 10 test -S device
+	printf '\143\0\0\0\1\0\0\0\0\0\0\0' |
+		timeout 60 socat - UNIX-CONNECT:device
+	kill -TERM "$vm"
+	await 5 test ! -S device
+	ok $? '--serve: SIGTERM ends it, though nobody reads standard error'
+	kill -TERM "$vm" # which its last words wait for
+	wait "$vm"
+	is $? 143 'and so do they'
+else
+	skip '--serve: standard error' 'socat is not installed'
+fi
+
 # ---- a guest that is held while it boots ----
 
 if [ -r /dev/kvm ] && [ -w /dev/kvm ]; then
@@ -77,6 +99,20 @@ if [ -r /dev/kvm ] && [ -w /dev/kvm ]; then
 	vk-control held resume
 	wait "$vm"
 	is $? 124 'the rest does' || diag "$(cat err status)"
+	if command -v socat >/dev/null; then
+		cat >service <<-'END'
+			vk-boot -v --engine kvm --no-probe -m 64M --name box \
+				-k "$build/tests/bare/first" -i none \
+				</dev/null 2>&1 >/dev/null
+			echo $? >ended
+		END
+		export build
+		timeout 60 socat -u EXEC:'sh service' CREATE:said 2>err
+		is "$(cat ended)" 125 'standard error is a socket'
+		like "$(tail -n 3 said)" 'ended$' 'and has the last words'
+	else
+		skip 'standard error is a socket' 'socat is not installed'
+	fi
 else
 	skip 'a guest that is held' '/dev/kvm is not ours to use'
 fi
