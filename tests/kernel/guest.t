@@ -43,13 +43,14 @@ ok $? 'the image is made'
 
 # Questions, each answered by a line "name: answer".  Messages are User-mode
 # Linux's own where it says that it has no folder for sockets (which vk-boot
-# does not want), that its input is /dev/null, and that it guards no memory.
+# does not want), no pseudo-terminals (there are none in its jail), that its
+# input is /dev/null, and that it guards no memory.
 # KVM is there for two makes of processors; each complains of the other's.
 cat >questions <<'END'
 ask() { name=$1; shift; echo "$name: $(eval "$@" 2>&1 | tr '\n' ' ')"; }
 ask release uname -r
 ask messages 'dmesg -r | grep "^<[0-4]>" | sed "s/^<.>//" | grep -v \
-	-e " umid" -e make_umid -e "epollctl add err" \
+	-e " umid" -e make_umid -e "No pseudo-term" -e "epollctl add err" \
 	-e "architecture does not have kernel memory protection" \
 	-e "kvm_intel: VMX not supp" -e "kvm_amd: SVM not supp" \
 	-e "$slow"'
