@@ -7,6 +7,7 @@
 #include "tests/tap.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -110,13 +111,15 @@ static void
 test_unread(void)
 {
 	static char text[PASTE];
+	struct pollfd shown;
 	pid_t pid;
 
 	begin();
 	pid = fork();
 	if (pid == 0)
 		_exit(io_write(vm, text, sizeof(text)) < 0);
-	if (io_write(in, "typed\n", 6) < 0)
+	shown = (struct pollfd){.fd = out, .events = POLLIN};
+	if (poll(&shown, 1, -1) < 0 || io_write(in, "typed\n", 6) < 0)
 		exit(1);
 	is_int(io_read(vm, text, 6), 6,
 	    "what is typed arrives while nobody reads what is said");
