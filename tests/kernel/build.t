@@ -19,6 +19,8 @@ printf '#!/bin/sh\necho CONFIG_RUSTC_VERSION=1\n' >"$tmp/bin/rustc"
 chmod +x "$tmp/bin/rustc"
 PATH=$tmp/bin:$PATH
 cp -R "$top/kernel" "$tmp/project/kernel"
+mkdir "$tmp/project/scripts"
+cp "$top/scripts/cache.sh" "$tmp/project/scripts"
 XDG_CACHE_HOME=$tmp/cache
 KERNEL_SRC=$tmp/linux
 JOBS=1

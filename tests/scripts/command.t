@@ -110,8 +110,9 @@ run "$top/scripts/vk-gc" 2d
 is "$rc $(cd "$images" && echo *)" '0 two.ext4 two.ref' 'vk gc takes it'
 
 # The name of a file may be anything.
-sh -c '. "$1" && image_use "$2" "$3" sha256:34' sh "$top/scripts/images.sh" \
-	"$images/two.ext4" "$(printf 'oci:/a\tb\nc\033[31m')"
+sh -c '. "$1" && image_use "$2" "$3" sha256:34' \
+	"$top/scripts/vk-images" "$top/scripts/images.sh" "$images/two.ext4" \
+	"$(printf 'oci:/a\tb\nc\033[31m')"
 run "$top/scripts/vk-images" -q
 is "$(cut -f 1,2,5 "$out")" 'oci:/a?b?c?[31m	sha256:34	two' \
 	'a reference is one field of one line'
