@@ -74,15 +74,6 @@ guest_end_at_once(struct guest *g, int status, const char *why)
 	g->at_once = true;
 }
 
-/* What Linux says when it panics for want of it, early and late. */
-static bool
-lacked_memory(const char *console)
-{
-	return strstr(console, "not syncing: Failed to allocate") ||
-	       strstr(console, "not syncing: System is deadlocked on memory") ||
-	       strstr(console, "not syncing: Out of memory");
-}
-
 void
 guest_last_words(struct guest *g, const char *why)
 {
@@ -92,8 +83,6 @@ guest_last_words(struct guest *g, const char *why)
 	/* Not where it is no UTF-8. */
 	json_object_set_new(members, "console", json_string(text));
 	status_event(g->config->status, "crash", members);
-	if (lacked_memory(text))
-		log_warn("it had too little memory: -m gives it more");
 }
 
 /* ---- timers ---- */
