@@ -151,12 +151,18 @@ wait_for(struct join *join, struct err *e)
 	return 0;
 }
 
+static bool
+is_over(const struct join *join)
+{
+	return join->leave || (join->gone && join->shown.len == 0);
+}
+
 static int
 copy(struct join *join, struct err *e)
 {
-	while (!join->leave && (!join->gone || join->shown.len > 0))
+	while (!is_over(join))
 		if (show(join, e) < 0 || pass_typed(join, e) < 0 ||
-		    wait_for(join, e) < 0)
+		    (!is_over(join) && wait_for(join, e) < 0))
 			return -1;
 	return 0;
 }
