@@ -8,6 +8,7 @@
 # takes: 45 s
 # needs: release
 . "$(dirname "$0")/../lib.sh"
+[ -n "${VK_SOAK:-}" ] || skip_all 'minutes on a busy machine: VK_SOAK=1 has it'
 if [ -z "${VK_EXAMPLES_TEST:-}" ]; then
 	have docker-registry
 	have linux.uml 'user-mode-linux'
